@@ -1,0 +1,1 @@
+"""Backbones: vectors to one hidden vector."""

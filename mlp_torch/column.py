@@ -1,0 +1,110 @@
+"""The interface of a Column: how raw values become features, and which layer learns from them.
+
+A Column owns the *fixed* half of a representation. `fit` looks at training rows once, `encode` is what both training
+and serving run (it is scripted into the exported graph), `layer` builds the learned half. A new column is one file:
+
+>>> class Squared(Column):
+...     def __init__(self, field: str):
+...         super().__init__({"x": Read(field)})
+...         self.key, self.dim = self.reads["x"].key, 1
+...     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
+...         return (inputs[self.key].nan_to_num() ** 2).float().unsqueeze(-1)
+...     def layer(self) -> nn.Module:
+...         return nn.Identity()
+>>> Squared("age").encode({"age": torch.tensor([3.0], dtype=torch.float64)})
+tensor([[9.]])
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mlp_torch.ingest.reads import Inputs, Read
+
+Words = Callable[[Read], list[tuple[int, str]]]
+"""words(read): the distinct (fingerprint, word) pairs of a string field over the rows that a fit may see."""
+
+
+class Sample(NamedTuple):
+    """What a fit may see: training rows, nothing else.
+
+    Shape: `inputs` as Inputs, (N,) each; `y` (N,) float64.
+    """
+
+    inputs: Inputs
+    y: Tensor
+    words: Words
+
+
+class Column(nn.Module):
+    """Raw values to features, without trained parameters. Fitted state lives in buffers, so that it is in `state_dict`.
+
+    Args:
+        reads: what it needs of the raw fields, by a name of its own.
+
+    Attributes:
+        dim: width of what `layer()` gives, (B, dim) float32; known once fitted.
+        codes: rows of the table that the default layer learns; known once fitted.
+        unknown: the code of a category that training never showed; -1 where there is no such code.
+        uses_y: whether `fit` looks at the target.
+    """
+
+    reads: dict[str, Read]
+    codes: int = 0
+    dim: int = 0
+    unknown: int = -1
+    uses_y: bool = False
+
+    def __init__(self, reads: dict[str, Read]):
+        super().__init__()
+        self.reads = reads
+
+    def fit(self, sample: Sample) -> None:
+        """Learns from training rows; by default there is nothing to learn."""
+
+    def encode(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Features of each row, row by row: (B,) int64 codes, or (B, w) float32. Must script."""
+        raise NotImplementedError
+
+    def part(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What this column gives to a cross: (B,) int64. Only columns that can be crossed have one."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be a part of a cross")
+
+    def layer(self) -> nn.Module:
+        """The learned reader of the features: -> (B, dim) float32."""
+        return Rows(self.codes, self.dim)
+
+
+class Rows(nn.Module):
+    """A table with one learned row a code; in training it hides a share of the codes, so that spare rows are learned.
+
+    Without hiding, the row that stands for "unknown" keeps its random start: no training row is ever unknown.
+    Book: ch. 2, Embeddings.
+
+    Args:
+        codes: number of rows.
+        dim: width of a row.
+        spare: codes that training rows never hold and that hidden rows take, each as often.
+        hide: share of rows hidden, 0 ≤ hide < 1.
+
+    Shape: (B,) int64 -> (B, dim) float32.
+    """
+
+    def __init__(self, codes: int, dim: int, *, spare: tuple[int, ...] = (), hide: float = 0.01):
+        super().__init__()
+        if not 0 <= hide < 1:
+            raise ValueError(f"hide must be at least 0 and less than 1, however: hide={hide}")
+        self.table = nn.Embedding(codes, dim)
+        nn.init.normal_(self.table.weight, std=dim**-0.5)
+        self.hide = hide if spare else 0.0
+        self.register_buffer("spare", torch.tensor(spare, dtype=torch.int64), persistent=False)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        if self.training and self.hide > 0:
+            chance = torch.rand(codes.shape, device=codes.device)  # (B,)
+            which = (chance * (self.spare.shape[0] / self.hide)).long().clamp(max=self.spare.shape[0] - 1)
+            codes = torch.where(chance < self.hide, self.spare[which], codes)
+        rows: Tensor = self.table(codes)
+        return rows  # (B, dim)

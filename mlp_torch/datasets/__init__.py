@@ -1,0 +1,1 @@
+"""Real data sets: where they lie, joined and renamed; no features are derived here."""

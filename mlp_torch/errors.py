@@ -1,0 +1,107 @@
+"""What can go wrong with what a user brings: data, configuration, a model's files.
+
+A `DataError` lists every problem found, not only the first. Each `Problem` has one grammar: a reason code, the
+columns, how many of how many rows, where they are, what they hold, and the key that changes the policy.
+
+>>> print(Problem("not_a_number", "text in a number field", ("age",), bad=1, total=3, rows=(2,), examples=("old",)))
+not_a_number: column "age": text in a number field; 1 of 3 rows, row 2; e.g. "old"
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+
+MAX_PROBLEMS = 50
+MAX_ROWS = 5
+MAX_EXAMPLES = 3
+MAX_EXAMPLE_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with some rows of some columns.
+
+    Args:
+        code: a stable snake_case reason, e.g. `missing_column`.
+        text: one clause in words.
+        columns: the raw fields concerned.
+        bad: number of bad rows, of `total`; 0 where the problem is not about rows.
+        rows: the first bad rows, counted as `unit` counts them.
+        examples: up to three of the values found, as text.
+        key: the configuration key that changes the policy.
+        unit: "row" (from 0) or "line" (of the file, from 1).
+    """
+
+    code: str
+    text: str
+    columns: tuple[str, ...] = ()
+    bad: int = 0
+    total: int = 0
+    rows: tuple[int, ...] = ()
+    examples: tuple[str, ...] = ()
+    key: str | None = None
+    unit: str = "row"
+
+    def __str__(self) -> str:
+        named = ", ".join(json.dumps(name, ensure_ascii=False) for name in self.columns)
+        words = "columns" if len(self.columns) > 1 else "column"
+        parts = [f"{words} {named}: {self.text}" if named else self.text]
+        if self.total:
+            rows = ", ".join(str(row) for row in self.rows[:MAX_ROWS]) + (", …" if self.bad > MAX_ROWS else "")
+            units = self.unit + ("s" if len(self.rows) > 1 else "")
+            parts.append(f"{self.bad:,} of {self.total:,} rows" + (f", {units} {rows}" if self.rows else ""))
+        if self.examples:
+            parts.append("e.g. " + ", ".join(quote(example) for example in self.examples[:MAX_EXAMPLES]))
+        if self.key:
+            parts.append(f"policy: {self.key}")
+        return f"{self.code}: " + "; ".join(parts)
+
+
+def quote(value: str) -> str:
+    """A value as it may stand in a message: cut at 100 characters, control characters escaped."""
+    cut = value[:MAX_EXAMPLE_LENGTH] + ("…" if len(value) > MAX_EXAMPLE_LENGTH else "")
+    return json.dumps(cut, ensure_ascii=not cut.isprintable())
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A clause that names the nearest known words, or all of them where they are few.
+
+    >>> near("max_epoch", ["max_epochs", "seed"])
+    'did you mean max_epochs?'
+    """
+    choices = sorted(known)
+    close = get_close_matches(word, choices, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return "known: " + (", ".join(choices[:20]) + (", …" if len(choices) > 20 else "") if choices else "none")
+
+
+class UserError(Exception):
+    """What the user can mend; the command line prints it without a traceback and exits with 2."""
+
+
+class DataError(UserError, ValueError):
+    """Data that cannot be used as they are, with every problem found (up to 50)."""
+
+    def __init__(self, problems: "Problem | list[Problem]"):
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [str(problem) for problem in self.problems[:MAX_PROBLEMS]]
+        if len(self.problems) > MAX_PROBLEMS:
+            lines.append(f"… and {len(self.problems) - MAX_PROBLEMS} more")
+        return "\n".join(lines)
+
+    def to_json(self) -> list[dict[str, object]]:
+        """The problems as plain values, for machines."""
+        return [asdict(problem) for problem in self.problems[:MAX_PROBLEMS]]
+
+
+class ConfigError(UserError, ValueError):
+    """A configuration that cannot be built: an unknown key, a mistyped argument, values that contradict each other."""
+
+
+class ModelError(UserError, RuntimeError):
+    """A model's or run's files that are missing, damaged, of another format, or that disagree with what was trained."""

@@ -1,0 +1,82 @@
+"""The one writer of files: a file is there whole or not at all, whatever moment the process or the machine stops."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from mlp_torch.errors import ModelError
+
+FORMAT = 1
+
+
+def write(path: Path, save: Callable[[IO[bytes]], object]) -> None:
+    """Writes by `save(file)` into a temporary file beside `path`, syncs it to disk and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            save(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename in the folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text."""
+    write(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes one JSON object with its format number; NaN and infinity are refused."""
+    text = json.dumps({"format": FORMAT, **value}, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads what `write_json` wrote.
+
+    Raises:
+        ModelError: if the file is missing, is no JSON object, or has another format.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} must hold one JSON object, however: {type(value).__name__}")
+    check_format(value.get("format"), path)
+    return value
+
+
+def check_format(found: object, path: Path) -> None:
+    """Refuses a file of another format by naming the remedy."""
+    if found != FORMAT:
+        raise ModelError(
+            f"{path} must have format {FORMAT}, however: format={found!r}; install the version of mlp_torch that wrote it"
+        )
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,126 @@
+"""The interface of a Head: everything that depends on the problem. Output layer, loss, prediction, metrics.
+
+`out` is what the output layer gives: (B, n) logits. Whatever is said about a row, a prediction, a baseline, an average
+of members, is said by way of an `out`, so that all of them are judged by the same code.
+"""
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from mlp_torch.target import Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Batch(NamedTuple):
+    """A slice of the encoded table.
+
+    Shape: `features` by column name, (B, …) float32, int64 or uint8; `y` (B,) float64; `weight` (B,) float32;
+    `row` (B,) int64, the fingerprint of the row's key.
+    """
+
+    features: dict[str, Tensor]
+    y: Tensor
+    weight: Tensor
+    row: Tensor
+
+
+class Output(nn.Module):
+    """The last linear layer; with members, one of its own for each.
+
+    Args:
+        d_in: width of the hidden vector.
+        n: number of logits.
+        members: how many hidden vectors a row has; 1 means that there is no such dimension.
+
+    Shape: (B, d_in) -> (B, n), or (B, members, d_in) -> (B, members, n).
+    """
+
+    def __init__(self, d_in: int, n: int, members: int = 1):
+        super().__init__()
+        self.members = members
+        bound = 1 / math.sqrt(d_in)
+        self.weight = nn.Parameter(torch.empty(members, n, d_in).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(members, n))
+
+    def forward(self, h: Tensor) -> Tensor:
+        if self.members == 1:
+            return nn.functional.linear(h, self.weight[0], self.bias[0])  # (B, n)
+        return torch.einsum("bki,koi->bko", h, self.weight) + self.bias  # (B, k, n)
+
+
+class Head(nn.Module):
+    """What depends on the problem. Fitted state lives in buffers.
+
+    Args:
+        d_in: width of the hidden vector.
+        target: the fitted target.
+        n: number of logits.
+        members: how many hidden vectors a row has.
+
+    Attributes:
+        names: class names by the prediction that holds a class index; served beside the numbers.
+        objective: LightGBM's objective whose raw scores `from_scores` turns into an `out`.
+    """
+
+    names: dict[str, list[str]]
+    objective: str = "regression"
+
+    def __init__(self, d_in: int, target: Target, n: int, *, members: int = 1):
+        super().__init__()
+        self.members = members
+        self.target_classes = list(target.classes)
+        self.output = Output(d_in, n, members)
+        self.names = {}
+
+    def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
+        """Learns from training targets: scale, bin edges, priors. (N,) float64, (N,) float32, (N,) float32."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, d_in) -> (B, n), or (B, k, d_in) -> (B, k, n)."""
+        out: Tensor = self.output(h)
+        return out
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """(B, n) -> (B,): the loss of each row, unweighted."""
+        raise NotImplementedError
+
+    def predict(self, out: Tensor) -> dict[str, Tensor]:
+        """Readable values by name, row-aligned. Must script."""
+        raise NotImplementedError
+
+    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Learns from the calibration split, after training; by default there is nothing to learn."""
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """The best `out` that looks at no feature: (n,). The baseline, and the expected first loss."""
+        raise NotImplementedError
+
+    def average(self, outs: Tensor) -> Tensor:
+        """(B, k, n) -> (B, n): the members' common `out`, averaged in probability or density space. Must script."""
+        raise NotImplementedError
+
+    def labels(self, y: Tensor) -> dict[str, Tensor]:
+        """What metrics compare with, by name: (N,) float64 values (NaN = no label) or int64 classes (-1 = no label)."""
+        raise NotImplementedError
+
+    def metrics(self) -> dict[str, tuple[str, str, Metric]]:
+        """name -> (prediction, label, metric), new ones each time."""
+        raise NotImplementedError
+
+    def teach(self, y: Tensor) -> Tensor:
+        """(N,) float64: what boosted trees are trained on with `objective`."""
+        raise NotImplementedError
+
+    def from_scores(self, scores: Tensor, held_scores: Tensor, held_y: Tensor) -> Tensor:
+        """Raw scores of boosted trees (N, n or 1) as an `out` (N, n); `held_…` are rows they were not trained on."""
+        raise NotImplementedError
+
+    def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
+        """Figures for TensorBoard by name; by default none."""
+        return {}

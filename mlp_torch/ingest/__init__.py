@@ -1,0 +1,1 @@
+"""Raw rows to Inputs: everything a string or a bad value can do ends here."""

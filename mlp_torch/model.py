@@ -1,0 +1,114 @@
+"""The interface of a Model, the Encoder, and the one Model that stands for itself: encoder, backbone, head."""
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from mlp_torch.column import Column
+from mlp_torch.head import Batch, Head
+
+
+class Encoder(nn.Module):
+    """All learned readers of features, side by side in one vector.
+
+    Args:
+        columns: the fitted columns by name.
+
+    Shape: features by column name -> (B, d_out) float32.
+    """
+
+    def __init__(self, columns: dict[str, Column]):
+        super().__init__()
+        self.layers = nn.ModuleDict({name: column.layer() for name, column in columns.items()})
+        self.widths = {name: column.dim for name, column in columns.items()}
+        self.d_out = sum(self.widths.values())
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        parts: list[Tensor] = []
+        for name, layer in self.layers.items():
+            parts.append(layer(features[name]))  # (B, dim)
+        return torch.cat(parts, dim=-1)  # (B, d_out)
+
+
+class Model(nn.Module):
+    """Features to one tensor `out`, judged by its head.
+
+    A Model made of Models stacks its members: (B, m, …). `vectors` and `read_out` are the two halves of `forward`
+    between which attributions work.
+    """
+
+    head: Head
+
+    def vectors(self, features: dict[str, Tensor]) -> Tensor:
+        """Features -> (B, d): the input of everything that is not an embedding. Must script."""
+        raise NotImplementedError
+
+    def read_out(self, vectors: Tensor) -> Tensor:
+        """(B, d) -> `out`. Must script."""
+        raise NotImplementedError
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        return self.read_out(self.vectors(features))
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """The loss of each row, (B,)."""
+        return self.head.loss(out, batch)
+
+    def predict(self, out: Tensor) -> dict[str, Tensor]:
+        """Readable values by name. Must script."""
+        return self.head.predict(out)
+
+    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Learns from the calibration split."""
+        self.head.calibrate(out, y, weight)
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        """The best `out` that looks at no feature, (n,)."""
+        return self.head.constant(y, weight)
+
+    def labels(self, y: Tensor) -> dict[str, Tensor]:
+        """What metrics compare with."""
+        return self.head.labels(y)
+
+    def metrics(self) -> dict[str, tuple[str, str, Metric]]:
+        """name -> (prediction, label, metric)."""
+        return self.head.metrics()
+
+
+class Single(Model):
+    """One encoder, one backbone, one head.
+
+    Members of a backbone that has some (TabM) are folded into the batch for the loss and averaged before `predict`.
+
+    Args:
+        encoder: features -> (B, d).
+        backbone: (B, d) -> (B, d_out), or (B, k, d_out) where the head has k members.
+        head: -> `out`.
+    """
+
+    def __init__(self, encoder: Encoder, backbone: nn.Module, head: Head):
+        super().__init__()
+        self.encoder, self.backbone, self.head = encoder, backbone, head
+        self.members = head.members
+
+    def vectors(self, features: dict[str, Tensor]) -> Tensor:
+        vectors: Tensor = self.encoder(features)
+        return vectors
+
+    def read_out(self, vectors: Tensor) -> Tensor:
+        out: Tensor = self.head(self.backbone(vectors))
+        return out
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        if self.members == 1:
+            return self.head.loss(out, batch)
+        b, k, n = out.shape
+        repeated = Batch(
+            batch.features, *(x.repeat_interleave(k, dim=0) for x in (batch.y, batch.weight, batch.row))
+        )
+        return self.head.loss(out.reshape(b * k, n), repeated).view(b, k).mean(dim=1)  # (B,)
+
+    def predict(self, out: Tensor) -> dict[str, Tensor]:
+        if self.members > 1:
+            out = self.head.average(out)  # (B, n)
+        return self.head.predict(out)

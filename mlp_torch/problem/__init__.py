@@ -1,0 +1,1 @@
+"""Problem representation (ch. 3): what is predicted, and how it is judged."""

@@ -1,0 +1,1 @@
+"""Data representation (ch. 2): how a raw value becomes a vector."""

@@ -1,0 +1,1 @@
+"""Reproducibility (ch. 6): the same rows, features and splits, for ever."""

@@ -1,0 +1,1 @@
+"""Serving (ch. 5): one graph, a library call, a server."""

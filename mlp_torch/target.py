@@ -1,0 +1,138 @@
+"""The interface of a Target: which raw fields are predicted, and how they become `y`. A Target is never served.
+
+>>> target = Number("price")
+>>> target.encode({"price": torch.tensor([2.0, float("nan")], dtype=torch.float64)})
+tensor([2., nan], dtype=torch.float64)
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mlp_torch.column import Words
+from mlp_torch.errors import DataError, Problem
+from mlp_torch.ingest.reads import Inputs, Read
+
+
+class Target(nn.Module):
+    """Raw fields to `y`.
+
+    Attributes:
+        reads: what it needs of the raw fields.
+        classes: names of the classes in the order of their index; empty where y is a number.
+    """
+
+    reads: dict[str, Read]
+    classes: list[str]
+
+    def __init__(self, reads: dict[str, Read]):
+        super().__init__()
+        self.reads = reads
+        self.classes = []
+
+    def fit(self, inputs: Inputs, words: Words) -> None:
+        """Learns from training rows; by default there is nothing to learn."""
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        """(N,) float64: the number or the class index; NaN = no label.
+
+        Raises:
+            DataError: where a value is none that this target knows.
+        """
+        raise NotImplementedError
+
+    def get_extra_state(self) -> dict[str, list[str]]:
+        return {"classes": self.classes}
+
+    def set_extra_state(self, state: dict[str, list[str]]) -> None:
+        self.classes = state["classes"]
+
+
+class Number(Target):
+    """A number as it is, in its own unit.
+
+    Args:
+        field: the raw field.
+    """
+
+    def __init__(self, field: str):
+        super().__init__({"y": Read(field)})
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        return inputs[self.reads["y"].key]
+
+
+class AtLeast(Target):
+    """Two classes by a rule: whether a number reaches a threshold.
+
+    Args:
+        field: the raw field.
+        threshold: rows with `field >= threshold` are class 1.
+        classes: the names of class 0 and class 1.
+    """
+
+    def __init__(self, field: str, threshold: float, *, classes: tuple[str, str] = ("no", "yes")):
+        super().__init__({"y": Read(field)})
+        self.threshold = threshold
+        self.classes = list(classes)
+        if len(self.classes) != 2:
+            raise ValueError(f"classes must name class 0 and class 1, however: classes={self.classes}")
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        x = inputs[self.reads["y"].key]
+        return torch.where(x.isnan(), x, (x >= self.threshold).to(x.dtype))
+
+
+MAX_CLASSES = 1000
+
+
+class Category(Target):
+    """One of several classes, named by the text of a field; numbers must be whole.
+
+    Args:
+        field: the raw field.
+        classes: the names in the order wanted; by default those of the training rows, sorted.
+    """
+
+    fingerprints: Tensor
+
+    def __init__(self, field: str, *, classes: list[str] | None = None):
+        super().__init__({"y": Read(field, "string")})
+        self.given = list(classes) if classes else []
+        self.register_buffer("fingerprints", torch.zeros(0, dtype=torch.int64))
+
+    def fit(self, inputs: Inputs, words: Words) -> None:
+        read = self.reads["y"]
+        found = {word: fingerprint for fingerprint, word in words(read)}
+        if unknown := sorted(set(found) - set(self.given)) if self.given else []:
+            raise DataError(unknown_labels(read.field, unknown, "data.target.classes"))
+        if len(found) < 2:
+            raise DataError(
+                Problem("one_class", f"the target needs two classes, training rows hold {sorted(found)}", (read.field,))
+            )
+        if len(found) > MAX_CLASSES:
+            text = f"the target looks continuous: {len(found):,} distinct values, at most {MAX_CLASSES:,} classes"
+            raise DataError(Problem("continuous_target", text, (read.field,), examples=tuple(sorted(found)[:3])))
+        self.classes = self.given or sorted(found)
+        missing = [name for name in self.classes if name not in found]
+        if missing:
+            raise DataError(Problem("class_without_rows", f"no training row of class {missing}", (read.field,)))
+        self.fingerprints = torch.tensor([found[name] for name in self.classes], dtype=torch.int64)
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        x = inputs[self.reads["y"].key]  # (N,)
+        order = self.fingerprints.argsort()
+        at = torch.searchsorted(self.fingerprints[order], x).clamp(max=len(order) - 1)  # (N,)
+        index = order[at]  # (N,)
+        known = self.fingerprints[index] == x
+        if bad := int((~known & (x != 0)).sum()):
+            rows = tuple((~known & (x != 0)).nonzero().squeeze(1)[:5].tolist())
+            text = f"labels that no training row has; known: {', '.join(self.classes[:20])}"
+            raise DataError(
+                Problem("unknown_label", text, (self.reads["y"].field,), bad, len(x), rows, key="data.target.classes")
+            )
+        return torch.where(known, index.double(), torch.nan)
+
+
+def unknown_labels(field: str, labels: list[str], key: str) -> Problem:
+    """The problem of labels that are not among the classes given."""
+    return Problem("unknown_label", f"{len(labels)} labels are no class", (field,), examples=tuple(labels[:3]), key=key)

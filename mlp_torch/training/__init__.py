@@ -1,0 +1,1 @@
+"""Training (ch. 4): the Lightning side."""
