@@ -1,0 +1,30 @@
+# make quickstart: install, then train the quickstart experiment.   make test: install, then lint, types and tests.
+PYTHON ?= python3
+BIN := .venv/bin
+# PyTorch's wheels on PyPI carry CUDA on Linux; for the CPU build see README.md, "Install".
+
+.PHONY: quickstart test clean
+
+quickstart: .venv/quickstart
+	$(BIN)/python train.py experiment=quickstart
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/quickstart: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[examples,trees,serve]'
+	touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[examples,trees,serve,dev]'
+	touch $@ .venv/quickstart
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
