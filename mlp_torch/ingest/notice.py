@@ -1,0 +1,72 @@
+"""Warnings on columns that are legal but suspicious: constant, like an id, look-alike words, beyond the training range.
+
+>>> words = pa.array(["JFK", "jfk", "LGA"], pa.large_string())
+>>> look_alikes(words)
+2
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.reads import Read
+
+ID_ROWS, ID_SHARE = 100, 0.99
+MAX_WORDS = 100_000  # look-alikes are sought among so many words at most
+
+
+def notices(
+    arrays: Mapping[str, pa.Array], fields: Mapping[str, Field], reads: Mapping[str, Read], training: bool
+) -> list[str]:
+    """A sentence for each suspicion."""
+    found = []
+    for key, array in arrays.items():
+        item = reads[key]
+        if training:
+            found += suspicions(item, array)
+        elif item.kind == "number":
+            found += strangers(fields[item.field], array)
+    return found
+
+
+def suspicions(item: Read, array: pa.Array) -> list[str]:
+    """What a training column should not be."""
+    distinct = array.unique()
+    here, n = f'column "{item.field}"', len(array)
+    found = []
+    if len(distinct) == 1 and n > 1:
+        found.append(f"constant: {here} has the same value in all {n:,} rows and can tell nothing")
+    if item.kind == "string" and n >= ID_ROWS and len(distinct) >= ID_SHARE * n:
+        found.append(f"id_like: {here} has {len(distinct):,} values in {n:,} rows: an id can only be memorised")
+    if item.kind == "string" and len(distinct) <= MAX_WORDS and (alike := look_alikes(distinct)):
+        found.append(
+            f"look_alike: {here} has {alike:,} words that differ by case, blanks or Unicode form only; each is a "
+            "value of its own"
+        )
+    return found
+
+
+def look_alikes(words: pa.Array) -> int:
+    """How many words have a twin that differs only by case, blanks or Unicode form."""
+    plain = Counter(
+        " ".join(unicodedata.normalize("NFKC", word).casefold().split()) for word in words.drop_null().to_pylist()
+    )
+    return sum(count for count in plain.values() if count > 1)
+
+
+def strangers(field: Field, array: pa.Array) -> list[str]:
+    """Numbers that no training row comes near: legal, but the model guesses there."""
+    if field.low is None or field.high is None:
+        return []
+    outside = pc.or_(pc.less(array, field.low), pc.greater(array, field.high))
+    count = pc.sum(outside).as_py() or 0
+    if not count:
+        return []
+    return [
+        f'beyond_training: column "{field.name}" has {count:,} of {len(array):,} rows outside the training range '
+        f"[{field.low:g}, {field.high:g}]"
+    ]

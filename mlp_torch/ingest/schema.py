@@ -1,0 +1,194 @@
+"""The raw fields of a model: kinds, policies, training ranges. It is saved with the model as `schema.json`.
+
+The same schema judges training rows, batch files and requests, so they cannot disagree. No row leaves by it: its
+example is made of medians and most frequent words.
+
+>>> schema = Schema.of([Read("hour")], {"hour": {"min": 0, "max": 24}})
+>>> schema.check(pa.table({"hour": [25, None]}))
+Traceback (most recent call last):
+mlp_torch.errors.DataError: out_of_range: column "hour": a number lies outside the valid range [0, 24]; 1 of 2 rows, \
+row 0; e.g. "25"; policy: data.fields.hour.invalid
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from mlp_torch.errors import ConfigError, ModelError, near
+from mlp_torch.ingest.checks import Checked, check
+from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.inputs import Words
+from mlp_torch.ingest.reads import Inputs, Kind, Read
+from mlp_torch.ingest.times import iso
+
+__all__ = ["Checked", "Field", "Schema"]
+
+UNNAMED = "example"  # stands for a word that one row alone holds, which would give that row away
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Raw fields and how they are read.
+
+    Attributes:
+        fields: policies and training ranges by name.
+        reads: what ingestion makes of them, by key.
+        strict: whether a column that no field names is an error.
+        example: a synthetic row as a caller would send it; empty until `learn`.
+    """
+
+    fields: dict[str, Field]
+    reads: dict[str, Read]
+    strict: bool = False
+    example: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        reads: Iterable[Read],
+        policies: Mapping[str, Mapping[str, object] | None] | None = None,
+        *,
+        strict: bool = False,
+    ) -> "Schema":
+        """The schema of some reads with the policies of `data.fields`.
+
+        Raises:
+            ConfigError: for a policy that is unknown, or of a field that nobody reads.
+        """
+        by_key, kinds = keyed(reads)
+        given = dict(policies or {})
+        for name in given:
+            if name not in kinds:
+                raise ConfigError(f"a policy's field must be read, however: data.fields.{name}; {near(name, kinds)}")
+        return cls({name: Field.of(name, kinds[name], given.get(name)) for name in kinds}, by_key, strict)
+
+    def subset(self, reads: Iterable[Read]) -> "Schema":
+        """The part that some of the reads need: serving needs no target.
+
+        Raises:
+            ConfigError: for a read that the schema does not have.
+        """
+        by_key, kinds = keyed(reads)
+        for key in by_key:
+            if key not in self.reads:
+                raise ConfigError(f"a read must be one of the schema's, however: {key}; {near(key, self.reads)}")
+        fields = {name: self.fields[name].read_as(kinds[name]) for name in self.fields if name in kinds}
+        example = {name: value for name, value in self.example.items() if name in kinds}
+        return replace(self, fields=fields, reads=by_key, example=example)
+
+    def check(
+        self, table: pa.Table, *, unit: str = "row", first: int = 0, decimal: str = ".", training: bool = False
+    ) -> Checked:
+        """The table's rows, checked: see `mlp_torch.ingest.checks.check`. Raises DataError with every problem."""
+        return check(
+            table,
+            self.fields,
+            self.reads,
+            strict=self.strict,
+            unit=unit,
+            first=first,
+            decimal=decimal,
+            training=training,
+        )
+
+    def learn(self, inputs: Inputs, words: Words) -> "Schema":
+        """The same schema with the ranges of training rows and a synthetic example.
+
+        Args:
+            inputs: training rows.
+            words: the words behind their fingerprints.
+        """
+        fields = {name: ranged(item, inputs) for name, item in self.fields.items()}
+        example = {name: typical(item, inputs, words) for name, item in self.fields.items()}
+        return replace(self, fields=fields, example=example)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: {"fields": […], "reads": [[field, kind], …], "strict": …, "example": {…}}."""
+        return {
+            "fields": [item.to_json() for item in self.fields.values()],
+            "reads": [list(item) for item in self.reads.values()],
+            "strict": self.strict,
+            "example": self.example,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Schema":
+        """What `to_json` gave.
+
+        Raises:
+            ModelError: where the value is no schema.
+        """
+        try:
+            by_key, kinds = keyed(Read(name, kind) for name, kind in value["reads"])
+            fields = {item["name"]: Field.from_json(item) for item in value["fields"]}
+            schema = cls(fields, by_key, bool(value["strict"]), dict(value["example"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"a schema must have fields, reads, strict and example, however: {error!r}") from None
+        if kinds != {name: item.kinds for name, item in fields.items()}:
+            raise ModelError(f"a schema's reads must be those of its fields, however: {kinds}")
+        return schema
+
+
+def keyed(reads: Iterable[Read]) -> tuple[dict[str, Read], dict[str, tuple[Kind, ...]]]:
+    """Reads by key, and the kinds of each field, both in the order of first appearance.
+
+    Raises:
+        ConfigError: where two reads would share a key, as number "a:string" and string "a" would.
+    """
+    by_key: dict[str, Read] = {}
+    kinds: dict[str, tuple[Kind, ...]] = {}
+    for item in reads:
+        if item.kind not in ("number", "string", "time"):
+            raise ConfigError(f"a read's kind must be number, string or time, however: {item.field}: {item.kind}")
+        if by_key.setdefault(item.key, item) != item:
+            raise ConfigError(f"the keys of reads must differ, however: {by_key[item.key]} and {item}")
+        if item.kind not in kinds.get(item.field, ()):
+            kinds[item.field] = (*kinds.get(item.field, ()), item.kind)
+    return by_key, kinds
+
+
+def ranged(policy: Field, inputs: Inputs) -> Field:
+    """The field with the training range of its numbers."""
+    if "number" not in policy.kinds:
+        return policy
+    found = inputs[Read(policy.name).key]
+    found = found[~found.isnan()]
+    return replace(policy, low=float(found.min()), high=float(found.max())) if len(found) else policy
+
+
+def typical(policy: Field, inputs: Inputs, words: Words) -> object:
+    """A value as a caller would send it: the median of numbers and times, else the most frequent word."""
+    if "string" in policy.kinds:
+        return word_of(policy, inputs, words)
+    kind: Kind = "number" if "number" in policy.kinds else "time"
+    found = inputs[Read(policy.name, kind).key]
+    found = found[~found.isnan()]
+    if not len(found):
+        return None
+    median = float(found.median())  # the lower of two, so that whole numbers stay whole
+    if kind == "time":
+        return iso(median)
+    return int(median) if median.is_integer() else median
+
+
+def word_of(policy: Field, inputs: Inputs, words: Words) -> object:
+    """The most frequent word, the first in order of several; a whole number where the field is a number too."""
+    item = Read(policy.name, "string")
+    counts = frequencies(inputs[item.key])
+    found = {word: counts.get(fingerprint, 0) for fingerprint, word in words(item)}
+    if "number" in policy.kinds:
+        found = {word: count for word, count in found.items() if word.removeprefix("-").isdecimal()}
+    best = min(found, key=lambda word: (-found[word], word), default=None)
+    if best is None or "number" in policy.kinds:
+        return None if best is None else int(best)
+    return best if found[best] > 1 or len(found) == 1 or "time" in policy.kinds else UNNAMED
+
+
+def frequencies(values: Tensor) -> dict[int, int]:
+    """How often each fingerprint is there; missing values left out."""
+    found, counts = np.unique(values[values != 0].numpy(), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
