@@ -64,6 +64,9 @@ class Column(nn.Module):
     def fit(self, sample: Sample) -> None:
         """Learns from training rows; by default there is nothing to learn."""
 
+    def resize(self) -> None:
+        """Sets `codes`, `dim` and other plain attributes from the fitted buffers; called after fit and after restore."""
+
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         """Features of each row, row by row: (B,) int64 codes, or (B, w) float32. Must script."""
         raise NotImplementedError

@@ -1,11 +1,26 @@
 """The interface of a Model, the Encoder, and the one Model that stands for itself: encoder, backbone, head."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mlp_torch.column import Column
 from mlp_torch.head import Batch, Head
+
+
+def padded(features: dict[str, Tensor], multiple: int = 16) -> dict[str, Tensor]:
+    """Features with rows of zeros added up to the next multiple of 16.
+
+    BLAS kernels treat the rows of a last, incomplete block in another order of additions: only in batches of a multiple
+    of 16 rows a row gets the same bits alone and in company. Must script.
+    """
+    filled: dict[str, Tensor] = {}
+    for name, x in features.items():
+        rows = (multiple - x.shape[0] % multiple) % multiple
+        filled[name] = torch.cat([x, x.new_zeros([rows] + x.shape[1:])])  # (B', …)
+    return filled
 
 
 class Encoder(nn.Module):
@@ -103,12 +118,15 @@ class Single(Model):
         if self.members == 1:
             return self.head.loss(out, batch)
         b, k, n = out.shape
-        repeated = Batch(
-            batch.features, *(x.repeat_interleave(k, dim=0) for x in (batch.y, batch.weight, batch.row))
-        )
+        repeated = Batch(batch.features, *(x.repeat_interleave(k, dim=0) for x in (batch.y, batch.weight, batch.row)))
         return self.head.loss(out.reshape(b * k, n), repeated).view(b, k).mean(dim=1)  # (B,)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         if self.members > 1:
             out = self.head.average(out)  # (B, n)
         return self.head.predict(out)
+
+
+def alone(build: Callable[[], Single]) -> Single:
+    """The model that is its only member."""
+    return build()

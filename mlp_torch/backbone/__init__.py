@@ -1,1 +1,4 @@
-"""Backbones: vectors to one hidden vector."""
+"""Backbones: the vectors of all columns, side by side, to one hidden vector.
+
+- mlp: `MLP`, the multilayer perceptron
+"""

@@ -1,1 +1,7 @@
-"""Serving (ch. 5): one graph, a library call, a server."""
+"""Serving (ch. 5): one graph, a library call, a server.
+
+- export: `ServingFunction`, from raw values to predictions as one graph, and the folder it is shipped in
+- probes: the rows on which graph and modules must agree
+- predictor: `Predictor`, the library call
+- server: the REST service
+"""

@@ -1,0 +1,37 @@
+"""The command line: `mlp_torch VERB …`, or `python -m mlp_torch VERB …`. A verb is a file of `mlp_torch/verbs`."""
+
+import sys
+from importlib import import_module
+
+from mlp_torch.errors import UserError, near
+
+VERBS = {
+    "init": "look at a table and write an experiment for it",
+    "train": "train an experiment, or resume a run",
+    "evaluate": "score a model on labelled rows, beside the baseline",
+    "serve": "answer requests with a model",
+}
+USAGE = "usage: mlp_torch VERB …\n\n" + "\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a verb; 0 = done, 2 = the user can mend it, 130 = interrupted."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE + "\n\n`mlp_torch VERB --help` tells more.")
+        return 0 if arguments else 2
+    verb, *rest = arguments
+    if verb not in VERBS:
+        print(f"mlp_torch: no such verb: {verb}; {near(verb, VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        return int(import_module(f"mlp_torch.verbs.{verb}").main(rest))
+    except UserError as error:
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Transform (ch. 6): the conversion from inputs to features is part of the model, fitted once and exported with it.
+
+Shape: Inputs, (B,) each -> Features by column name, (B, …) float32 or int64.
+
+>>> from mlp_torch.representation.numbers import Scaled
+>>> transform = Transform({"age": Scaled("age")})
+>>> rows = {"age": torch.tensor([1.0, 3.0], dtype=torch.float64)}
+>>> transform.fit(Sample(rows, torch.zeros(2), lambda read: []))({"age": rows["age"][:1]})
+{'age': tensor([[-1.]])}
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from mlp_torch.column import Column, Sample
+from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.ingest.reads import Read
+
+
+class Transform(nn.Module):
+    """All columns' `encode`.
+
+    Args:
+        columns: by name; a column that is None (an inherited one that an experiment drops) is left out.
+    """
+
+    def __init__(self, columns: Mapping[str, Column | None]):
+        super().__init__()
+        kept = {name: column for name, column in columns.items() if column is not None}
+        if not kept:
+            raise ConfigError("a model must have at least one column, however: data.columns is empty")
+        self.columns = nn.ModuleDict(kept)
+
+    def named_columns(self) -> dict[str, Column]:
+        """The columns by name."""
+        return dict(self.columns.items())  # type: ignore[arg-type]  # nn.ModuleDict forgets what it holds
+
+    @property
+    def reads(self) -> list[Read]:
+        """What all columns need of the raw fields."""
+        return [read for column in self.named_columns().values() for read in column.reads.values()]
+
+    __jit_unused_properties__ = ("reads",)
+
+    def fit(self, sample: Sample) -> Self:
+        """Fits every column on training rows.
+
+        Raises:
+            DataError: with each column that cannot be fitted.
+        """
+        problems = []
+        for name, column in self.named_columns().items():
+            try:
+                column.fit(sample)
+            except ValueError as error:
+                fields = tuple(dict.fromkeys(read.field for read in column.reads.values()))
+                problems.append(Problem("cannot_fit", str(error), fields, key=f"data.columns.{name}"))
+        if problems:
+            raise DataError(problems)
+        self.resize()
+        return self
+
+    def resize(self) -> None:
+        """Sets every column's sizes from its fitted buffers."""
+        for column in self.named_columns().values():
+            column.resize()
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        features: dict[str, Tensor] = {}
+        for name, column in self.columns.items():
+            features[name] = column.encode(inputs)  # (B, …)
+        return features
+
+    @torch.jit.export
+    def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """By column, which rows hold a category that training never showed: (B,) bool."""
+        rows: dict[str, Tensor] = {}
+        for name, column in self.columns.items():
+            if column.unknown >= 0:
+                rows[name] = column.encode(inputs) == column.unknown
+        return rows
+
+
+def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Loads a state whose fitted buffers may have other lengths than the module's, and adopts them.
+
+    Raises:
+        RuntimeError: where names are missing or unexpected, as `load_state_dict` does.
+    """
+    for prefix, child in module.named_modules():
+        for name, buffer in list(child.named_buffers(recurse=False)):
+            stored = state.get(f"{prefix}.{name}" if prefix else name)
+            if stored is not None and stored.shape != buffer.shape:
+                setattr(child, name, torch.empty_like(stored, device=buffer.device))
+    module.load_state_dict(dict(state))
+    for child in module.modules():
+        if isinstance(child, Transform):
+            child.resize()

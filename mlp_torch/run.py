@@ -1,0 +1,155 @@
+"""The build: from a configuration to a run's folder, in visible lines.
+
+    RUN/  config.yaml  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  predictions/  model/
+"""
+
+import logging
+import shutil
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from mlp_torch import files
+from mlp_torch.errors import ConfigError
+from mlp_torch.head import Batch
+from mlp_torch.model import Encoder, Model, Single
+from mlp_torch.reproducibility.transform import restore
+from mlp_torch.responsible.baselines import constant, judge
+from mlp_torch.responsible.report import Report
+from mlp_torch.serving.export import ServingFunction, export
+from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
+from mlp_torch.training.data import Data
+from mlp_torch.training.task import Task, outputs
+from mlp_torch.training.tensorboard import TensorBoard
+
+log = logging.getLogger("mlp_torch")
+
+
+def train(cfg: DictConfig, folder: Path) -> Report:
+    """Trains what a configuration describes, or goes on where `folder` stopped; everything is left in `folder`."""
+    started = time.perf_counter()
+    checkpoint = last_checkpoint(folder)
+    data = prepare(cfg, folder, checkpoint)
+    model = build(cfg, data)
+    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed)
+    logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
+    trainer = build_trainer(cfg, folder, logger)
+    trainer.fit(task, data, ckpt_path=checkpoint and str(folder / "checkpoints" / LAST), weights_only=True)
+    trained = time.perf_counter()
+    epoch = load_best(task, folder)
+    calibrate(task, data)
+    report = evaluate(cfg, task, data, folder)
+    report.notes += epoch_notes(epoch, trainer)
+    metrics = report.flat() | {"epoch": epoch, "seconds": round(trained - started, 1)}
+    log_closing(logger, cfg, task, data, metrics)
+    files.write_json(folder / "metrics.json", metrics)
+    ship(cfg, task, data, folder, metrics)
+    report.notes.append(f"{metrics['seconds']} s to prepare and train, {time.perf_counter() - started:.1f} s in all")
+    return report
+
+
+def last_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """What a run that was stopped left; None where it had not come to a checkpoint."""
+    path = folder / "checkpoints" / LAST
+    return read(path) if path.exists() else None
+
+
+def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
+    """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
+    data: Data = instantiate(cfg.data, _convert_="all")
+    data.prepare(checkpoint and checkpoint["state_dict"])
+    files.write_json(folder / "row_counts.json", data.counts)
+    for line in data.notes():
+        log.info(line)
+    return data
+
+
+def build(cfg: DictConfig, data: Data) -> Model:
+    """The model that the configuration names; `single` makes each of its members."""
+    torch.manual_seed(cfg.seed)  # whatever was drawn before
+    model: Model = instantiate(cfg.model, _convert_="all")(build=lambda: single(cfg, data))
+    return model
+
+
+def single(cfg: DictConfig, data: Data) -> Single:
+    """One encoder, backbone and head, sized by the fitted columns."""
+    encoder = Encoder(data.transform.named_columns())
+    backbone = instantiate(cfg.backbone, _convert_="all")(encoder.widths)
+    members = getattr(backbone, "members", 1)  # any nn.Module with d_out is a backbone; few have members
+    head = instantiate(cfg.head, _convert_="all")(backbone.d_out, data.target, members=members)
+    head.fit(data.tables["train"].y, data.tables["train"].weight)
+    return Single(encoder, backbone, head)
+
+
+def optimization(cfg: DictConfig) -> dict[str, Any]:
+    """Optimizer and scheduler as partials."""
+    scheduler = instantiate(cfg.scheduler, _convert_="all") if cfg.scheduler else None
+    return {"optimizer": instantiate(cfg.optimizer, _convert_="all"), "scheduler": scheduler}
+
+
+def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightning.Trainer:
+    """Lightning's Trainer with the run's callbacks, logger and crash-safe files."""
+    callbacks = [instantiate(callback, _convert_="all") for callback in cfg.callback.values() if callback is not None]
+    trainer: lightning.Trainer = instantiate(
+        cfg.trainer, callbacks=callbacks, logger=logger, plugins=[AtomicFiles()], _convert_="all"
+    )
+    return trainer
+
+
+def flat_line(model: Model, data: Data) -> dict[str, float]:
+    """The constant's metrics on validation rows: the line that curves must leave behind."""
+    train, val = data.tables["train"], data.tables["val"]
+    return judge(model.head, constant(model.head, train.y, train.weight, len(val.y)), val.y).values
+
+
+def load_best(task: Task, folder: Path) -> int:
+    """Takes the best checkpoint's weights, not the last ones, and tells its epoch."""
+    checkpoint = read(folder / "checkpoints" / "best.ckpt")
+    restore(task, checkpoint["state_dict"])
+    return int(checkpoint["epoch"])
+
+
+def calibrate(task: Task, data: Data) -> None:
+    """Fits what the head calibrates on the calibration split, which training has not seen."""
+    table = data.tables["calibration"]
+    if len(table.y):
+        task.model.calibrate(outputs(task, table), table.y, table.weight)
+
+
+def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
+    """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
+    head = task.model.head
+    report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
+    rivals = {name: instantiate(rival, _convert_="all") for name, rival in cfg.baseline.items() if rival is not None}
+    for name, rival in rivals.items():
+        report.notes += rival.fit(head, data.tables)
+    for split in ("val", "test"):
+        table = data.tables[split]
+        out = outputs(task, table)
+        judged = judge(task.model, out, table.y)
+        report.add("model", split, judged.values)
+        report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
+        for name, rival in rivals.items():
+            report.add(name, split, judge(head, rival.out(table.features), table.y).values)
+        files.write(folder / "predictions" / f"{split}.parquet", parquet(predictions(task, data, split, out)))
+    return report
+
+
+@torch.inference_mode()
+def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
+    """Key, target, what was predicted and the loss of each row of a split."""
+    table = data.tables[split]
+    losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
+    columns: dict[str, Any] = {**data.keys[split], "target": table.y.numpy()}
+    for name, value in task.model.predict(out).items():
+        columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
+    return pa.table({**columns, "loss": losses.numpy()})

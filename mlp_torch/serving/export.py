@@ -1,0 +1,155 @@
+"""Stateless serving function (ch. 5): ingestion, Transform, Model and prediction as one graph, and its folder.
+
+    model.pt       TorchScript: forward(tensors, strings), predict(inputs), vectors(inputs), read_out(vectors),
+                   unseen(inputs), readable(predictions)
+    schema.json    fields, kinds, policies, training ranges, a synthetic example row
+    target.pt      state of target and head, for later evaluation
+    manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
+"""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mlp_torch import files
+from mlp_torch.errors import ModelError
+from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.schema import Schema
+from mlp_torch.ingest.scripted import Scripted
+from mlp_torch.model import Model, padded
+from mlp_torch.reproducibility.transform import Transform
+from mlp_torch.script import script
+from mlp_torch.serving.probes import probes, raw_arguments
+from mlp_torch.target import Target
+
+METHODS = ["predict", "vectors", "read_out", "unseen", "readable"]
+
+
+class ServingFunction(nn.Module):
+    """What was trained, as what is shipped: the same module objects, from raw values to readable predictions.
+
+    A row's answer has the same bits alone and in any batch.
+
+    Args:
+        schema: of the transform's fields.
+        transform: fitted.
+        model: trained.
+        name: of the model, for those who load it.
+    """
+
+    names: dict[str, list[str]]
+
+    def __init__(self, schema: Schema, transform: Transform, model: Model, *, name: str):
+        super().__init__()
+        self.ingest, self.transform, self.model = Scripted(schema), transform, model
+        self.name, self.names = name, dict(model.head.names)
+
+    def forward(self, tensors: dict[str, Tensor], strings: dict[str, list[str | None]]) -> dict[str, Tensor]:
+        """Raw values by field name -> predictions by name. None and NaN are missing."""
+        return self.predict(self.ingest(tensors, strings))
+
+    @torch.jit.export
+    def predict(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs -> predictions by name, (B, …) each."""
+        rows = inputs[self.ingest.first].shape[0]
+        out = self.model(padded(self.transform(inputs)))  # (B', …)
+        predictions: dict[str, Tensor] = {}
+        for name, value in self.model.predict(out).items():
+            predictions[name] = value[:rows]
+        return predictions
+
+    @torch.jit.export
+    def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Inputs -> (B, d): the columns' vectors, side by side."""
+        rows = inputs[self.ingest.first].shape[0]
+        return self.model.vectors(padded(self.transform(inputs)))[:rows]
+
+    @torch.jit.export
+    def read_out(self, vectors: Tensor) -> dict[str, Tensor]:
+        """Vectors (B, d) -> predictions by name: the part of the graph in which gradients live."""
+        return self.model.predict(self.model.read_out(vectors))
+
+    @torch.jit.export
+    def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """By column, the rows whose category training never showed: (B,) bool."""
+        return self.transform.unseen(inputs)
+
+    @torch.jit.export
+    def readable(self, predictions: dict[str, Tensor]) -> dict[str, list[str]]:
+        """The class names behind class indices, by prediction name."""
+        words: dict[str, list[str]] = {}
+        for name, classes in self.names.items():
+            chosen: list[str] = []
+            for index in predictions[name].tolist():
+                chosen.append(classes[int(index)])
+            words[name] = chosen
+        return words
+
+
+def export(
+    serving: ServingFunction, folder: Path, *, schema: Schema, target: Target, metrics: dict[str, float], data: str
+) -> Path:
+    """Writes a model's folder, loads it again and refuses to hand out a model that disagrees with what was trained.
+
+    Args:
+        serving: what to ship.
+        folder: where; its files are replaced.
+        schema: of the transform's fields, with training ranges.
+        target: fitted.
+        metrics: of the closing report.
+        data: fingerprint of the data.
+
+    Raises:
+        ModelError: if the saved graph answers otherwise than the modules on the probe rows.
+    """
+    scripted = script(serving)
+    frozen = torch.jit.freeze(scripted, preserved_attrs=[*METHODS, "names", "name"], optimize_numerics=False)
+    files.write(folder / "model.pt", lambda file: torch.jit.save(frozen, file))
+    agree(serving, folder / "model.pt", schema)
+    files.write_json(folder / "schema.json", schema.to_json())
+    state = {"format": files.FORMAT, "target": target.state_dict(), "head": serving.model.head.state_dict()}
+    files.write(folder / "target.pt", lambda file: torch.save(state, file))
+    files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))
+    return folder
+
+
+@torch.inference_mode()
+def agree(serving: ServingFunction, path: Path, schema: Schema) -> None:
+    """Compares the saved graph with the modules in eager mode, bit for bit, on rows with every kind of trouble."""
+    loaded = torch.jit.load(str(path))
+    rows = probes(schema)
+    checked = schema.check_records(rows)
+    expected = serving.predict(to_inputs(checked))
+    found = loaded(*raw_arguments(rows, schema))
+    for name, value in expected.items():
+        if not torch.equal(value.nan_to_num(), found[name].nan_to_num()) or bool(value.isnan().any()):
+            raise ModelError(f"the exported graph must equal the trained model, however: prediction {name!r} differs")
+
+
+def manifest(name: str, folder: Path, metrics: dict[str, float], data: str) -> dict[str, Any]:
+    """What is in a model's folder and where it comes from; the file that makes it complete."""
+    sums = {path.name: files.sha256(path) for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
+    version_of = {package: version(package) for package in ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")}
+    return {
+        "name": name,
+        "version": sums["model.pt"][:12],
+        "sha256": sums,
+        "metrics": metrics,
+        "data": data,
+        "versions": {"python": platform.python_version(), **version_of},
+        "git": commit(),
+    }
+
+
+def commit() -> str | None:
+    """The git commit of the working folder; None outside a repository or without git."""
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

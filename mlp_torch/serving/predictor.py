@@ -1,0 +1,115 @@
+"""The library call: raw rows in, readable predictions out, with the validator and the graph of training.
+
+    model = mlp_torch.load("runs/quickstart/latest/model")
+    model.predict({"carrier": "UA", …})     # {"probability": 0.31, "class": 0, "label": "on_time"}
+
+A row's answer does not depend on the rows beside it.
+"""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mlp_torch import files
+from mlp_torch.errors import ModelError
+from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.schema import Schema
+from mlp_torch.serving.probes import probes
+
+
+class Answer(NamedTuple):
+    """Predictions, and what is worth knowing about the rows.
+
+    Args:
+        columns: one entry a row, by name: numbers, lists of numbers, and class names as text.
+        warnings: sentences: ignored columns, values outside of training's range, unseen categories.
+    """
+
+    columns: dict[str, list[Any]]
+    warnings: list[str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict a row."""
+        return [dict(zip(self.columns, values, strict=True)) for values in zip(*self.columns.values(), strict=True)]
+
+
+class Predictor:
+    """A model's folder, ready to answer.
+
+    Args:
+        folder: as `export` wrote it. model.pt is a program: load only what you trust.
+        device: where the graph runs, e.g. "cpu" or "cuda".
+
+    Raises:
+        ModelError: if a file is missing, damaged or of another format.
+    """
+
+    def __init__(self, folder: str | Path, *, device: str = "cpu"):
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise ModelError(f"a model must be a folder, however: {folder} is none")
+        self.manifest = files.read_json(folder / "manifest.json")
+        for name, known in self.manifest["sha256"].items():
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder / name} is missing")
+            if files.sha256(folder / name) != known:
+                raise ModelError(f"{folder / name} is damaged: its sha256 is not the manifest's")
+        self.schema = Schema.from_json(files.read_json(folder / "schema.json"))
+        self.module = torch.jit.load(str(folder / "model.pt"), map_location=device).eval()
+        self.name, self.version = str(self.manifest["name"]), str(self.manifest["version"])
+        self.check_bits()
+
+    def predict(self, rows: Any) -> Any:
+        """Predictions in the form of the rows: a dict for a dict, a list, a pandas frame, an Arrow table.
+
+        Raises:
+            DataError: with every problem of the rows.
+        """
+        answer = self.answer(rows)
+        if isinstance(rows, Mapping):
+            return answer.rows()[0]
+        if isinstance(rows, list | tuple):
+            return answer.rows()
+        table = pa.table(answer.columns)
+        return table if isinstance(rows, pa.Table | pa.RecordBatch) else table.to_pandas().set_axis(rows.index)
+
+    def answer(self, rows: Any) -> Answer:
+        """Predictions by name and warnings, for rows of any kind that `predict` takes; no rows give no predictions."""
+        table = table_of(rows)
+        if not len(table):
+            return Answer({}, [])
+        checked = self.schema.check(table)
+        inputs = to_inputs(checked, self.schema.reads.values())
+        found = self.run(inputs)
+        columns: dict[str, list[Any]] = {name: value.tolist() for name, value in found.items()}
+        for name, labels in self.module.readable(found).items():
+            columns[name.removesuffix("class") + "label"] = labels
+        return Answer(columns, [*checked.warnings, *self.unseen(inputs)])
+
+    @torch.inference_mode()
+    def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs -> predictions by name, on the CPU."""
+        found: dict[str, Tensor] = self.module.predict(inputs)
+        return {name: value.cpu() for name, value in found.items()}
+
+    def unseen(self, inputs: dict[str, Tensor]) -> list[str]:
+        """A sentence for each column with categories that training never showed."""
+        rows = {name: int(found.sum()) for name, found in self.module.unseen(inputs).items()}
+        return [f"{name}: {count} rows with a category that training never showed" for name, count in rows.items() if count]
+
+    def check_bits(self) -> None:
+        """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""
+        table = table_of(probes(self.schema))
+        inputs = to_inputs(self.schema.check(table), self.schema.reads.values())
+        together = self.run(inputs)
+        for row in range(len(table)):
+            alone = self.run({key: x[row : row + 1] for key, x in inputs.items()})
+            if any(not torch.equal(alone[name], value[row : row + 1]) for name, value in together.items()):
+                text = "on this machine a row's last bits depend on the rows beside it; answers may differ by rounding"
+                warnings.warn(text, RuntimeWarning, stacklevel=3)
+                return

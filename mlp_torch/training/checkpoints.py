@@ -1,0 +1,73 @@
+"""Checkpoints (ch. 4): best by the monitored metric, last every n steps; files that are whole or not there.
+
+A checkpoint is read with `weights_only=True`: no code in it is ever run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from mlp_torch import files
+from mlp_torch.errors import ModelError
+
+LAST = "last.ckpt"
+
+
+class AtomicFiles(TorchCheckpointIO):
+    """Writes checkpoints by the one atomic writer: Lightning's own goes through $TMPDIR and does not sync."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        files.write(Path(path), lambda file: torch.save(checkpoint, file))
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return read(Path(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint's content.
+
+    Raises:
+        ModelError: if it is missing, damaged, or of another format.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"checkpoint {path} is missing") from None
+    except Exception as error:  # torch.load lets through whatever zip and unpickling raise
+        raise ModelError(f"checkpoint {path} is damaged: {type(error).__name__}: {error}") from error
+    files.check_format(checkpoint.get("format"), path)
+    return checkpoint
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `last.ckpt`: after every n steps and at the end of each epoch, after all that validation changes.
+
+    Not after the last step of an epoch: Lightning would take its validation for done on resume.
+
+    Args:
+        folder: where.
+        every_n_steps: how often.
+    """
+
+    def __init__(self, folder: str, *, every_n_steps: int = 200):
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, however: {every_n_steps=}")
+        self.path, self.every = Path(folder) / LAST, every_n_steps
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int) -> None:
+        if (at + 1) % self.every == 0 and at + 1 < trainer.num_training_batches:
+            trainer.save_checkpoint(self.path)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self.path)
+
+
+class StopEarly(EarlyStopping):
+    """Early stopping that a resumed run remembers: one that had stopped does not train on."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience

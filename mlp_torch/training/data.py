@@ -1,0 +1,172 @@
+"""From a source to encoded tables, one a split: read, check, split, fit or restore, encode by the scripted Transform."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import pyarrow as pa
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from mlp_torch.column import Column, Sample
+from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.head import Batch
+from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
+from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.schema import Checked, Schema
+from mlp_torch.ingest.source import Source
+from mlp_torch.reproducibility.split import SPLITS, Split, check_sizes
+from mlp_torch.reproducibility.transform import Transform, restore
+from mlp_torch.script import script
+from mlp_torch.target import Target
+from mlp_torch.training.batches import Batches, select
+
+ROWS = 65536  # encoded at a time
+
+
+class Data(LightningDataModule):
+    """A table, what to make of its fields, and how to split its rows.
+
+    Args:
+        source: anything with `read() -> Rows`.
+        columns: by name.
+        target: what to predict.
+        split: which rows are for what.
+        key: raw fields that name a row; without any, its number does.
+        fields: policies of raw fields by name: min, max, invalid, missing, na_values.
+        batch_size: rows of a training batch.
+        seed: of the order of training rows.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        columns: Mapping[str, Column | None],
+        target: Target,
+        split: Split,
+        *,
+        key: Sequence[str] = (),
+        fields: Mapping[str, Mapping[str, Any]] | None = None,
+        batch_size: int = 1024,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.source, self.transform, self.target, self.split = source, Transform(columns), target, split
+        self.key, self.policies, self.batch_size, self.seed = list(key), fields, batch_size, seed
+        self.tables: dict[str, Batch] = {}
+        self.keys: dict[str, dict[str, pa.Array]] = {}
+        self.counts: dict[str, Any] = {}
+        self.warnings: list[str] = []
+
+    def prepare(self, state: Mapping[str, Tensor] | None = None) -> Self:
+        """Reads and encodes; fits transform and target on training rows, or restores them from a Task's `state`.
+
+        Raises:
+            DataError: with every problem of the data.
+        """
+        inputs, checked = self.read()
+        index = self.split.assign(inputs)  # (N,)
+        check_sizes(index)
+        train = (index == SPLITS.index("train")).nonzero().squeeze(1)
+        seen = {key: x[train] for key, x in inputs.items()}
+        words = words_of(checked, train)
+        if state is not None:
+            restore(self.target, part(state, "target."))
+            restore(self.transform, part(state, "transform."))
+        else:
+            self.target.fit(seen, words)
+        y = self.labelled(inputs)
+        if state is None:
+            self.transform.fit(Sample(seen, y[train], words))
+        self.schema = self.schema.subset(self.transform.reads).learn(seen, words)
+        self.fill_tables(inputs, y, index, checked)
+        return self
+
+    def read(self) -> tuple[Inputs, Checked]:
+        """Raw rows, checked, as Inputs of the rows that are kept."""
+        columns = {read.field for read in self.transform.reads}
+        for read in self.target.reads.values():
+            if read.field in columns:
+                text = "the target is also a feature: drop the column that reads it"
+                raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
+        rows = self.source.read()
+        self.schema = Schema.of(self.reads(), self.policies)
+        checked = self.schema.check(rows, training=True)
+        self.counts, self.warnings = dict(checked.counts), list(checked.warnings)
+        return to_inputs(checked), checked
+
+    def reads(self) -> list[Read]:
+        """What columns, target, split and key need of the raw fields."""
+        needed = [*self.transform.reads, *self.target.reads.values(), *self.split.reads.values()]
+        return needed + [read for read in self.key_reads(needed) if read not in needed]
+
+    def key_reads(self, needed: list[Read]) -> list[Read]:
+        """A key field is read as it is read otherwise, else as text."""
+        kinds = {read.field: read for read in reversed(needed)}
+        return [kinds.get(field, Read(field, "string")) for field in self.key]
+
+    def labelled(self, inputs: Inputs) -> Tensor:
+        """The target of every row, (N,) float64."""
+        y = self.target.encode(inputs)
+        if bad := int(y.isnan().sum()):
+            fields = tuple(read.field for read in self.target.reads.values())
+            rows = tuple(y.isnan().nonzero().squeeze(1)[:5].tolist())
+            key = f"data.fields.{fields[0]}.missing=drop"
+            raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
+        return y
+
+    def fill_tables(self, inputs: Inputs, y: Tensor, index: Tensor, checked: Checked) -> None:
+        """Encodes all rows by the scripted Transform and sets a table and the keys for each split."""
+        transform = script(self.transform)
+        parts = [transform(rows) for rows in chunks(inputs, len(y))]
+        features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        key_reads = self.key_reads(self.reads())
+        table = Batch(features, y, torch.ones(len(y)), row_fingerprints(checked, key_reads))
+        unseen = self.transform.unseen(inputs)
+        self.counts["splits"] = {}
+        for number, name in enumerate(SPLITS):
+            rows = (index == number).nonzero().squeeze(1)
+            self.tables[name] = select(table, rows)
+            self.keys[name] = {read.field: checked.arrays[read.key].take(pa.array(rows.numpy())) for read in key_reads}
+            self.counts["splits"][name] = len(rows)
+            if name != "train":
+                found = {column: int(bad[rows].sum()) for column, bad in unseen.items()}
+                self.counts.setdefault("unseen", {})[name] = {column: n for column, n in found.items() if n}
+        if outside := int((index < 0).sum()):
+            self.counts["used"] -= outside
+            self.counts["dropped"]["in no split"] = outside
+        self.fingerprint = digest([*inputs.values(), y])
+
+    def train_dataloader(self) -> Batches:
+        return Batches(self.tables["train"], self.batch_size, at=self.position, seed=self.seed)
+
+    def position(self) -> tuple[int, int]:
+        """Epoch, and batches of it that are done, by Lightning's own counters, which a checkpoint restores."""
+        if self.trainer is None:
+            raise ConfigError("training batches need a trainer: Trainer.fit(task, data)")
+        return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+    def val_dataloader(self) -> list[Batches]:
+        """Validation rows, and as many training rows, the same ones each time: those with the smallest fingerprints."""
+        val, train = self.tables["val"], self.tables["train"]
+        sample = train.row.argsort()[: len(val.y)]
+        return [Batches(val, 8192), Batches(select(train, sample), 8192)]
+
+
+def part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries below a prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def chunks(inputs: Inputs, rows: int) -> list[Inputs]:
+    """Inputs in pieces; one empty piece where there are no rows."""
+    return [{key: x[start : start + ROWS] for key, x in inputs.items()} for start in range(0, max(rows, 1), ROWS)]
+
+
+def digest(tensors: list[Tensor]) -> str:
+    """sha256 of the tensors' bytes, in hex: the fingerprint of the data that a model has seen."""
+    hashed = hashlib.sha256()
+    for x in tensors:
+        hashed.update(x.contiguous().numpy().data)
+    return hashed.hexdigest()

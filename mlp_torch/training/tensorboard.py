@@ -1,0 +1,93 @@
+"""TensorBoard: loss and metrics of training, validation and the constant baseline as lines of one chart.
+
+TensorBoard draws the same tag of several runs in one chart, so `val/auroc` is written as tag `auroc` of the sub-run
+`val`, and the constant's value as a flat line of the sub-run `baseline`.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class TensorBoard(Logger):
+    """Writes `SPLIT/METRIC` as tag METRIC below FOLDER/SPLIT.
+
+    Args:
+        folder: where the event files go.
+        baseline: the constant's value of each metric on validation rows.
+    """
+
+    def __init__(self, folder: str | Path, *, baseline: Mapping[str, float] | None = None):
+        super().__init__()
+        self.folder, self.baseline = Path(folder), dict(baseline or {})
+        self.writers: dict[str, SummaryWriter] = {}
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def writer(self, run: str) -> SummaryWriter:
+        """The writer of a sub-run, opened when first needed."""
+        if run not in self.writers:
+            self.writers[run] = SummaryWriter(str(self.folder / run))
+        return self.writers[run]
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        for key, value in metrics.items():
+            split, _, metric = key.rpartition("/")
+            if metric == "epoch":
+                continue
+            self.writer(split or "train").add_scalar(metric, value, step)
+            if split == "val" and metric in self.baseline:
+                self.writer("baseline").add_scalar(metric, self.baseline[metric], step)
+
+    def log_hyperparams(self, params: Any, metrics: Mapping[str, float] | None = None) -> None:
+        """Hyperparameters beside what came out, for the HParams page."""
+        values = {key: value if isinstance(value, bool | int | float) else str(value) for key, value in params.items()}
+        writer = self.writer("hparams")
+        for summary in hparams(values, dict(metrics or {})):
+            writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]  # add_hparams would open another run
+        for key, value in (metrics or {}).items():
+            writer.add_scalar(key, value)
+
+    def log_pictures(self, pictures: "Mapping[str, Figure]") -> None:
+        """Figures by name."""
+        for name, figure in pictures.items():
+            self.writer("val").add_figure(name, figure, close=False)
+
+    def save(self) -> None:
+        for writer in self.writers.values():
+            writer.flush()
+
+    def finalize(self, status: str) -> None:
+        self.save()
+
+
+class RowsPerSecond(Callback):
+    """Rows trained on per second of training time, validation left out."""
+
+    def __init__(self) -> None:
+        self.rows, self.since = 0, 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.rows, self.since = 0, time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int) -> None:
+        self.rows += len(batch.y)
+        if (at + 1) % trainer.log_every_n_steps == 0:
+            now = time.perf_counter()
+            pl_module.log("train/rows_per_second", self.rows / (now - self.since))
+            self.rows, self.since = 0, now
