@@ -1,1 +1,14 @@
-"""Problem representation (ch. 3): what is predicted, and how it is judged."""
+"""Problem representation (ch. 3): what is predicted, and how it is judged.
+
+Heads:
+    classification: `Binary` and `Multiclass`: one of two or of several classes.
+    regression: `Regression`: one number.
+    reframing: `Reframed`: one number as a distribution over bins.
+
+What they are made of:
+    bins: a distribution over bins, and what is read from it.
+    edges: where the edges of bins lie.
+    priors: class shares before any feature is looked at, and the checks of class labels.
+    scores: proper scores of single rows, and the metrics made of them.
+    pictures: figures for TensorBoard.
+"""

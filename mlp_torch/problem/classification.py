@@ -1,0 +1,182 @@
+"""Heads for one of two or of several classes.
+
+Book: ch. 3. Rebalancing (rows drawn by `sampling`) shifts the logits; `predict` takes the shift back, so that served
+probabilities are those of the data and not of the draw (King & Zeng 2001, "Logistic Regression in Rare Events Data").
+
+Shape: h (B, d_in) -> out (B, 1) or (B, n) logits.
+
+>>> from mlp_torch.target import AtLeast
+>>> head = Binary(4, AtLeast("delay", 15))
+>>> {name: value.tolist() for name, value in head.predict(torch.tensor([[0.0], [2.0]])).items()}
+{'probability': [0.5, 0.8807970285415649], 'class': [0, 1]}
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.classification import BinaryAccuracy, BinaryCalibrationError, MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.regression import MeanSquaredError
+
+from mlp_torch.errors import DataError, Problem
+from mlp_torch.head import Batch, Head
+from mlp_torch.problem import pictures, priors, scores
+from mlp_torch.target import Target
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def class_labels(y: Tensor) -> Tensor:
+    """Class indices as metrics want them: (N,) int64, -1 where there is no label."""
+    return y.nan_to_num(nan=-1.0).long()
+
+
+class Binary(Head):
+    """Two classes, one logit.
+
+    Predicts `probability` (B,) of class 1 and `class` (B,) int64.
+
+    Args:
+        d_in: width of the hidden vector.
+        target: with exactly two classes.
+        members: how many hidden vectors a row has.
+
+    Raises:
+        DataError: `continuous_target`, `not_two_classes`; in `fit` also `unknown_label`, `one_class`.
+    """
+
+    objective = "binary"
+    shift: Tensor
+
+    def __init__(self, d_in: int, target: Target, *, members: int = 1):
+        priors.require_classes(target)
+        if len(target.classes) != 2:
+            text = f"a binary head needs two classes, however: {len(target.classes)}; take the multiclass head"
+            raise DataError(Problem("not_two_classes", text, priors.fields(target), key="head"))
+        super().__init__(d_in, target, 1, members=members)
+        self.names = {"class": list(target.classes)}
+        self.columns = priors.fields(target)
+        # (1,): log-odds of the data less log-odds of the rows drawn
+        self.register_buffer("shift", torch.zeros(1))
+
+    def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
+        priors.check_labels(y, self.target_classes, self.columns)
+        natural, drawn = log_odds(y, weight), log_odds(y, weight if sampling is None else sampling)
+        self.shift.copy_(natural - drawn)
+        nn.init.constant_(self.output.bias, float(drawn))
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(out[:, 0], batch.y.to(out.dtype), reduction="none")
+
+    def predict(self, out: Tensor) -> dict[str, Tensor]:
+        logit = out[:, 0].float() + self.shift  # (B,)
+        return {"probability": logit.sigmoid(), "class": (logit > 0).long()}
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        return log_odds(y, weight).float() - self.shift  # (1,)
+
+    def average(self, outs: Tensor) -> Tensor:
+        logits = outs + self.shift  # (B, k, 1)
+        yes, no = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
+        return yes.logsumexp(dim=1) - no.logsumexp(dim=1) - self.shift  # (B, 1)
+
+    def labels(self, y: Tensor) -> dict[str, Tensor]:
+        return {"class": class_labels(y)}
+
+    def metrics(self) -> dict[str, tuple[str, str, Metric]]:
+        return {
+            "auroc": ("probability", "class", scores.AUROC()),
+            "average_precision": ("probability", "class", scores.AveragePrecision()),
+            "log_loss": ("probability", "class", scores.Loss(scores.binary_log_loss)),
+            "brier": ("probability", "class", MeanSquaredError().set_dtype(torch.float64)),
+            "calibration_error": ("probability", "class", BinaryCalibrationError()),
+            "accuracy": ("class", "class", BinaryAccuracy()),
+        }
+
+    def teach(self, y: Tensor) -> Tensor:
+        return y
+
+    def from_scores(self, scores: Tensor, held_scores: Tensor, held_y: Tensor) -> Tensor:
+        """Log-odds of trees that saw the data as they are, (N,) or (N, 1)."""
+        return scores.reshape(-1, 1).float() - self.shift
+
+    def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
+        known = labels["class"] >= 0
+        probability, y = predictions["probability"][known], labels["class"][known]
+        return {
+            "reliability": pictures.reliability(probability, y),
+            "histogram": pictures.histogram(probability, y, self.target_classes),
+        }
+
+
+def log_odds(y: Tensor, weight: Tensor) -> Tensor:
+    """Weighted log-odds of class 1: (1,) float64."""
+    return priors.log_shares(y, weight, 2).diff()
+
+
+class Multiclass(Head):
+    """Several classes, a logit each.
+
+    Predicts `probabilities` (B, n) in the order of the target's classes and `class` (B,) int64.
+
+    Args:
+        d_in: width of the hidden vector.
+        target: with n classes.
+        members: how many hidden vectors a row has.
+
+    Raises:
+        DataError: `continuous_target`; in `fit` also `unknown_label`, `one_class`.
+    """
+
+    objective = "multiclass"
+    shift: Tensor
+
+    def __init__(self, d_in: int, target: Target, *, members: int = 1):
+        priors.require_classes(target)
+        super().__init__(d_in, target, len(target.classes), members=members)
+        self.names = {"class": list(target.classes)}
+        self.columns = priors.fields(target)
+        # (n,): log-shares of the data less log-shares of the rows drawn
+        self.register_buffer("shift", torch.zeros(len(target.classes)))
+
+    def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
+        priors.check_labels(y, self.target_classes, self.columns)
+        natural = priors.log_shares(y, weight, len(self.shift))
+        drawn = natural if sampling is None else priors.log_shares(y, sampling, len(self.shift))
+        self.shift.copy_(natural - drawn)
+        with torch.no_grad():
+            self.output.bias.copy_(drawn)  # the same for each member
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        return nn.functional.cross_entropy(out, batch.y.long(), reduction="none")
+
+    def predict(self, out: Tensor) -> dict[str, Tensor]:
+        probabilities = (out.float() + self.shift).softmax(dim=1)  # (B, n)
+        return {"probabilities": probabilities, "class": probabilities.argmax(dim=1)}
+
+    def constant(self, y: Tensor, weight: Tensor) -> Tensor:
+        return priors.log_shares(y, weight, len(self.shift)).float() - self.shift  # (n,)
+
+    def average(self, outs: Tensor) -> Tensor:
+        return priors.mixture(outs + self.shift) - self.shift  # (B, n)
+
+    def labels(self, y: Tensor) -> dict[str, Tensor]:
+        return {"class": class_labels(y)}
+
+    def metrics(self) -> dict[str, tuple[str, str, Metric]]:
+        n = len(self.shift)
+        return {
+            "log_loss": ("probabilities", "class", scores.Loss(scores.log_loss)),
+            "accuracy": ("class", "class", MulticlassAccuracy(n, average="micro")),
+            "f1": ("class", "class", MulticlassF1Score(n, average="macro")),
+            "auroc": ("probabilities", "class", scores.MacroAUROC(n)),
+        }
+
+    def teach(self, y: Tensor) -> Tensor:
+        return y
+
+    def from_scores(self, scores: Tensor, held_scores: Tensor, held_y: Tensor) -> Tensor:
+        """Logits (N, n) of trees that saw the data as they are."""
+        return scores.reshape(-1, len(self.shift)).float() - self.shift
