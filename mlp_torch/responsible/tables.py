@@ -64,7 +64,7 @@ class Factor(NamedTuple):
         x = columns[self.name]
         if not x.is_floating_point():
             return find(self.points, x)
-        return torch.where(x.isnan(), self.size - 1, torch.bucketize(x, self.points, right=True))
+        return torch.where(x.isnan(), self.size - 1, torch.bucketize(x.contiguous(), self.points, right=True))
 
 
 def find(points: Tensor, x: Tensor) -> Tensor:
