@@ -294,6 +294,7 @@ def nested_dictionary() -> pa.DictionaryArray:
         nested_dictionary(),
         nested_dictionary()[1:4],
         pa.DictionaryArray.from_arrays(pa.array([1, 0, 1], pa.uint8()), pa.array(["no", "a", "b"])[1:]),
+        pa.DictionaryArray.from_arrays(pa.array([1, 0]), pa.array(["no", "a", "bc"], pa.large_string())[1:]),
     ],
     ids=lambda array: f"{type(array).__name__} {array.type} {len(array)}",
 )
