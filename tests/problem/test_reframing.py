@@ -328,3 +328,17 @@ def test_the_pit_picture_is_flat_where_distributions_are_right() -> None:
     bars = [bar.get_height() for bar in head.pictures(p, head.labels(y))["pit"].axes[0].patches]
     assert sum(bars) == 20_000
     assert max(bars) < 2 * 1_000
+
+
+def test_a_level_that_rounding_leaves_unreached_is_the_last_edge() -> None:
+    head = Reframed(4, DELAY, edges=[0, 10, 30], quantiles=(0.9999999,))
+    assert head.bins.quantiles(doubles(0.5, 0.4999998).unsqueeze(0))[0, 0].item() == 30
+
+
+def test_a_bin_without_training_rows_is_even() -> None:
+    head = Reframed(4, DELAY, edges=[0, 10, 30], thresholds={"over_15": 15.0})
+    head.fit(doubles(2, 4), torch.ones(2))
+    found = head.predict(torch.tensor([[-200.0, 200.0]]))
+    assert found["mean"].item() == pytest.approx(20)
+    assert found["std"].item() == pytest.approx(20 / 12**0.5)
+    assert found["over_15"].item() == pytest.approx(0.75)
