@@ -172,11 +172,12 @@ def times(array: pa.Array, field: Field) -> Cells:
 
 
 def clock(array: pa.Array) -> Floats:
-    """Arrow timestamps as float64 seconds; whole seconds apart, since nanoseconds need more than 53 bits."""
+    """Arrow timestamps as float64 seconds; beyond 2^53 ticks whole seconds apart, so that they stay exact."""
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[array.type.unit]
     ticks = array.cast(pa.int64()).fill_null(0).to_numpy()
     whole, rest = np.divmod(ticks, per_second)
-    return np.where(present(array), whole + rest / per_second, np.nan)
+    seconds = np.where(np.abs(ticks) <= LARGEST, ticks / per_second, whole + rest / per_second)
+    return np.where(present(array), seconds, np.nan)
 
 
 def told(text: pa.Array, field: Field) -> Cells:

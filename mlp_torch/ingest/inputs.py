@@ -129,8 +129,9 @@ def is_torn(value: object) -> bool:
 
 def is_beyond(values: list[Any]) -> Bad:
     """Whether an integer is too large for the column: beside fractions it must become float64 exactly."""
-    limit = LARGEST if any(isinstance(value, float) for value in values) else 2**63 - 1
-    return lambda value: isinstance(value, int | np.integer) and not -limit <= int(value) <= limit
+    beside = any(isinstance(value, float | np.floating) and not math.isnan(value) for value in values)
+    least, most = (-LARGEST, LARGEST) if beside else (-(2**63), 2**63 - 1)
+    return lambda value: isinstance(value, int | np.integer) and not least <= int(value) <= most
 
 
 def column_of(values: list[Any]) -> pa.Array:
@@ -138,13 +139,16 @@ def column_of(values: list[Any]) -> pa.Array:
 
     Text beside numbers gives a union of both, so that each cell is judged as if it were alone.
     """
-    plain = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
-    is_text = [isinstance(value, str) for value in plain]
+    plain = [None if isinstance(value, float | np.floating) and math.isnan(value) else value for value in values]
+    is_text = [int(isinstance(value, str)) for value in plain]
     texts = pa.array([value if isinstance(value, str) else None for value in plain], pa.large_string())
     others = [None if isinstance(value, str) else value for value in plain]
     if all(value is None for value in others):
         return texts if any(is_text) else pa.nulls(len(values))
-    cells = pa.array(others, value_type(others))
+    kind = value_type(others)
+    if kind != pa.bool_():  # Arrow takes True for no number
+        others = [int(value) if isinstance(value, bool | np.bool_) else value for value in others]
+    cells = pa.array(others, kind)
     return pa.UnionArray.from_sparse(pa.array(is_text, pa.int8()), [cells, texts]) if any(is_text) else cells
 
 

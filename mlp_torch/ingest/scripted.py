@@ -66,8 +66,9 @@ class Reader(nn.Module):
         if x.dim() != 1 or x.is_complex():
             raise RuntimeError(f'field "{self.field}" must be a real tensor of shape (B,), however: shape={x.shape}')
         if not x.is_floating_point():
-            size = x.double().abs()  # 2^53 + 1 is rounded to 2^53, hence the second look
-            self.forbid((size > 2.0**53) | ((size == 2.0**53) & (x.long().abs() != 2**53)), "be within ±2^53")
+            # 2^53 + 1 is rounded to 2^53, hence the second look; `2**53` would be a float in TorchScript
+            size, largest = x.double().abs(), 9007199254740992
+            self.forbid((size > largest) | ((size == largest) & (x.long().abs() != largest)), "be within ±2^53")
         values = x.to(self.float64)
         for number in self.na_numbers:
             values = values.masked_fill(values == number, float("nan"))
@@ -102,21 +103,21 @@ class TimeReader(Reader):
 
     def told(self, texts: list[str | None]) -> tuple[Tensor, Tensor]:
         """ISO texts as seconds."""
-        values: list[float] = []
-        wrong: list[int] = []
+        values: list[int] = []  # not of floats: TorchScript takes a list of those through float32
+        state: list[int] = []  # 0 a time, 1 missing, 2 invalid
         for text in texts:
-            value, bad = float("nan"), 0
+            value, kind = 0, 1
             if text is not None and text not in self.na_values:
                 seconds = wall_seconds(text)
-                if seconds is None:
-                    bad = 1
-                else:
-                    value = float(seconds)
+                kind = 2
+                if seconds is not None:
+                    value, kind = seconds, 0
             values.append(value)
-            wrong.append(bad)
-        invalid = torch.tensor(wrong, dtype=torch.int64).to(self.int64) > 0  # (B,)
-        self.refuse(invalid, "be YYYY-MM-DD[(T| )HH:MM[:SS]], a date of the calendar")
-        return torch.tensor(values, dtype=torch.float64).to(self.float64), invalid
+            state.append(kind)
+        kinds = torch.tensor(state, dtype=torch.int64).to(self.int64)  # (B,)
+        invalid = self.refuse(kinds == 2, "be YYYY-MM-DD[(T| )HH:MM[:SS]], a date of the calendar")
+        found = torch.tensor(values, dtype=torch.int64).to(self.float64)  # (B,)
+        return found.masked_fill(kinds != 0, float("nan")), invalid
 
 
 class StringReader(Reader):
@@ -214,7 +215,8 @@ class Scripted(nn.Module):
         schema: the fields to read, e.g. a `Schema.subset`.
 
     Raises:
-        RuntimeError: a field that is missing, has another number of rows, or holds what its policies refuse.
+        RuntimeError: (once scripted `torch.jit.Error`, which is none) a field that is missing, has another number of
+            rows, or holds what its policies refuse.
     """
 
     def __init__(self, schema: Schema):

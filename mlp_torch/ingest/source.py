@@ -141,10 +141,10 @@ class Csv:
 
     def utf8(self, content: bytes) -> bytes:
         """The content in UTF-8, without a byte order mark and blank lines at the end."""
-        for mark, name in MARKS.items():
-            if content.startswith(mark) and not self.encoding.startswith(name):
-                text = f"{self.path} begins with the byte order mark of {name.upper()}"
-                raise DataError(Problem("encoding", text, key="data.source.encoding"))
+        marked = next((name for mark, name in MARKS.items() if content.startswith(mark)), self.encoding)
+        if not self.encoding.startswith(marked):
+            text = f"{self.path} begins with the byte order mark of {marked.upper()}"
+            raise DataError(Problem("encoding", text, key="data.source.encoding"))
         try:
             text = content.decode(self.encoding)
         except UnicodeDecodeError as error:

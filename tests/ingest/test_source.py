@@ -1,0 +1,195 @@
+"""Files and frames to Arrow: every way that a file is broken has a code, a place and a hint."""
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.schema import Schema
+from mlp_torch.ingest.source import Csv, Frame, Parquet, source
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(content, name="rows.csv"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def only_problem(act):
+    with pytest.raises(DataError) as caught:
+        act()
+    assert len(caught.value.problems) == 1
+    return caught.value.problems[0]
+
+
+def test_every_cell_of_a_csv_is_text_and_an_empty_one_is_missing_unless_quoted(written):
+    rows = Csv(written(b'id,word\n00123,""\n5.0,\n1e3,NA\n')).read()
+    assert rows.table.to_pydict() == {"id": ["00123", "5.0", "1e3"], "word": ["", None, "NA"]}
+    assert rows.table.schema.types == [pa.large_string()] * 2
+    assert (rows.unit, rows.first) == ("line", 2)
+
+
+def test_line_numbers_in_messages_are_those_of_the_file(written):
+    rows = Csv(written(b"age\n1\n2\nold\n")).read()
+    problem = only_problem(lambda: Schema.of([Read("age")]).check(rows.table, unit=rows.unit, first=rows.first))
+    assert (problem.rows, problem.unit) == ((4,), "line")
+
+
+def test_with_line_ends_inside_quotes_rows_are_counted_instead_of_lines(written):
+    rows = Csv(written(b'a,b\n1,"x\ny"\n2,z\n')).read()
+    assert rows.table.column("b").to_pylist() == ["x\ny", "z"]
+    assert (rows.unit, rows.first) == ("row", 0)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_line_ends_and_trailing_blank_lines_change_nothing(written, end):  # row 38
+    plain = Csv(written(b"a,b\n1,2\n3,4\n")).read()
+    other = Csv(written(end.join([b"a,b", b"1,2", b"3,4", b"", b"", b""]), "other.csv")).read()
+    assert other.table.equals(plain.table)
+    assert (other.unit, other.first) == ("line", 2)
+
+
+def test_an_empty_line_of_a_single_column_is_a_missing_value(written):
+    assert Csv(written(b"a\n1\n\n3\n")).read().table.column("a").to_pylist() == ["1", None, "3"]
+
+
+def test_row_29_an_empty_file_is_named_as_such(written):
+    assert only_problem(Csv(written(b"")).read).code == "empty_file"
+    assert only_problem(Parquet(written(b"", "rows.parquet")).read).code == "empty_file"
+
+
+@pytest.mark.parametrize("content", [b"a,b", b"a,b\n", b"a,b\r\n\r\n"])
+def test_row_30_a_header_alone_has_no_rows(written, content):
+    problem = only_problem(Csv(written(content)).read)
+    assert problem.code == "no_rows"
+    assert "0 rows" in str(problem)
+
+
+def test_a_missing_file_is_named_with_near_names(written, tmp_path):
+    written(b"a\n1\n", "flights.csv")
+    problem = only_problem(Csv(tmp_path / "flihgts.csv").read)
+    assert problem.code == "no_file"
+    assert "did you mean flights.csv?" in str(problem)
+    assert only_problem(Parquet(tmp_path / "none" / "x.parquet").read).code == "no_file"
+    assert only_problem(Csv(tmp_path).read).code == "no_file"
+
+
+def test_row_25_invalid_utf8_is_named_by_byte_and_line_and_the_encoding_helps(written):
+    path = written("a,b\n1,x\n2,naïve\n".encode("latin-1"))
+    problem = only_problem(Csv(path).read)
+    assert problem.code == "encoding"
+    assert "byte 12, line 3" in str(problem)
+    assert problem.key == "data.source.encoding"
+    assert Csv(path, encoding="latin-1").read().table.column("b").to_pylist() == ["x", "naïve"]
+
+
+def test_row_26_a_utf8_mark_is_no_part_of_the_first_name(written):
+    assert Csv(written(b"\xef\xbb\xbfa,b\n1,2\n")).read().table.column_names == ["a", "b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_row_27_another_unicode_encoding_is_named_by_its_mark(written, encoding):
+    path = written("a,b\n1,日本\n".encode(encoding))
+    problem = only_problem(Csv(path).read)
+    assert problem.code == "encoding"
+    assert encoding.upper() in str(problem)
+    assert Csv(path, encoding=encoding).read().table.to_pydict() == {"a": ["1"], "b": ["日本"]}
+
+
+def test_row_4_duplicate_names_are_refused_in_every_source(written):
+    assert only_problem(Csv(written(b"a,b,a\n1,2,3\n")).read).columns == ("a",)
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    assert only_problem(Frame(frame).read).code == "duplicate_column"
+
+
+def test_rows_33_and_34_another_number_of_cells_is_refused_with_its_lines(written):
+    problem = only_problem(Csv(written(b"a,b\n1,2,3\n4,5\n6\n")).read)
+    assert (problem.code, problem.bad, problem.total, problem.rows) == ("wrong_field_count", 2, 3, (2, 4))
+    assert "2 fields, rows have 1, 3" in str(problem)
+    assert problem.examples == ("1,2,3", "6")
+
+
+def test_row_35_an_unclosed_quote_is_refused_and_not_swallowed(written):
+    problem = only_problem(Csv(written(b'a,b\n1,x\n2,"y\n3,z\n')).read)
+    assert (problem.code, problem.rows) == ("unclosed_quote", (3,))
+    closed = Csv(written(b'a,b\n1,"say ""hi"", you"\n2,5" disk\n')).read()
+    assert closed.table.column("b").to_pylist() == ['say "hi", you', '5" disk']
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_row_36_a_wrong_delimiter_is_suspected_from_the_header(written, mark):
+    path = written(f"a{mark}b\n1{mark}2\n".encode())
+    problem = only_problem(Csv(path).read)
+    assert (problem.code, problem.key) == ("wrong_delimiter", "data.source.delimiter")
+    assert Csv(path, delimiter=mark).read().table.to_pydict() == {"a": ["1"], "b": ["2"]}
+
+
+def test_row_37_a_decimal_comma_is_read_when_asked_for_and_hinted_at_otherwise(written):
+    path = written(b"a;b\n1,5;x\n-2,25e1;y\n")
+    schema = Schema.of([Read("a")])
+    rows = Csv(path, delimiter=";", decimal=",").read()
+    assert schema.check(rows.table, decimal=rows.decimal).arrays["a"].to_pylist() == [1.5, -22.5]
+    plain = Csv(path, delimiter=";").read()
+    problem = only_problem(lambda: schema.check(plain.table, decimal=plain.decimal))
+    assert (problem.code, problem.bad) == ("not_a_number", 2)
+    assert "data.source.decimal" in str(problem)
+    points = pa.table({"a": ["1.5"]})
+    assert only_problem(lambda: schema.check(points, decimal=",")).code == "not_a_number"
+
+
+def test_row_23_a_cell_above_the_limit_is_refused_with_its_line(written):
+    path = written(b"a,b\n1,x\n2," + b"y" * 101 + b"\n")
+    problem = only_problem(Csv(path, max_cell_bytes=100).read)
+    assert (problem.code, problem.columns, problem.rows, problem.bad) == ("cell_too_large", ("b",), (3,), 1)
+    assert Csv(path, max_cell_bytes=101).read().table.num_rows == 2
+
+
+def test_a_cell_may_be_longer_than_arrows_own_block(written):
+    path = written(b"a,b\n1," + b"y" * 3_000_000 + b"\n")
+    assert len(Csv(path, max_cell_bytes=4_000_000).read().table.column("b")[0].as_py()) == 3_000_000
+
+
+def test_row_24_control_characters_stay(written):
+    assert Csv(written(b"a\nx\0y\x1b\n")).read().table.column("a").to_pylist() == ["x\0y\x1b"]
+
+
+def test_parquet_keeps_its_types_and_row_40_truncated_is_refused(written, tmp_path):
+    table = pa.table({"a": [1, 2], "b": ["x", None]})
+    path = tmp_path / "rows.parquet"
+    pq.write_table(table, path)
+    assert Parquet(path).read().table.equals(table)
+    short = written(path.read_bytes()[:-20], "short.parquet")
+    problem = only_problem(Parquet(short).read)
+    assert problem.code == "damaged_file"
+    assert "short.parquet" in str(problem)
+
+
+def test_row_41_a_flipped_bit_in_a_page_with_checksums_is_refused(written, tmp_path):
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"a": list(range(1000))})
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[2000] ^= 1
+    assert only_problem(Parquet(written(bytes(content), "flipped.parquet")).read).code == "damaged_file"
+    assert Parquet(path).read().table.num_rows == 1000
+
+
+def test_the_ending_of_a_file_chooses_its_reader(written):
+    assert source(written(b"a\tb\n1\t2\n", "rows.tsv")).read().table.to_pydict() == {"a": ["1"], "b": ["2"]}
+    assert isinstance(source("x.csv"), Csv)
+    assert isinstance(source("x.parquet"), Parquet)
+    assert only_problem(lambda: source("x.xlsx")).code == "unknown_format"
+
+
+@pytest.mark.parametrize(
+    "options", [{"delimiter": "::"}, {"decimal": ";"}, {"decimal": ","}, {"max_cell_bytes": 0}, {"encoding": "utf9"}]
+)
+def test_options_that_cannot_be_are_refused_by_their_key(options):
+    with pytest.raises(ConfigError, match=f"data.source.{next(iter(options))} must .*, however: "):
+        Csv("x.csv", **options)
