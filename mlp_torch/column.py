@@ -51,15 +51,12 @@ class Column(nn.Module):
         uses_y: whether `fit` looks at the target.
     """
 
-    reads: dict[str, Read]
-    codes: int = 0
-    dim: int = 0
-    unknown: int = -1
-    uses_y: bool = False
+    uses_y = False
 
     def __init__(self, reads: dict[str, Read]):
         super().__init__()
         self.reads = reads
+        self.codes, self.dim, self.unknown = 0, 0, -1  # on the instance: TorchScript sees no class attributes
 
     def fit(self, sample: Sample) -> None:
         """Learns from training rows; by default there is nothing to learn."""
@@ -94,6 +91,8 @@ class Rows(nn.Module):
 
     Shape: (B,) int64 -> (B, dim) float32.
     """
+
+    spare: Tensor
 
     def __init__(self, codes: int, dim: int, *, spare: tuple[int, ...] = (), hide: float = 0.01):
         super().__init__()

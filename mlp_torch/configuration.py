@@ -78,7 +78,9 @@ def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:
     try:
         OverridesParser.create().parse_override(text)
     except HydraException:
-        raise ConfigError(f"an argument must have the form KEY=VALUE, however: {text}; quote a value that holds , = or (") from None
+        raise ConfigError(
+            f"an argument must have the form KEY=VALUE, however: {text}; quote a value that holds , = or ("
+        ) from None
     node: Any = cfg
     walked = ""
     for name in key_of(text).split("."):
@@ -109,10 +111,14 @@ def check_targets(cfg: DictConfig) -> None:
             for key in given:
                 if key not in takes:
                     raise ConfigError(f"{path}: {name} takes no {key}; {near(str(key), takes)}")
-        needed = [p.name for p in takes.values() if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        if lacking := [key for key in needed if key not in given or node[key] == "???"]:
-            if not node.get("_partial_"):
-                raise ConfigError(f"{path}: {name} needs {', '.join(lacking)}")
+        needed = [
+            p.name
+            for p in takes.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        lacking = [key for key in needed if key not in given or node[key] == "???"]
+        if lacking and not node.get("_partial_"):
+            raise ConfigError(f"{path}: {name} needs {', '.join(lacking)}")
 
 
 def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """The interface of a Model, the Encoder, and the one Model that stands for itself: encoder, backbone, head."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,16 +11,16 @@ from mlp_torch.column import Column
 from mlp_torch.head import Batch, Head
 
 
-def padded(features: dict[str, Tensor], multiple: int = 16) -> dict[str, Tensor]:
-    """Features with rows of zeros added up to the next multiple of 16.
+def padded(features: dict[str, Tensor], multiple: int = 32) -> dict[str, Tensor]:
+    """Features with rows of zeros added up to the next multiple of 32. Must script.
 
-    BLAS kernels treat the rows of a last, incomplete block in another order of additions: only in batches of a multiple
-    of 16 rows a row gets the same bits alone and in company. Must script.
+    Only so a row gets the same bits alone and in company: BLAS adds up the rows of an incomplete block of 16 in another
+    order, and with AVX-512 torch computes `exp` of an incomplete block of 32 by another routine.
     """
     filled: dict[str, Tensor] = {}
     for name, x in features.items():
         rows = (multiple - x.shape[0] % multiple) % multiple
-        filled[name] = torch.cat([x, x.new_zeros([rows] + x.shape[1:])])  # (B', …)
+        filled[name] = torch.cat([x, x.new_zeros([rows] + list(x.shape[1:]))])  # noqa: RUF005  # (B', …); TorchScript does not unpack
     return filled
 
 
@@ -52,7 +53,8 @@ class Model(nn.Module):
     between which attributions work.
     """
 
-    head: Head
+    if TYPE_CHECKING:  # TorchScript reads annotations, and knows tensors and plain values only
+        head: Head
 
     def vectors(self, features: dict[str, Tensor]) -> Tensor:
         """Features -> (B, d): the input of everything that is not an embedding. Must script."""

@@ -1,12 +1,12 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
-    RUN/  config.yaml  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  predictions/  model/
+RUN/  config.yaml  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  predictions/  model/
 """
 
 import logging
-import shutil
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.errors import ConfigError
 from mlp_torch.head import Batch
 from mlp_torch.model import Encoder, Model, Single
 from mlp_torch.reproducibility.transform import restore
@@ -28,6 +27,7 @@ from mlp_torch.responsible.report import Report
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
+from mlp_torch.training.overfitting import overview
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
 
@@ -130,7 +130,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
     head = task.model.head
     report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
     rivals = {name: instantiate(rival, _convert_="all") for name, rival in cfg.baseline.items() if rival is not None}
-    for name, rival in rivals.items():
+    for rival in rivals.values():
         report.notes += rival.fit(head, data.tables)
     for split in ("val", "test"):
         table = data.tables[split]
@@ -140,7 +140,8 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
         for name, rival in rivals.items():
             report.add(name, split, judge(head, rival.out(table.features), table.y).values)
-        files.write(folder / "predictions" / f"{split}.parquet", parquet(predictions(task, data, split, out)))
+        found = predictions(task, data, split, out)
+        files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
     return report
 
 
@@ -153,3 +154,73 @@ def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
     for name, value in task.model.predict(out).items():
         columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
     return pa.table({**columns, "loss": losses.numpy()})
+
+
+def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
+    """Where the best epoch lies; at either end it says that the run could be better."""
+    last = trainer.current_epoch - 1
+    if epoch == 0:
+        return [f"WARNING: the best epoch is the first of {last + 1}: lower optimizer.lr or add dropout."]
+    if epoch >= last:
+        return [f"WARNING: the best epoch is the last of {last + 1}: raise trainer.max_epochs."]
+    return [f"best epoch {epoch + 1} of {last + 1}"]
+
+
+def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, metrics: dict[str, float]) -> None:
+    """Hyperparameters beside the outcome, and the head's pictures of validation rows."""
+    table = data.tables["val"]
+    with torch.inference_mode():
+        predicted = task.model.predict(outputs(task, table))
+        logger.log_pictures(task.model.head.pictures(predicted, task.model.labels(table.y)))
+    chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
+    chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}
+    logger.log_hyperparams(flattened(chosen), {key: value for key, value in metrics.items() if key.startswith("test/")})
+    logger.finalize("success")
+
+
+def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """`{"optimizer.lr": 0.001}` of nested tables."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{path}.{key}".lstrip(".")
+        found |= flattened(dict(value), name) if isinstance(value, dict | DictConfig) else {name: value}
+    return {name: value for name, value in found.items() if not name.rpartition(".")[2].startswith("_")}
+
+
+def ship(cfg: DictConfig, task: Task, data: Data, folder: Path, metrics: dict[str, float]) -> None:
+    """The model's folder, beside the configuration that `evaluate` builds the target and the metrics from."""
+    train = data.tables["train"]
+    files.write_text(folder / "model" / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    serving = ServingFunction(data.schema, data.transform, task.model, name=cfg.name)
+    export(
+        serving,
+        folder / "model",
+        schema=data.schema,
+        target=data.target,
+        constant=task.model.constant(train.y, train.weight),
+        metrics=metrics,
+        data=data.fingerprint,
+    )
+
+
+def look(cfg: DictConfig) -> str:
+    """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
+    data: Data = instantiate(cfg.data, _convert_="all").prepare()
+    return overview(data, build(cfg, data))
+
+
+def quiet() -> None:
+    """One line a message from us, and none of Lightning's advice that does not fit batches that are slices."""
+    logging.basicConfig(format="%(message)s")
+    log.setLevel(logging.INFO)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for advice in (
+        ".*does not have many workers.*",  # a batch is a slice: workers would copy it
+        ".*Checkpoint directory .* exists and is not empty.*",  # resume writes where it was
+        ".*number of training batches .* is smaller than the logging interval.*",
+        ".*torch.jit.*",
+        ".*LeafSpec.*",  # Lightning's own use of a deprecated name of torch
+    ):
+        warnings.filterwarnings("ignore", message=advice)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # half of a step's time, for nothing: nobody reads it

@@ -13,4 +13,7 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
         # torch.export too, so that there is a way out.
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
-        return torch.jit.script(module.eval().requires_grad_(False))
+        training = module.training
+        scripted = torch.jit.script(module.eval().requires_grad_(False))
+        module.train(training)
+        return scripted

@@ -39,13 +39,13 @@ class Embedding(Column):
     vocabulary: Tensor
     code: Tensor
     missing_seen: Tensor
-    unknown: int = 0
 
     def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01):
         super().__init__({"x": Read(field, "string")})
         if dim is not None and dim < 1:
             raise ValueError(f"dim must be at least 1, however: {dim=}")
         self.key, self.width, self.hide = self.reads["x"].key, dim, hide
+        self.unknown = 0
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("missing_seen", torch.tensor(False))

@@ -1,14 +1,15 @@
 """Stateless serving function (ch. 5): ingestion, Transform, Model and prediction as one graph, and its folder.
 
-    model.pt       TorchScript: forward(tensors, strings), predict(inputs), vectors(inputs), read_out(vectors),
-                   unseen(inputs), readable(predictions)
-    schema.json    fields, kinds, policies, training ranges, a synthetic example row
-    target.pt      state of target and head, for later evaluation
-    manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
+model.pt       TorchScript: forward(tensors, strings), predict(inputs), vectors(inputs), read_out(vectors),
+               unseen(inputs), readable(predictions)
+schema.json    fields, kinds, policies, training ranges, a synthetic example row
+target.pt      state of target and head, for later evaluation
+manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
 """
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class ServingFunction(nn.Module):
     def __init__(self, schema: Schema, transform: Transform, model: Model, *, name: str):
         super().__init__()
         self.ingest, self.transform, self.model = Scripted(schema), transform, model
-        self.name, self.names = name, dict(model.head.names)
+        self.name, self.names, self.first = name, dict(model.head.names), next(iter(schema.reads))
 
     def forward(self, tensors: dict[str, Tensor], strings: dict[str, list[str | None]]) -> dict[str, Tensor]:
         """Raw values by field name -> predictions by name. None and NaN are missing."""
@@ -56,7 +57,7 @@ class ServingFunction(nn.Module):
     @torch.jit.export
     def predict(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Inputs -> predictions by name, (B, …) each."""
-        rows = inputs[self.ingest.first].shape[0]
+        rows = inputs[self.first].shape[0]
         out = self.model(padded(self.transform(inputs)))  # (B', …)
         predictions: dict[str, Tensor] = {}
         for name, value in self.model.predict(out).items():
@@ -66,7 +67,7 @@ class ServingFunction(nn.Module):
     @torch.jit.export
     def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
         """Inputs -> (B, d): the columns' vectors, side by side."""
-        rows = inputs[self.ingest.first].shape[0]
+        rows = inputs[self.first].shape[0]
         return self.model.vectors(padded(self.transform(inputs)))[:rows]
 
     @torch.jit.export
@@ -84,15 +85,20 @@ class ServingFunction(nn.Module):
         """The class names behind class indices, by prediction name."""
         words: dict[str, list[str]] = {}
         for name, classes in self.names.items():
-            chosen: list[str] = []
-            for index in predictions[name].tolist():
-                chosen.append(classes[int(index)])
-            words[name] = chosen
+            indices: list[int] = predictions[name].tolist()  # TorchScript needs the type
+            words[name] = [classes[index] for index in indices]
         return words
 
 
 def export(
-    serving: ServingFunction, folder: Path, *, schema: Schema, target: Target, metrics: dict[str, float], data: str
+    serving: ServingFunction,
+    folder: Path,
+    *,
+    schema: Schema,
+    target: Target,
+    constant: Tensor,
+    metrics: Mapping[str, float],
+    data: str,
 ) -> Path:
     """Writes a model's folder, loads it again and refuses to hand out a model that disagrees with what was trained.
 
@@ -101,18 +107,20 @@ def export(
         folder: where; its files are replaced.
         schema: of the transform's fields, with training ranges.
         target: fitted.
+        constant: the best `out` that looks at no feature, (n,).
         metrics: of the closing report.
         data: fingerprint of the data.
 
     Raises:
         ModelError: if the saved graph answers otherwise than the modules on the probe rows.
     """
-    scripted = script(serving)
+    scripted = script(serving.eval())
     frozen = torch.jit.freeze(scripted, preserved_attrs=[*METHODS, "names", "name"], optimize_numerics=False)
     files.write(folder / "model.pt", lambda file: torch.jit.save(frozen, file))
     agree(serving, folder / "model.pt", schema)
     files.write_json(folder / "schema.json", schema.to_json())
-    state = {"format": files.FORMAT, "target": target.state_dict(), "head": serving.model.head.state_dict()}
+    head = serving.model.head.state_dict()
+    state = {"format": files.FORMAT, "target": target.state_dict(), "head": head, "constant": constant}
     files.write(folder / "target.pt", lambda file: torch.save(state, file))
     files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))
     return folder
@@ -123,15 +131,14 @@ def agree(serving: ServingFunction, path: Path, schema: Schema) -> None:
     """Compares the saved graph with the modules in eager mode, bit for bit, on rows with every kind of trouble."""
     loaded = torch.jit.load(str(path))
     rows = probes(schema)
-    checked = schema.check_records(rows)
-    expected = serving.predict(to_inputs(checked))
+    expected = serving.predict(to_inputs(schema.check(table_of(rows)), schema.reads.values()))
     found = loaded(*raw_arguments(rows, schema))
     for name, value in expected.items():
         if not torch.equal(value.nan_to_num(), found[name].nan_to_num()) or bool(value.isnan().any()):
             raise ModelError(f"the exported graph must equal the trained model, however: prediction {name!r} differs")
 
 
-def manifest(name: str, folder: Path, metrics: dict[str, float], data: str) -> dict[str, Any]:
+def manifest(name: str, folder: Path, metrics: Mapping[str, float], data: str) -> dict[str, Any]:
     """What is in a model's folder and where it comes from; the file that makes it complete."""
     sums = {path.name: files.sha256(path) for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
     version_of = {package: version(package) for package in ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")}
@@ -139,7 +146,7 @@ def manifest(name: str, folder: Path, metrics: dict[str, float], data: str) -> d
         "name": name,
         "version": sums["model.pt"][:12],
         "sha256": sums,
-        "metrics": metrics,
+        "metrics": dict(metrics),
         "data": data,
         "versions": {"python": platform.python_version(), **version_of},
         "git": commit(),

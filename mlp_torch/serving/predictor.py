@@ -21,6 +21,8 @@ from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.probes import probes
 
+ROWS = 8192  # scored at once: torch would compute more on several threads, whose shares are no multiples of 32
+
 
 class Answer(NamedTuple):
     """Predictions, and what is worth knowing about the rows.
@@ -94,13 +96,18 @@ class Predictor:
     @torch.inference_mode()
     def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Inputs -> predictions by name, on the CPU."""
-        found: dict[str, Tensor] = self.module.predict(inputs)
-        return {name: value.cpu() for name, value in found.items()}
+        rows = len(next(iter(inputs.values())))
+        parts: list[dict[str, Tensor]] = []
+        for start in range(0, max(rows, 1), ROWS):
+            parts.append(self.module.predict({key: x[start : start + ROWS] for key, x in inputs.items()}))
+        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
     def unseen(self, inputs: dict[str, Tensor]) -> list[str]:
         """A sentence for each column with categories that training never showed."""
         rows = {name: int(found.sum()) for name, found in self.module.unseen(inputs).items()}
-        return [f"{name}: {count} rows with a category that training never showed" for name, count in rows.items() if count]
+        return [
+            f"{name}: {count} rows with a category that training never showed" for name, count in rows.items() if count
+        ]
 
     def check_bits(self) -> None:
         """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""

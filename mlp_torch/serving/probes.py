@@ -10,7 +10,13 @@ from torch import Tensor
 
 from mlp_torch.ingest.schema import Field, Schema
 
-WORDS = ["", " ", "日本", "naïve", "a word that no training row has, longer than sixty-four bytes, so that each length of hash runs"]
+WORDS = [
+    "",
+    " ",
+    "日本",
+    "naïve",
+    "a word that no training row has, longer than sixty-four bytes, so that each length of hash runs",
+]
 
 
 def probes(schema: Schema) -> list[dict[str, Any]]:
@@ -33,9 +39,7 @@ def troubles(field: Field) -> list[Any]:
     return values + [x for x in inside if x == x]
 
 
-def raw_arguments(
-    rows: list[dict[str, Any]], schema: Schema
-) -> tuple[dict[str, Tensor], dict[str, list[str | None]]]:
+def raw_arguments(rows: list[dict[str, Any]], schema: Schema) -> tuple[dict[str, Tensor], dict[str, list[str | None]]]:
     """Rows as `forward(tensors, strings)` of a model.pt takes them."""
     tensors: dict[str, Tensor] = {}
     strings: dict[str, list[str | None]] = {}

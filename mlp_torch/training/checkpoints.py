@@ -58,7 +58,9 @@ class LastCheckpoint(Checkpoint):
             raise ValueError(f"every_n_steps must be at least 1, however: {every_n_steps=}")
         self.path, self.every = Path(folder) / LAST, every_n_steps
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int
+    ) -> None:
         if (at + 1) % self.every == 0 and at + 1 < trainer.num_training_batches:
             trainer.save_checkpoint(self.path)
 

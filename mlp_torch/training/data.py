@@ -1,4 +1,4 @@
-"""From a source to encoded tables, one a split: read, check, split, fit or restore, encode by the scripted Transform."""
+"""From a source to one encoded table a split: read, check, split, fit or restore, encode by the scripted Transform."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -66,8 +66,8 @@ class Data(LightningDataModule):
             DataError: with every problem of the data.
         """
         inputs, checked = self.read()
-        index = self.split.assign(inputs)  # (N,)
-        check_sizes(index)
+        index = self.split.assign(inputs, words_of(checked))  # (N,)
+        check_sizes(index, needed=self.split.needed)
         train = (index == SPLITS.index("train")).nonzero().squeeze(1)
         seen = {key: x[train] for key, x in inputs.items()}
         words = words_of(checked, train)
@@ -81,6 +81,7 @@ class Data(LightningDataModule):
             self.transform.fit(Sample(seen, y[train], words))
         self.schema = self.schema.subset(self.transform.reads).learn(seen, words)
         self.fill_tables(inputs, y, index, checked)
+        self.samples = {key: array.take(pa.array(train[:3].numpy())) for key, array in checked.arrays.items()}
         return self
 
     def read(self) -> tuple[Inputs, Checked]:
@@ -92,9 +93,9 @@ class Data(LightningDataModule):
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
         rows = self.source.read()
         self.schema = Schema.of(self.reads(), self.policies)
-        checked = self.schema.check(rows, training=True)
+        checked = self.schema.check(rows.table, unit=rows.unit, first=rows.first, decimal=rows.decimal, training=True)
         self.counts, self.warnings = dict(checked.counts), list(checked.warnings)
-        return to_inputs(checked), checked
+        return to_inputs(checked, self.schema.reads.values()), checked
 
     def reads(self) -> list[Read]:
         """What columns, target, split and key need of the raw fields."""
@@ -137,6 +138,22 @@ class Data(LightningDataModule):
             self.counts["used"] -= outside
             self.counts["dropped"]["in no split"] = outside
         self.fingerprint = digest([*inputs.values(), y])
+
+    def raw(self, read: Read, row: int) -> str:
+        """What ingestion made of a field in a training row, as text; for people to look at."""
+        return repr(self.samples[read.key][row].as_py()) if row < len(self.samples[read.key]) else ""
+
+    def notes(self) -> list[str]:
+        """What happened to the rows, in sentences."""
+        sizes = ", ".join(f"{name} {count:,}" for name, count in self.counts["splits"].items())
+        lines = [f"{self.counts['used']:,} of {self.counts['read']:,} rows used: {sizes}"]
+        lines += [f"dropped {count:,} rows: {reason}" for reason, count in self.counts["dropped"].items()]
+        lines += [f"changed {count:,} cells: {what}" for what, count in self.counts["changed"].items()]
+        for split, found in self.counts["unseen"].items():
+            lines += [
+                f"{split}: {n:,} rows hold a category of {name} that training never showed" for name, n in found.items()
+            ]
+        return lines + self.warnings
 
     def train_dataloader(self) -> Batches:
         return Batches(self.tables["train"], self.batch_size, at=self.position, seed=self.seed)

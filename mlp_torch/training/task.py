@@ -6,7 +6,6 @@ seeded anew before each step, so that a resumed run draws what the killed one wo
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -48,7 +47,7 @@ class Task(LightningModule):
         target: Target,
         model: Model,
         *,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(torch.optim.AdamW, lr=1e-3),
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
     ):
@@ -82,8 +81,8 @@ class Task(LightningModule):
         first = next((name for name, x in tensors.items() if not torch.isfinite(x).all()), "loss")
         rows = ", ".join(str(row) for row in batch.row[:5].tolist())
         return (
-            f"the loss must be finite, however: step {self.global_step}, first non-finite tensor: {first}; rows {rows}, …"
-            "; a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
+            f"the loss must be finite, however: step {self.global_step}, first non-finite tensor: {first}; rows {rows}; "
+            "a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
         )
 
     def logs_now(self, batch_idx: int) -> bool:
@@ -108,7 +107,7 @@ class Task(LightningModule):
             out, y = (torch.cat(parts) for parts in zip(*held, strict=True))
             for name, value in judge(self.model, out, y)[0].items():
                 key = "train/loss_without_dropout" if (split, name) == ("train", "loss") else f"{split}/{name}"
-                self.log(key, value, prog_bar=split == "val")
+                self.log(key, value, prog_bar=key == "val/loss")
         self.held = []
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -85,7 +85,9 @@ class RowsPerSecond(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.rows, self.since = 0, time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int
+    ) -> None:
         self.rows += len(batch.y)
         if (at + 1) % trainer.log_every_n_steps == 0:
             now = time.perf_counter()

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch import files
 from mlp_torch.configuration import CONFIGS, check_targets, composed, key_of
 from mlp_torch.errors import ConfigError, ModelError, UserError, near
+from mlp_torch.responsible.report import Report
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
     flags = [flag for action in parser._actions for flag in action.option_strings]
     if unknown:
         raise ConfigError(f"no such option: {unknown[0]}; {near(unknown[0], flags)}")
-    if not (options.help or options.hydra_help or options.version or options.info):
+    if not (options.help or options.hydra_help or options.info):
         folder = Path(options.config_dir) if options.config_dir else None
         if folder and not folder.is_dir():
             raise ConfigError(f"--config-dir must be a folder, however: {folder}")
@@ -37,14 +38,14 @@ def main(arguments: list[str]) -> int:
 
 def start(cfg: DictConfig) -> None:
     """One run: debug, a new one, or one that goes on."""
-    from mlp_torch.run import look, quiet, train  # torch and lightning take seconds; --help needs neither
+    from mlp_torch.run import look, quiet, train  # lightning takes seconds, and --help does not need it
 
     try:
         if cfg.resume:
             cfg, folder = resumed(cfg, list(HydraConfig.get().overrides.task))
         elif not cfg.debug:
             folder = new_folder(cfg)
-        quiet(cfg.seed)
+        quiet()
         if cfg.debug:
             print(look(cfg))
             return
@@ -96,7 +97,7 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, Path]:
         key = key_of(text)
         if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in cfg.resume_allow):
             raise ConfigError(
-                f"a resumed run keeps its configuration, however: {text}; to change it nevertheless: resume_allow=[{key}]"
+                f"a resumed run keeps its configuration, however: {text}; to allow it: resume_allow=[{key}]"
             )
     merged = OmegaConf.merge(stored, OmegaConf.from_dotlist(changes))
     assert isinstance(merged, DictConfig)
@@ -106,7 +107,7 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, Path]:
     return merged, Path(merged.folder)
 
 
-def closing(cfg: DictConfig, folder: Path, report: "Report") -> None:
+def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
     """The table, what it says, and the commands that come next."""
     print(f"\n{report.table()}\n")
     for line in [*report.findings(), *report.notes]:

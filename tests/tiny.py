@@ -1,0 +1,123 @@
+"""A small table with every kind of field and a known pattern, and a run's configuration for it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlp_torch.backbone.mlp import MLP
+from mlp_torch.column import Column
+from mlp_torch.ingest.source import Frame
+from mlp_torch.model import Encoder, Single
+from mlp_torch.problem.classification import Binary
+from mlp_torch.representation.calendar import Calendar, Cyclical
+from mlp_torch.representation.crosses import Crossed
+from mlp_torch.representation.embeddings import Embedding
+from mlp_torch.representation.hashed import Hashed
+from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.reproducibility.split import ByFingerprint
+from mlp_torch.target import Category
+from mlp_torch.training.data import Data
+
+CITIES = ["Oslo", "Rome", "東京", "São Paulo", ""]
+
+
+def table(rows: int = 1200, seed: int = 0) -> pa.Table:
+    """Rows whose `late` depends on city, hour and age; ages and cities are missing now and then."""
+    draw = np.random.default_rng(seed)
+    city = draw.integers(0, len(CITIES), rows)
+    hour = draw.integers(0, 24, rows)
+    age = draw.normal(40, 12, rows)
+    score = 1.2 * (city == 1) - 0.8 * (city == 3) + np.cos(hour / 24 * 2 * math.pi) + (age - 40) / 12
+    late = score + draw.logistic(size=rows) > 0.5
+    times = np.datetime64("2024-02-26T00:00:00", "s") + (hour * 3600 + draw.integers(0, 60, rows) * 86400).astype("m8[s]")
+    return pa.table(
+        {
+            "id": [f"r{i}" for i in range(rows)],
+            "city": pa.array([CITIES[i] for i in city], mask=draw.random(rows) < 0.05),
+            "tail": [f"N{i}" for i in draw.integers(0, 200, rows)],
+            "at": times,
+            "age": pa.array(age, mask=draw.random(rows) < 0.1),
+            "size": draw.lognormal(0, 1, rows),
+            "late": np.where(late, "late", "on time"),
+        }
+    )
+
+
+def columns() -> dict[str, Column]:
+    """One of each kind."""
+    return {
+        "city": Embedding("city", dim=4),
+        "tail": Hashed("tail", buckets=50, dim=4),
+        "age": Scaled("age"),
+        "size": Bucketized("size", buckets=5, dim=3),
+        "hour": Calendar("at", "hour", dim=4),
+        "time": Cyclical("at", 86400, kind="time"),
+        "city_hour": Crossed(["city", Calendar("at", "hour")], buckets=60, dim=4),
+    }
+
+
+def data(rows: int = 1200, **options: Any) -> Data:
+    """Prepared tables."""
+    made = Data(
+        Frame(table(rows)),
+        columns(),
+        Category("late", classes=["on time", "late"]),
+        ByFingerprint(["id"], val=0.2, test=0.2, calibration=0.1),
+        key=["id"],
+        **{"batch_size": 64, **options},
+    )
+    return made.prepare()
+
+
+def model(prepared: Data, dropout: float = 0.3) -> Single:
+    """A small network for these tables."""
+    encoder = Encoder(prepared.transform.named_columns())
+    backbone = MLP(encoder.widths, hidden=[16, 8], dropout=dropout)
+    head = Binary(backbone.d_out, prepared.target)
+    head.fit(prepared.tables["train"].y, prepared.tables["train"].weight)
+    return Single(encoder, backbone, head)
+
+
+EXPERIMENT = """\
+# @package _global_
+defaults:
+  - override /data: table
+name: tiny
+data:
+  source: {{_target_: mlp_torch.ingest.source.Parquet, path: {path}}}
+  target: {{_target_: mlp_torch.target.Category, field: late, classes: [on time, late]}}
+  split:
+    _target_: mlp_torch.reproducibility.split.ByFingerprint
+    fields: [id]
+    val: 0.2
+    test: 0.2
+    calibration: 0.1
+  key: [id]
+  batch_size: 64
+  columns:
+    city: {{_target_: mlp_torch.representation.embeddings.Embedding, field: city, dim: 4}}
+    age: {{_target_: mlp_torch.representation.numbers.Scaled, field: age}}
+    hour: {{_target_: mlp_torch.representation.calendar.Calendar, field: at, part: hour, dim: 4}}
+    city_hour:
+      _target_: mlp_torch.representation.crosses.Crossed
+      parts: [city, {{_target_: mlp_torch.representation.calendar.Calendar, field: at, part: hour}}]
+      buckets: 60
+      dim: 4
+backbone: {{hidden: [16, 8], dropout: 0.3}}
+callback: {{last: {{every_n_steps: 1}}}}
+trainer: {{max_epochs: 3, enable_progress_bar: false}}
+baseline: {{trees: null}}
+"""
+
+
+def experiment(folder: Path) -> list[str]:
+    """Writes the table and its experiment; gives the arguments that train it."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(table(), folder / "tiny.parquet")
+    (folder / "configs" / "experiment").mkdir(parents=True)
+    (folder / "configs" / "experiment" / "tiny.yaml").write_text(EXPERIMENT.format(path=folder / "tiny.parquet"))
+    return ["--config-dir", str(folder / "configs"), "experiment=tiny", f"runs={folder / 'runs'}"]
