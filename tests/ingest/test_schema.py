@@ -363,3 +363,11 @@ def test_any_table_gives_values_or_a_data_error_and_accepted_numbers_are_unchang
 def test_a_field_policy_is_a_value():
     assert Field.of("x", ("number",), {"min": 0}) == Field("x", ("number",), min=0.0)
     assert Field.of("x", ("number",), {"min": 0}) != Field.of("x", ("number",), {"min": 1})
+
+
+def test_hidden_cells_of_a_union_are_not_judged():
+    cells = [pa.array([1.5, float("inf")]), pa.array(["no number", "5"])]
+    union = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), cells)
+    assert values_of(NUMBER, union) == [1.5, 5.0]
+    (problem,) = problems_of(NUMBER, pa.UnionArray.from_sparse(pa.array([1, 1], pa.int8()), cells))
+    assert (problem.code, problem.rows) == ("not_a_number", (0,))
