@@ -98,7 +98,10 @@ def optimization(cfg: DictConfig) -> dict[str, Any]:
 
 def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightning.Trainer:
     """Lightning's Trainer with the run's callbacks, logger and crash-safe files."""
-    callbacks = [instantiate(callback, _convert_="all") for callback in cfg.callback.values() if callback is not None]
+    wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
+    if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
+        wanted.pop("progress", None)
+    callbacks = [instantiate(callback, _convert_="all") for callback in wanted.values()]
     trainer: lightning.Trainer = instantiate(
         cfg.trainer, callbacks=callbacks, logger=logger, plugins=[AtomicFiles()], _convert_="all"
     )

@@ -32,7 +32,9 @@ def table(rows: int = 1200, seed: int = 0) -> pa.Table:
     age = draw.normal(40, 12, rows)
     score = 1.2 * (city == 1) - 0.8 * (city == 3) + np.cos(hour / 24 * 2 * math.pi) + (age - 40) / 12
     late = score + draw.logistic(size=rows) > 0.5
-    times = np.datetime64("2024-02-26T00:00:00", "s") + (hour * 3600 + draw.integers(0, 60, rows) * 86400).astype("m8[s]")
+    times = np.datetime64("2024-02-26T00:00:00", "s") + (hour * 3600 + draw.integers(0, 60, rows) * 86400).astype(
+        "m8[s]"
+    )
     return pa.table(
         {
             "id": [f"r{i}" for i in range(rows)],
@@ -61,7 +63,12 @@ def columns() -> dict[str, Column]:
 
 def data(rows: int = 1200, **options: Any) -> Data:
     """Prepared tables."""
-    made = Data(
+    return unprepared(rows, **options).prepare()
+
+
+def unprepared(rows: int = 1200, **options: Any) -> Data:
+    """The same before anything is read."""
+    return Data(
         Frame(table(rows)),
         columns(),
         Category("late", classes=["on time", "late"]),
@@ -69,7 +76,6 @@ def data(rows: int = 1200, **options: Any) -> Data:
         key=["id"],
         **{"batch_size": 64, **options},
     )
-    return made.prepare()
 
 
 def model(prepared: Data, dropout: float = 0.3) -> Single:

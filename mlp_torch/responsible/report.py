@@ -60,9 +60,16 @@ class Report:
             said.append("The model is at least as good as boosted trees on test by every metric.")
         for contender in ("constant", "look-up"):
             for split, title in TITLES.items():
-                if won := self.wins(contender, "model", split):
+                won = self.wins(contender, "model", split)
+                # a constant is always well calibrated: one metric alone proves nothing, the loss or half of them do
+                if won and (self.loses(contender, split) or 2 * len(won) >= len(self.values["model"][split]) - 1):
                     said.append(f"WARNING: the {contender} beats the model on {title} by {', '.join(won)}.")
         return said
+
+    def loses(self, contender: str, split: str) -> bool:
+        """Whether the model's loss is not below a contender's."""
+        ours, theirs = self.values["model"][split].get("loss"), self.values[contender][split].get("loss")
+        return ours is not None and theirs is not None and ours >= theirs
 
     def table(self) -> str:
         """Rows are metrics, columns contenders, validation beside test."""

@@ -1,0 +1,193 @@
+"""A run that is stopped anywhere and resumed ends with the bits of one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import lightning.pytorch as lightning
+import pytest
+import tiny
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from mlp_torch.run import quiet
+from mlp_torch.training.checkpoints import AtomicFiles, LastCheckpoint, StopEarly, read
+from mlp_torch.training.task import Task
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 3
+STEPS = 10  # 583 training rows in batches of 64
+
+
+class Stop(lightning.Callback):
+    """Dies after a number of steps, before anything else happens."""
+
+    def __init__(self, after: int):
+        self.after = after
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.after:
+            raise RuntimeError("killed")
+
+
+class Draws(lightning.Callback):
+    """Draws random numbers that nobody asked for."""
+
+    def on_train_batch_end(self, *args):
+        torch.rand(17)
+
+
+def fit(
+    folder: Path, *, resume: bool = False, seed: int = 0, patience: int = 50, callbacks=(), epochs: int = EPOCHS
+) -> Task:
+    """One fit in the way of run.py: transform restored before encoding, else fitted."""
+    last = folder / "last.ckpt"
+    state = read(last)["state_dict"] if resume and last.exists() else None
+    made = tiny.data(seed=seed) if state is None else tiny.unprepared(seed=seed).prepare(state)
+    torch.manual_seed(seed)
+    task = Task(made.transform, made.target, tiny.model(made), seed=seed)
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        plugins=[AtomicFiles()],
+        callbacks=[
+            *callbacks,
+            StopEarly(monitor="val/loss", patience=patience),
+            ModelCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
+            LastCheckpoint(str(folder), every_n_steps=1),
+        ],
+    )
+    trainer.fit(task, made, ckpt_path=str(last) if state is not None else None, weights_only=True)
+    return task
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    quiet()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether two states are equal bit for bit."""
+    tensors = [key for key, value in a.items() if isinstance(value, torch.Tensor)]
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in tensors)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    quiet()
+    folder = tmp_path_factory.mktemp("undisturbed")
+    fit(folder)
+    return folder
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5, 7, 9, 10, 11, 13, 18, 19, 20, 21, 25, 29])
+def test_a_run_that_dies_after_any_step_resumes_to_the_same_bits(after, undisturbed, tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, callbacks=[Stop(after)])
+    fit(tmp_path, resume=True)
+    for name in ("last.ckpt", "best.ckpt"):
+        found, expected = read(tmp_path / name), read(undisturbed / name)
+        assert same(found["state_dict"], expected["state_dict"]), name
+        assert found["global_step"] == expected["global_step"]
+        assert found["epoch"] == expected["epoch"]
+
+
+def test_a_run_that_dies_twice_resumes_to_the_same_bits(undisturbed, tmp_path):
+    for after in (4, 17):
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(tmp_path, resume=True, callbacks=[Stop(after)])
+    fit(tmp_path, resume=True)
+    assert same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+
+
+def test_the_optimizer_comes_back_with_the_same_bits(undisturbed, tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, callbacks=[Stop(12)])
+    fit(tmp_path, resume=True)
+    found, expected = (read(f / "last.ckpt")["optimizer_states"][0]["state"] for f in (tmp_path, undisturbed))
+    assert all(torch.equal(found[i]["exp_avg"], expected[i]["exp_avg"]) for i in expected)
+
+
+def test_another_seed_gives_other_bits(undisturbed, tmp_path):
+    fit(tmp_path, seed=1)
+    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+
+
+def test_random_numbers_drawn_by_a_callback_change_nothing(undisturbed, tmp_path):
+    fit(tmp_path, callbacks=[Draws()])
+    assert same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+
+
+def test_dropout_is_active_so_that_the_tests_above_mean_something():
+    made = tiny.data()
+    model = tiny.model(made).train()
+    features = made.tables["val"].features
+    assert not torch.equal(model(features), model(features))
+
+
+def test_a_run_that_had_stopped_early_does_not_train_on(tmp_path):
+    fit(tmp_path, patience=1, epochs=60)
+    stopped = read(tmp_path / "last.ckpt")
+    assert stopped["epoch"] < 59
+    fit(tmp_path, patience=1, epochs=60, resume=True)
+    assert same(read(tmp_path / "last.ckpt")["state_dict"], stopped["state_dict"])
+    assert read(tmp_path / "last.ckpt")["global_step"] == stopped["global_step"]
+
+
+def run(arguments: list[str], folder: Path) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def test_a_run_killed_by_sigkill_resumes_in_its_folder_to_the_same_model(tmp_path):
+    arguments = tiny.experiment(tmp_path)
+    whole = run(arguments, tmp_path)
+    output = whole.communicate()[0]
+    assert whole.returncode == 0, output
+    whole_folder = (tmp_path / "runs" / "tiny" / "latest").resolve()
+
+    killed = run(arguments, tmp_path)
+    kill_after_a_checkpoint(killed, tmp_path / "runs" / "tiny", whole_folder)
+    folder = (tmp_path / "runs" / "tiny" / "latest").resolve()
+    assert folder != whole_folder
+    assert not (folder / "model" / "manifest.json").exists()
+
+    resumed = run([f"resume={tmp_path}/runs/tiny/latest"], tmp_path)
+    output = resumed.communicate()[0]
+    assert resumed.returncode == 0, output
+    assert same(
+        read(folder / "checkpoints/last.ckpt")["state_dict"], read(whole_folder / "checkpoints/last.ckpt")["state_dict"]
+    )
+    assert (folder / "predictions/test.parquet").read_bytes() == (
+        whole_folder / "predictions/test.parquet"
+    ).read_bytes()
+
+    files = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    again = run([f"resume={folder}"], tmp_path)
+    assert "is finished; nothing was changed" in again.communicate()[0]
+    assert again.returncode == 0
+    assert files == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def kill_after_a_checkpoint(process: "subprocess.Popen[str]", runs: Path, other: Path) -> None:
+    """SIGKILL as soon as a checkpoint is there and training is not over."""
+    for _ in range(6000):
+        found = [path for path in runs.glob("2*/checkpoints/last.ckpt") if path.parent.parent.resolve() != other]
+        if found:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            assert process.returncode == -signal.SIGKILL
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    raise AssertionError("no checkpoint came")
