@@ -1,0 +1,80 @@
+"""A verb's options: argparse that names the near ones of a mistyped option, and leaves exiting to its caller.
+
+>>> options = Options("serve", "Serve a model.")
+>>> _ = options.add_argument("--port", type=int)
+>>> options.parse(["--prot", "80"])
+Traceback (most recent call last):
+mlp_torch.errors.ConfigError: no such option: --prot; did you mean --port?
+"""
+
+import argparse
+from typing import NoReturn
+
+from mlp_torch.errors import ConfigError, near
+
+
+class Options(argparse.ArgumentParser):
+    """The options of `mlp_torch VERB`.
+
+    Args:
+        verb: the verb's name.
+        description: what it does.
+        epilog: e.g. examples, printed as they stand.
+    """
+
+    def __init__(self, verb: str, description: str, *, epilog: str | None = None):
+        super().__init__(
+            f"mlp_torch {verb}",
+            description=description,
+            epilog=epilog,
+            formatter_class=Shown,
+            allow_abbrev=False,  # an abbreviation breaks when an option is added
+        )
+
+    def parse(self, arguments: list[str]) -> argparse.Namespace:
+        """The options' values.
+
+        Raises:
+            ConfigError: naming the near options, or what argparse has to say.
+        """
+        known = [flag for action in self._actions for flag in action.option_strings]
+        # before argparse looks: it would complain of a required option that is missing, which is the mistyped one
+        for text in arguments:
+            flag = text.partition("=")[0]
+            if flag.startswith("--") and flag not in ("--", *known):
+                raise ConfigError(f"no such option: {flag}; {near(flag, known)}")
+        return self.parse_args(arguments)
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse would print before it exits."""
+        raise ConfigError(f"{message}; `{self.prog} --help` tells more")
+
+
+class Shown(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Help with defaults, and examples as they stand."""
+
+
+def count(text: str) -> int:
+    """A number of things, at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, however: {text!r}")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A TCP port; 0 = any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to 65535, however: {text!r}")
+    return int(text)
+
+
+def device(text: str) -> str:
+    """A device of torch's that this machine has."""
+    import torch  # takes a second, which --help does not need
+
+    try:
+        torch.zeros(1, device=text)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(f"must be a device of this machine, however: {text!r}: {reason}") from None
+    return text
