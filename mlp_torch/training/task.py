@@ -63,7 +63,10 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        torch.manual_seed(seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        seed = seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed takes a millisecond to format a stack for CUDA
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         out = self.model(batch.features)
