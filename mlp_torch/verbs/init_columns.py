@@ -1,0 +1,224 @@
+"""Which columns a field becomes, and why some fields are left out.
+
+>>> import pyarrow as pa
+>>> from mlp_torch.verbs.init_facts import look
+>>> facts = look("town", pa.array(["Rome", "Oslo"] * 50))
+>>> [(entry.suffix, entry.node) for entry in decide(facts).entries]
+[('', {'_target_': 'mlp_torch.representation.embeddings.Embedding', 'field': 'town'})]
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.compute as pc
+
+from mlp_torch.errors import quote
+from mlp_torch.ingest.cells import matches
+from mlp_torch.representation.embeddings import default_dim
+from mlp_torch.verbs.init_facts import DAY, FEW, NA_WORDS, Facts, counted
+from mlp_torch.verbs.init_yaml import quoted
+
+IDS, ID_ROWS = 0.99, 100
+PER_VALUE = 20  # rows; with fewer a whole number is no category
+MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
+WORDS = "mlp_torch.representation"
+RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")  # Hydra takes these keys for its own
+ID_NAME = re.compile(r"(?i:(^|[^a-z])(id|key|uuid|guid|nr|no|num|number|index|idx))$|(Id|ID)$")
+OTHER_NUMBER = r"^\s*[-+]?\s*[$€£]?\s*(\d{1,3}([, '.]\d{3})+|\d+)?([.,]\d*)?\s*(%|[$€£]|[kM])?\s*$"
+OTHER_TIME = r"^(\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2})([T ].*)?$"
+
+
+class Entry(NamedTuple):
+    """One column.
+
+    Args:
+        suffix: of its key, where a field has several columns.
+        node: its `_target_` and arguments.
+        why: sentences.
+        active: whether it is used, or offered as a comment.
+    """
+
+    suffix: str
+    node: dict[str, Any]
+    why: str
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a field.
+
+    Attributes:
+        facts: of the field.
+        entries: its columns.
+        left_out: the reason, or "" for a field that is used.
+        policy: of its cells.
+        loud: whether the reason must not be overlooked.
+    """
+
+    facts: Facts
+    entries: tuple[Entry, ...]
+    left_out: str = ""
+    policy: Any = None
+    loud: bool = False
+
+    def without(self, reason: str, *, loud: bool = False) -> "Decision":
+        """The same field left out."""
+        entries = tuple(entry._replace(active=False) for entry in self.entries)
+        return replace(self, entries=entries, left_out=reason, policy={}, loud=loud)
+
+    @property
+    def becomes(self) -> str:
+        """What is printed."""
+        if self.left_out:
+            return ("LEFT OUT: " if self.loud else "left out: ") + self.left_out
+        names = [entry.node["_target_"].rpartition(".")[2] for entry in self.entries if entry.active]
+        return ", ".join(dict.fromkeys(names))
+
+
+def decide(facts: Facts) -> Decision:
+    """The columns of a field, or the reason why it has none."""
+    makers = {"number": of_number, "time": of_time}
+    entries = makers.get(facts.kind, of_text)(facts)
+    policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
+    policy |= {"invalid": "missing"} if facts.stray else {}
+    decision = Decision(facts, entries, policy=policy)
+    reason = (
+        unusable_name(facts)
+        or without_content(facts)
+        or other_form(facts)
+        or like_an_id(facts)
+        or ("" if any(entry.active for entry in entries) else "always the same weekday and time of day")
+    )
+    return decision.without(reason) if reason else decision
+
+
+def unusable_name(facts: Facts) -> str:
+    """Names that the configuration cannot hold, and pandas' index."""
+    name = facts.name
+    if name in RESERVED and (facts.na or facts.stray):
+        return f"Hydra takes the name {name} for its own; rename the column"
+    if len(quoted(name)) > 1000 and (facts.na or facts.stray):
+        return "YAML keys end at 1,024 characters; give the column a shorter name"
+    is_index = name == "" or re.fullmatch(r"Unnamed: \d+|__index_level_\d+__", name)
+    if is_index and facts.distinct >= IDS * facts.rows:
+        return "the row's number, as pandas writes its index: it tells nothing about a new row"
+    return ""
+
+
+def without_content(facts: Facts) -> str:
+    """Fields that tell nothing, or too little."""
+    present = facts.rows - facts.missing
+    if facts.kind == "unreadable":
+        return facts.why
+    if not present:
+        return "no cell has a value"
+    if facts.distinct == 1 and not facts.missing:
+        return "the same value in all rows"
+    if present < min(20, 0.1 * facts.rows):
+        return f"only {present} cells have a value"
+    return ""
+
+
+def other_form(facts: Facts) -> str:
+    """Text that is no category: prose, and numbers or times in a spelling that the schema does not read."""
+    if facts.kind != "text" or facts.why:
+        return ""
+    words = counted(facts.values)
+    lengths = pc.utf8_length(facts.values).fill_null(0).to_numpy()[facts.present]
+    if len(words) > max(FEW, facts.rows / 2) and (lengths.mean() > 50 or np.mean([w.count(" ") for w in words]) > 5):
+        return f"free text, {lengths.mean():.0f} characters on average: there is no column for prose yet"
+    rest = facts.values.filter(pc.invert(pc.is_in(facts.values, value_set=pc.cast(list(NA_WORDS), "large_string"))))
+    example = quote(facts.span.split('", ')[0].strip('"'))
+    if len(rest) and np.mean(matches(rest, OTHER_TIME)) > 0.95:
+        return f"times in another form than YYYY-MM-DD[(T| )HH:MM[:SS]], e.g. {example}"
+    if len(rest) and len(words) > FEW and np.mean(matches(rest, OTHER_NUMBER) & matches(rest, r"\d")) > 0.95:
+        return f"numbers in another spelling than -?digits[.digits], e.g. {example}"
+    return ""
+
+
+def like_an_id(facts: Facts) -> str:
+    """Fields of which a row could only be learned by heart."""
+    present = facts.rows - facts.missing
+    if facts.kind == "text":
+        is_id = facts.distinct >= IDS * present if present >= ID_ROWS else facts.distinct == present >= FEW
+        return f"{facts.distinct:,} distinct values in {present:,} rows: an id can only be learned by heart" * is_id
+    if not facts.whole or facts.missing or facts.rows < ID_ROWS or facts.distinct < IDS * facts.rows:
+        return ""
+    steps = np.diff(facts.values)
+    dense = np.nanmax(facts.values) - np.nanmin(facts.values) < 1.1 * facts.rows
+    if dense or (steps > 0).all() or ID_NAME.search(facts.name):
+        return f"{facts.distinct:,} distinct whole numbers in {facts.rows:,} rows, by name or order an id"
+    return ""
+
+
+def of_number(facts: Facts) -> tuple[Entry, ...]:
+    """A number as it is, or each value a category."""
+    why = f"number, {facts.span}, {facts.distinct:,} distinct{gaps(facts)}"
+    scaled: dict[str, Any] = {"_target_": f"{WORDS}.numbers.Scaled", "field": facts.name}
+    if not facts.whole or not 2 < facts.distinct <= FEW:
+        known = facts.values[facts.present]
+        far = float(np.abs(known - known.mean()).max() / known.std()) if facts.distinct > 1 else 0.0
+        if far > 10:
+            scaled["clip"] = 10
+            why += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
+        if facts.whole and facts.distinct >= IDS * facts.rows and facts.rows >= ID_ROWS:
+            why += "; nearly all rows differ: leave it out if it is an id"
+        return (Entry("", scaled, why),)
+    embedded = {"_target_": f"{WORDS}.embeddings.Embedding", "field": facts.name}
+    years = np.nanmin(facts.values) >= 1900 and np.nanmax(facts.values) <= 2100
+    if years or facts.rows - facts.missing < PER_VALUE * facts.distinct:
+        reason = "it looks like years" if years else f"there are fewer than {PER_VALUE} rows a value"
+        return (Entry("", scaled, f"{why}; whole, but a number and no category, since {reason}"),)
+    why += "; whole and few: each value a category with a vector of its own. For amounts take the next line instead"
+    return Entry("", embedded, why), Entry("", scaled, "the same as a number", active=False)
+
+
+def gaps(facts: Facts) -> str:
+    """A clause on missing and stray cells."""
+    clauses = []
+    if facts.missing:
+        clauses.append(f"; {facts.missing:,} of {facts.rows:,} missing")
+    if facts.na:
+        clauses.append(", of which " + ", ".join(f"{quote(word)} {count:,}" for word, count in facts.na.items()))
+    if facts.stray:
+        some = ", ".join(f"{quote(word)} {count:,}" for word, count in list(facts.stray.items())[:3])
+        more = ", …" if len(facts.stray) > 3 else ""
+        clauses.append(f"; read as missing, since no {facts.kind}: {some}{more}")
+    return "".join(clauses)
+
+
+def of_text(facts: Facts) -> tuple[Entry, ...]:
+    """A vector for each word, or for each bucket where there are many."""
+    n = facts.distinct
+    why = f"text, {n:,} distinct{gaps(facts)}" + (f"; {facts.why}" if facts.why else "")
+    words = counted(facts.values)
+    if odd := [f"{quote(word)} {words[word]:,}" for word in NA_WORDS if word in words]:
+        why += f"; {', '.join(odd)} count as words; list them in data.fields…na_values to make them missing"
+    if n > MANY or n > max(100, MANY_SHARE * facts.rows):
+        buckets = max(20, -(-n // 50) * 10)
+        node: dict[str, Any] = {"_target_": f"{WORDS}.hashed.Hashed", "field": facts.name, "buckets": buckets}
+        node["dim"] = min(32, default_dim(buckets))
+        return (Entry("", node, f"{why}; many, hence hashed, a bucket for every five words"),)
+    return (Entry("", {"_target_": f"{WORDS}.embeddings.Embedding", "field": facts.name}, why),)
+
+
+def of_time(facts: Facts) -> tuple[Entry, ...]:
+    """The parts of a time that come round."""
+    here = f"time, {facts.span}{gaps(facts)}"
+    field = facts.name
+    entries = []
+    if len(np.unique(facts.days % 7)) > 1:
+        node = {"_target_": f"{WORDS}.calendar.Calendar", "field": field, "part": "weekday"}
+        entries.append(Entry("_weekday", node, here))
+    if len(np.unique(facts.seconds // 3600)) > 1:
+        node = {"_target_": f"{WORDS}.calendar.Calendar", "field": field, "part": "hour"}
+        entries.append(Entry("_hour", node, "the hour as a category"))
+    if len(np.unique(facts.seconds // 60)) > 1:
+        around = {"_target_": f"{WORDS}.calendar.Cyclical", "field": field, "period": DAY, "kind": "time"}
+        entries.append(Entry("_time_of_day", around, "the clock as a circle: 23:59 is near 00:00"))
+    node = {"_target_": f"{WORDS}.calendar.Calendar", "field": field, "part": "month"}
+    why = "a network learns single months by heart, and a split by time shows it; use it with several years of rows"
+    return (*entries, Entry("_month", node, why, active=False))

@@ -1,0 +1,224 @@
+"""What the fields of a table hold, judged by the schema's own grammar, so that `init` and training cannot disagree.
+
+Shape: N cells of a field -> `Facts`, with N values and N codes.
+
+>>> facts = look("age", pa.array(["31", "?", None, "27"]))
+>>> facts.kind, facts.missing, facts.na, facts.span
+('number', 2, {'?': 1}, '27 … 31')
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlp_torch.errors import quote
+from mlp_torch.ingest.cells import Mask, is_number, is_text, mask, matches, read
+from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.reads import Kind
+from mlp_torch.ingest.times import iso
+
+FactKind = Literal["number", "time", "text", "empty", "unreadable"]
+NA_WORDS = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "none", "nil", "?", "-", "--")
+STRAY = 0.05  # share of cells in a number field that may be no number
+FEW = 20  # a number with no more distinct values could as well be a category
+DAY = 86_400  # seconds
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a field holds.
+
+    Attributes:
+        name: of the field.
+        kind: what its cells are.
+        array: the cells.
+        values: (N,) float64 with NaN = missing for numbers and times, else Arrow text with null = missing.
+        na: words that stand for missing in a number or time field, with their counts.
+        stray: other words in a number or time field, with their counts.
+        why: what speaks for the kind where it is no matter of course.
+        decimal: the decimal mark of numbers in text.
+    """
+
+    name: str
+    kind: FactKind
+    array: pa.Array = field(repr=False)
+    values: Any = field(repr=False)
+    na: Mapping[str, int] = field(default_factory=dict)
+    stray: Mapping[str, int] = field(default_factory=dict)
+    why: str = ""
+    decimal: str = "."
+
+    @property
+    def rows(self) -> int:
+        return len(self.array)
+
+    @cached_property
+    def present(self) -> Mask:
+        """(N,) which cells have a value."""
+        is_array = self.kind in ("number", "time")
+        found: Mask = ~np.isnan(self.values) if is_array else mask(self.values.is_valid())
+        return found
+
+    @property
+    def missing(self) -> int:
+        return int((~self.present).sum())
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """(N,) a number for each distinct value, from 0; -1 = missing."""
+        codes: NDArray[np.int64]
+        if self.kind not in ("number", "time"):
+            codes = self.values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+            return codes
+        codes = np.full(self.rows, -1)
+        codes[self.present] = np.unique(self.values[self.present], return_inverse=True)[1]
+        return codes
+
+    @property
+    def distinct(self) -> int:
+        """How many values there are, missing not among them."""
+        return int(self.codes.max(initial=-1)) + 1
+
+    @property
+    def unique(self) -> bool:
+        """Whether each row has a value of its own."""
+        return self.distinct == self.rows
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether it is a number without fractions, spelled without them too: "5", not "5.0"."""
+        if self.kind != "number":
+            return False
+        if is_text(self.array.type):
+            return bool((matches(self.array, "^-?[0-9]+$") | ~self.present).all())
+        return bool((np.floor(self.values) == self.values)[self.present].all())
+
+    @cached_property
+    def texts(self) -> pa.Array | None:
+        """(N,) the cells as training reads them as text, or None where it could not."""
+        cells = read(self.array, "string", Field(self.name, ("string",), na_values=tuple(self.na)))
+        if any(bad.any() for bad in cells.bad.values()):
+            return None
+        return cells.values if self.kind == "text" else pc.if_else(self.present, cells.values, None)
+
+    @cached_property
+    def days(self) -> NDArray[np.int64]:
+        """(n,) days since 1970-01-01 of the times that are there."""
+        found: NDArray[np.int64] = (self.values[self.present] // DAY).astype(np.int64)
+        return found
+
+    @cached_property
+    def seconds(self) -> NDArray[np.int64]:
+        """(n,) seconds since midnight of the times that are there."""
+        found: NDArray[np.int64] = (self.values[self.present] % DAY).astype(np.int64)
+        return found
+
+    @property
+    def span(self) -> str:
+        """The range, or the most frequent words."""
+        if not self.present.any():
+            return ""
+        if self.kind in ("number", "time"):
+            low, high = np.nanmin(self.values), np.nanmax(self.values)
+            if self.kind == "number":
+                return f"{low:.6g} … {high:.6g}"
+            cut = 19 if self.seconds.any() else 10
+            return f"{iso(float(low))[:cut]} … {iso(float(high))[:cut]}"
+        frequent = sorted(counted(self.values).items(), key=lambda item: (-item[1], item[0]))[:3]
+        return ", ".join(quote(word[:20]) for word, _ in frequent)
+
+
+def look(name: str, array: pa.Array, *, decimal: str = ".") -> Facts:
+    """The facts of one field.
+
+    Args:
+        name: of the field.
+        array: its cells, in one piece.
+        decimal: the decimal mark of numbers in text.
+    """
+    kind = array.type
+    if is_text(kind):
+        return look_at_words(name, array, decimal=decimal)
+    if pa.types.is_null(kind) or array.null_count == len(array):
+        return blank(name, array, kind="empty")
+    if pa.types.is_boolean(kind):
+        return reading(name, array, kind="text", why="true and false are read as 1 and 0")
+    if is_number(kind) or pa.types.is_decimal(kind):
+        if read(array, "number", Field(name, ("number",))).bad.get("too_large_integer", np.zeros(1)).any():
+            return reading(name, array, kind="text", why="whole numbers beyond 2^53 are ids: float64 would round them")
+        return reading(name, array, kind="number")
+    if pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None):
+        return reading(name, array, kind="time")
+    zone = " with a time zone" if pa.types.is_timestamp(kind) else ""
+    return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} cannot be read")
+
+
+def look_at_words(name: str, array: pa.Array, *, decimal: str) -> Facts:
+    """The facts of a field of text, which may spell numbers or times."""
+    words = counted(array)
+    na = {word: count for word, count in words.items() if word in NA_WORDS}
+    rest = pa.array([word for word in words if word not in na], pa.large_string())
+    if not len(rest):
+        return reading(name, array, kind="text") if len(na) > 1 else blank(name, array, kind="empty")
+    for kind in ("number", "time"):
+        stray = unread(rest, kind, decimal=decimal)
+        if stray is None:
+            return reading(name, array, kind="text", why="whole numbers beyond 2^53 are ids: float64 would round them")
+        few = sum(words[word] for word in stray) <= STRAY * sum(words.values()) and len(rest) - len(stray) > FEW
+        if not stray or few:
+            if kind == "number" and matches(rest, "^-?0[0-9]").any():
+                return reading(name, array, kind="text", why="leading zeros: codes, not amounts")
+            found = {word: words[word] for word in stray}
+            return reading(name, array, kind=kind, na=na, stray=found, decimal=decimal)
+    return reading(name, array, kind="text")
+
+
+def counted(array: pa.Array) -> dict[str, int]:
+    """The distinct words with their counts, in the order of first appearance, without nulls."""
+    counts = pc.value_counts(array.drop_null())
+    return dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+
+
+def unread(words: pa.Array, kind: Kind, *, decimal: str) -> list[str] | None:
+    """The words that are none of this kind; None where one is a whole number too large for float64.
+
+    Most columns are settled by the first words, hence the look at few before the look at all.
+    """
+    for some in (words[:200], words):
+        bad = read(some, kind, Field("", (kind,)), decimal=decimal).bad
+        if bad.get("too_large_integer", np.zeros(1)).any():
+            return None
+        wrong = np.logical_or.reduce(list(bad.values()))
+        if np.mean(wrong) > 0.5:
+            break
+    found: list[str] = some.filter(pa.array(wrong)).to_pylist()
+    return found if len(some) == len(words) else words.to_pylist()
+
+
+def reading(
+    name: str,
+    array: pa.Array,
+    *,
+    kind: Literal["number", "time", "text"],
+    na: Mapping[str, int] | None = None,
+    stray: Mapping[str, int] | None = None,
+    why: str = "",
+    decimal: str = ".",
+) -> Facts:
+    """Facts with the values that training would read."""
+    as_kind: Kind = "string" if kind == "text" else kind
+    cells = read(array, as_kind, Field(name, (as_kind,), na_values=tuple(na or {})), decimal=decimal)
+    if not stray and "not_finite" in cells.bad and cells.bad["not_finite"].any():
+        stray = {"infinity": int(cells.bad["not_finite"].sum())}
+    return Facts(name, kind, array, cells.values, na or {}, stray or {}, why, decimal)
+
+
+def blank(name: str, array: pa.Array, *, kind: Literal["empty", "unreadable"], why: str = "") -> Facts:
+    """Facts of a field that has no values to speak of."""
+    return Facts(name, kind, array, pa.nulls(len(array), pa.large_string()), why=why)

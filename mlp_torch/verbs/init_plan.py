@@ -1,0 +1,131 @@
+"""The whole proposal for a table: what each field becomes, what is predicted, the split, and the sizes of training.
+
+>>> import pyarrow as pa
+>>> from mlp_torch.verbs.init_source import Opened
+>>> cells = {"x": pa.array([f"{i}.5" for i in range(400)]), "y": pa.array(["a", "b"] * 200)}
+>>> plan = propose(Opened(cells, 400, {}, [], "."), "y")
+>>> plan.goal.head, [decision.becomes for decision in plan.decisions], plan.batch_size
+('binary', ['Scaled'], 32)
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp_torch.errors import DataError, Problem, near, quote
+from mlp_torch.ingest.reads import Read
+from mlp_torch.verbs.init_columns import RESERVED, Decision, decide
+from mlp_torch.verbs.init_facts import Facts, look
+from mlp_torch.verbs.init_leaks import copied, suspect
+from mlp_torch.verbs.init_source import Opened
+from mlp_torch.verbs.init_split import Choice, absent, choose, identity, rows_apart
+from mlp_torch.verbs.init_target import Goal, aim
+
+# from so many training rows on: epochs, epochs of patience, hidden widths
+EFFORT = {100_000: (20, 3, [256, 128]), 10_000: (40, 5, [256, 128]), 2000: (100, 10, [128, 64]), 0: (200, 20, [64, 32])}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A proposal.
+
+    Attributes:
+        table: as it was read.
+        goal: what is predicted.
+        decisions: on every other field, in the file's order.
+        choice: the split.
+        key: the field that names a row, or None.
+        notes: sentences on the table.
+    """
+
+    table: Opened
+    goal: Goal
+    decisions: list[Decision]
+    choice: Choice
+    key: Facts | None
+    notes: list[str]
+
+    @property
+    def training_rows(self) -> int:
+        return int((self.choice.index == 0).sum())
+
+    @property
+    def batch_size(self) -> int:
+        """A power of two that gives an epoch about fifty steps, within [32, 1024]."""
+        return int(2 ** np.clip(round(np.log2(self.training_rows / 50)), 5, 10))
+
+    @property
+    def effort(self) -> tuple[int, int, list[int]]:
+        """Epochs, epochs of patience, hidden widths."""
+        return next(effort for least, effort in EFFORT.items() if self.training_rows >= least)
+
+
+def propose(table: Opened, target: str) -> Plan:
+    """The proposal for a table.
+
+    Raises:
+        DataError: `missing_column` for a target that is not there, `no_columns`, and what `aim` and `choose` raise.
+    """
+    if target not in table.columns:
+        raise DataError(Problem("missing_column", f"not in the table; {near(target, table.columns)}", (target,)))
+    known = {name: look(name, array, decimal=table.decimal) for name, array in table.columns.items()}
+    goal = aim(known[target])
+    fields = [facts for name, facts in known.items() if name != target]
+    choice = choose(fields, goal)
+    if goal.classes and len(lost := absent(goal, choice.index)):
+        goal, choice = learnable(goal, choice, lost=lost)
+    if goal.policy and target in RESERVED:
+        raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
+    decisions = distinguishable([judged(decide(facts), goal, choice=choice) for facts in fields], goal)
+    if all(decision.left_out for decision in decisions):
+        reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
+        raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
+    return Plan(table, goal, decisions, choice, identity(fields), doubles([known[target], *fields], goal))
+
+
+def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[Goal, Choice]:
+    """The goal and the split without the classes that no training row has."""
+    texts = goal.facts.texts
+    assert texts is not None  # a target with classes is read as text
+    first = [int(np.flatnonzero(goal.index == label)[0]) for label in lost]
+    goal = goal.without(sorted(texts[row].as_py() for row in first))
+    return goal, replace(choice, index=np.where(goal.used, choice.index, -1))
+
+
+def judged(decision: Decision, goal: Goal, *, choice: Choice) -> Decision:
+    """A decision in the light of the target and the split."""
+    facts = decision.facts
+    if reason := copied(facts, goal):
+        return decision.without(f"a copy of the target: {reason}", loud=True)
+    if decision.left_out:
+        return decision
+    if not facts.present[choice.index == 0].any():
+        return decision.without("no training row has a value")
+    if reason := suspect(facts, goal):
+        first, *others = decision.entries
+        return replace(decision, entries=(first._replace(why=f"{first.why}. SUSPECT: {reason}"), *others))
+    return decision
+
+
+def distinguishable(decisions: list[Decision], goal: Goal) -> list[Decision]:
+    """Leaves out a field whose key among the inputs another one has: number "a:string" beside the text "a"."""
+    taken = {Read(goal.facts.name).key, Read(goal.facts.name, "string").key}
+    found = []
+    for decision in decisions:
+        name = decision.facts.name
+        kinds = {Read(name).key, Read(name, "string").key, Read(name, "time").key}
+        if not decision.left_out and kinds & taken:
+            decision = decision.without("its name is another field's with a kind behind it; rename the column")
+        taken |= kinds if not decision.left_out else set()
+        found.append(decision)
+    return found
+
+
+def doubles(fields: list[Facts], goal: Goal) -> list[str]:
+    """A sentence on rows that are there more than once."""
+    rows = int(goal.used.sum())
+    again = rows - rows_apart(fields, goal)
+    if not again:
+        return []
+    return [f"{again:,} of {rows:,} rows repeat an earlier one in all fields: {quote('drop_duplicates')} if by mistake"]

@@ -1,0 +1,342 @@
+"""From someone's own table to an experiment: what is found, what is proposed, and that it trains unedited."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from mlp_torch.__main__ import main as command_line
+from mlp_torch.configuration import check_targets, composed
+from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.reproducibility.split import SPLITS
+from mlp_torch.verbs.init import main
+from mlp_torch.verbs.init_yaml import joined
+
+EXPERIMENT = Path("configs/experiment/mine.yaml")
+DRAW = np.random.default_rng(0)
+NAMES = [
+    "a b",
+    "a.b",
+    "x: y",
+    'say "hi"',
+    "größe",
+    "1st",
+    "no",
+    "null",
+    "class",
+    "type",
+    "${x}",
+    "$",
+    "年齢",
+    "a\nb",
+    "???",
+]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(columns: dict[str, Any], name: str = "mine.csv", delimiter: str = ",") -> None:
+    """A CSV file; None is an empty cell."""
+    with open(name, "w", newline="", encoding="utf8") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def proposal(*arguments: str, table: str = "mine.csv", target: str = "y") -> Any:
+    """What `init` wrote, composed and checked as training does, with every `operator.concat` joined."""
+    assert main([table, "--target", target, *arguments]) == 0
+    cfg = composed(["experiment=mine"], Path("configs"))
+    check_targets(cfg)
+    return joined(OmegaConf.to_container(cfg, resolve=False))
+
+
+def prepared() -> Any:
+    """The data of the experiment, read, split, fitted and encoded."""
+    return instantiate(composed(["experiment=mine"], Path("configs")).data, _convert_="all").prepare()
+
+
+def column_of(cfg: Any, field: str) -> list[str]:
+    """The classes of a field's columns."""
+    return [c["_target_"].rpartition(".")[2] for c in cfg["data"]["columns"].values() if c["field"] == field]
+
+
+def numbers(rows: int = 400) -> list[str]:
+    return [f"{x:.4f}" for x in DRAW.normal(size=rows)]
+
+
+def words(rows: int, *choices: str) -> list[str]:
+    return [str(word) for word in DRAW.choice(choices, rows)]
+
+
+def test_every_field_becomes_a_column_under_whatever_name() -> None:
+    write({**{name: numbers() for name in NAMES}, "y": words(400, "a", "b")})
+    cfg = proposal()
+    assert [column["field"] for column in cfg["data"]["columns"].values()] == NAMES
+    data = prepared()
+    assert [column.reads["x"].field for column in data.transform.named_columns().values()] == NAMES
+    assert {"class_", "type_", "no_", "null_", "a_b", "a_b_2", "a_b_3", "field_1st"} <= set(cfg["data"]["columns"])
+
+
+@pytest.mark.parametrize("target", ["${y}", "a.b: c", "null", "???"])
+def test_a_target_of_any_name_can_be_predicted_and_have_missing_labels(target: str) -> None:
+    write({"x": numbers(), target: [*words(390, "yes", "no"), *[None] * 10]})
+    cfg = proposal(target=target)
+    assert cfg["data"]["target"]["field"] == target
+    assert cfg["data"]["fields"] == {target: {"missing": "drop"}}
+    assert prepared().counts["dropped"] == {f"{target}: missing_value": 10}
+
+
+def test_numbers_words_times_and_codes_are_told_apart() -> None:
+    write(
+        {
+            "amount": numbers(),
+            "code": [f"{i:05d}" for i in DRAW.integers(0, 60, 400)],
+            "rank": words(400, "1", "2", "3"),
+            "flag": words(400, "True", "False"),
+            "at": [f"2024-05-0{d} 1{h}:30" for d, h in DRAW.integers(1, 9, (400, 2))],
+            "town": words(400, "Rome", "Oslo", "NA"),
+            "many": [f"w{i}" for i in DRAW.integers(0, 250, 400)],
+            "y": words(400, "a", "b"),
+        }
+    )
+    cfg = proposal()
+    assert column_of(cfg, "amount") == ["Scaled"]
+    assert [column_of(cfg, name) for name in ("code", "rank", "flag", "town")] == [["Embedding"]] * 4
+    assert column_of(cfg, "many") == ["Hashed"]
+    assert cfg["data"]["columns"]["many"]["buckets"] == pytest.approx(
+        len(set(pd.read_csv("mine.csv").many)) / 5, abs=10
+    )
+    assert column_of(cfg, "at") == ["Calendar", "Calendar", "Cyclical"]
+    text = EXPERIMENT.read_text()
+    assert "leading zeros" in text
+    assert "whole and few" in text
+    assert '"NA"' in text
+    prepared()
+
+
+def test_words_that_mean_missing_in_a_number_field_are_declared_with_their_count() -> None:
+    write({"age": [*numbers(395), "NA", "NA", "?", None, "n/a"], "z": numbers(), "y": numbers()})
+    cfg = proposal()
+    assert sorted(cfg["data"]["fields"]["age"]["na_values"]) == ["?", "NA", "n/a"]
+    assert '"NA" 2' in EXPERIMENT.read_text()
+    assert prepared().counts["missing"] == {"age": 5}
+
+
+def test_a_few_strange_cells_in_a_number_field_are_declared_as_invalid() -> None:
+    write({"age": [*numbers(398), "old", "young"], "y": numbers()})
+    assert proposal()["data"]["fields"] == {"age": {"invalid": "missing"}}
+    assert prepared().counts["changed"]["age: not_a_number read as missing"] == 2
+
+
+def test_fields_that_tell_nothing_about_a_new_row_are_left_out_with_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    y = words(400, "a", "b")
+    write(
+        {
+            "": range(400),
+            "id": [f"c{i}" for i in range(400)],
+            "const": ["k"] * 400,
+            "empty": [None] * 400,
+            "prose": [" ".join(words(20, "lorem", "ipsum", "dolor")) for _ in range(400)],
+            "euro": [f"€{i},{j}" for i, j in DRAW.integers(100, 999, (400, 2))],
+            "day": [f"{d}/{m}/2024" for d, m in DRAW.integers(1, 12, (400, 2))],
+            "copy": [{"a": "1", "b": "2"}[label] for label in y],
+            "x": numbers(),
+            "y": y,
+        }
+    )
+    cfg = proposal()
+    assert list(cfg["data"]["columns"]) == ["x"]
+    assert cfg["data"]["key"] == ["id"]
+    assert cfg["data"]["split"]["fields"] == ["id"]
+    out = capsys.readouterr().out
+    for reason in (
+        "pandas writes",
+        "by heart",
+        "same value",
+        "no cell",
+        "free text",
+        "another spelling",
+        "another form",
+    ):
+        assert reason in out, reason
+    assert 'WARNING: "copy" is left out' in out
+    prepared()
+
+
+def test_a_number_that_follows_the_target_in_a_line_is_left_out_and_a_noisy_one_is_not() -> None:
+    y = DRAW.normal(size=400)
+    write(
+        {
+            "euros": [f"{2 * v + 1:.6f}" for v in y],
+            "noisy": [f"{v + n:.6f}" for v, n in zip(y, DRAW.normal(size=400), strict=False)],
+            "y": y,
+        }
+    )
+    assert list(proposal()["data"]["columns"]) == ["noisy"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "head", "target"),
+    [
+        (numbers(), "Regression", "Number"),
+        (words(400, "yes", "no"), "Binary", "Category"),
+        (words(400, "0", "1"), "Binary", "Category"),
+        (["1", "1.0", "0", "0"] * 100, "Binary", "AtLeast"),
+        (words(400, "red", "green", "blue"), "Multiclass", "Category"),
+        (words(400, "1", "2", "3", "4"), "Multiclass", "Category"),
+        ([str(i) for i in DRAW.integers(0, 90, 400)], "Regression", "Number"),
+    ],
+)
+def test_the_target_decides_the_head(labels: list[str], head: str, target: str) -> None:
+    write({"x": numbers(), "y": labels})
+    cfg = proposal()
+    assert cfg["head"]["_target_"].endswith(f".{head}")
+    assert cfg["data"]["target"]["_target_"].endswith(f".{target}")
+    data = prepared()
+    instantiate(cfg["head"], _convert_="all")(4, data.target).fit(data.tables["train"].y, data.tables["train"].weight)
+
+
+@pytest.mark.parametrize(
+    ("counts", "classes"),
+    [({"no": 100, "yes": 300}, ["no", "yes"]), ({"b": 300, "a": 100}, ["b", "a"]), ({"a": 300, "b": 100}, ["a", "b"])],
+)
+def test_class_one_says_yes_or_else_is_the_rarer_one(counts: dict[str, int], classes: list[str]) -> None:
+    labels = [word for word, count in counts.items() for _ in range(count)]
+    write({"x": numbers(), "y": labels})
+    assert proposal()["data"]["target"]["classes"] == classes
+    assert f'class 1, whose probability is predicted, is "{classes[1]}"' in EXPERIMENT.read_text()
+
+
+def test_one_time_field_splits_by_time_and_two_do_not() -> None:
+    days = [f"2024-{m:02d}-{d:02d}" for m, d in zip(DRAW.integers(1, 13, 400), DRAW.integers(1, 29, 400), strict=True)]
+    write({"day": days, "x": numbers(), "y": numbers()})
+    split = proposal()["data"]["split"]
+    assert split["_target_"].endswith("ByTime")
+    assert split["val"] < split["test"]
+    sizes = prepared().counts["splits"]
+    assert 250 < sizes["train"] + sizes["calibration"] < 310
+    assert min(sizes.values()) > 0
+    write({"day": days, "born": days[::-1], "x": numbers(), "y": numbers()})
+    EXPERIMENT.unlink()
+    assert proposal()["data"]["split"]["_target_"].endswith("ByFingerprint")
+
+
+def test_a_class_that_no_training_row_has_is_dropped_by_name() -> None:
+    days = [f"2024-01-{1 + i // 20:02d}" for i in range(400)]
+    write({"day": days, "x": numbers(), "y": [*words(395, "a", "b", "c"), *["new"] * 5]})
+    assert proposal()["data"]["fields"]["y"] == {"na_values": ["new"], "missing": "drop"}
+    assert prepared().counts["dropped"] == {"y: missing_value": 5}
+
+
+TABLES: dict[str, dict[str, Any]] = {
+    "numbers only": {"a": numbers(), "b": numbers(), "y": numbers()},
+    "categories only": {"a": words(400, *"uvwxyz"), "b": words(400, *"opqrst"), "y": words(400, "n", "p")},
+    "few combinations": {"a": words(400, *"uv"), "b": words(400, *"opqrs"), "y": words(400, "n", "p")},
+    "sixty rows": {"a": numbers(60), "b": words(60, "u", "v"), "y": words(60, "n", "p")},
+    "sixty rows, number": {"a": numbers(60), "y": numbers(60)},
+    "thirty rows": {"a": numbers(30), "y": words(30, "n", "p")},
+    "dates only": {"day": [f"2024-{1 + i // 28 % 12:02d}-{1 + i % 28:02d}" for i in range(600)], "y": numbers(600)},
+    "duplicates": {"a": [*numbers(200)] * 2, "y": ["n", "p"] * 200},
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_any_shape_give_four_parts_that_have_rows(name: str) -> None:
+    write(TABLES[name])
+    proposal()
+    sizes = prepared().counts["splits"]
+    assert set(sizes) == set(SPLITS)
+    assert min(sizes.values()) >= 2
+    assert sizes["train"] == max(sizes.values())
+
+
+def test_semicolons_and_decimal_commas_are_found_and_stated() -> None:
+    write({"a": [x.replace(".", ",") for x in numbers()], "y": words(400, "n", "p")}, delimiter=";")
+    cfg = proposal()
+    assert cfg["data"]["source"]["delimiter"] == ";"
+    assert cfg["data"]["source"]["decimal"] == ","
+    assert column_of(cfg, "a") == ["Scaled"]
+    prepared()
+
+
+def test_a_file_that_pandas_wrote_as_csv_or_as_parquet_needs_no_care() -> None:
+    frame = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=400, freq="7h"), "ok": [True, False] * 200})
+    frame["x"], frame["y"] = DRAW.normal(size=400), ["late", "early"] * 200
+    frame.loc[5, "x"] = np.nan
+    frame.drop(columns="ok").to_csv("mine.csv")
+    assert column_of(proposal(), "") == []
+    assert prepared().counts["used"] == 400
+    pq.write_table(pa.Table.from_pandas(frame), "two.parquet")
+    EXPERIMENT.unlink()
+    cfg = proposal("--name", "mine", table="two.parquet")
+    assert column_of(cfg, "when") == ["Calendar", "Calendar", "Cyclical"]
+    assert prepared().counts["used"] == 400
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"x": numbers(400), "y": ["k"] * 400}, "two classes"),
+        ({"x": numbers(400), "yy": words(400, "a", "b")}, "did you mean yy"),
+        ({"x": numbers(400), "y": [f"text {i}" for i in range(400)]}, "400 distinct texts"),
+        ({"x": numbers(400), "y": [None] * 400}, "no row has a label"),
+        ({"x": ["k"] * 400, "y": numbers()}, "no field is left|nothing tells rows apart"),
+        ({"x": numbers(12), "y": numbers(12)}, "at least 30 rows"),
+        ({"x": [], "y": []}, "0 rows"),
+    ],
+)
+def test_what_cannot_be_learned_is_an_error_and_nothing_is_written(columns: dict[str, Any], message: str) -> None:
+    write(columns)
+    with pytest.raises(DataError, match=message):
+        main(["mine.csv", "--target", "y"])
+    assert not Path("configs").exists()
+
+
+def test_an_existing_file_is_never_written_over() -> None:
+    write({"x": numbers(), "y": numbers()})
+    proposal()
+    path = EXPERIMENT
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match=r"configs/experiment/mine\.yaml is there already"):
+        main(["mine.csv", "--target", "y"])
+    assert path.read_text() == "mine"
+    with pytest.raises(ConfigError, match="experiment of ours"):
+        main(["mine.csv", "--target", "y", "--name", "quickstart"])
+
+
+def test_a_mistyped_option_names_the_near_one_and_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line(["init", "mine.csv", "--traget", "y"]) == 2
+    assert "did you mean --target?" in capsys.readouterr().err
+    assert command_line(["init", "absent.csv", "--target", "y"]) == 2
+    assert "absent.csv is missing" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_experiment_trains_unedited_outside_a_clone() -> None:
+    x = DRAW.normal(size=300)
+    write({**{name: numbers(300) for name in ("class", "${x}", "a.b")}, "x": x, "y": np.where(x > 0, "yes", "no")})
+    proposal()
+    train = ["-m", "mlp_torch", "train", "--config-dir", "configs", "experiment=mine", "trainer.max_epochs=1"]
+    done = subprocess.run([sys.executable, *train], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path("runs/mine/latest/model/manifest.json").is_file()
+    stored = joined(OmegaConf.to_container(OmegaConf.load("runs/mine/latest/config.yaml"), resolve=True))
+    assert stored["data"]["columns"]["x_2"]["field"] == "x"
+    assert stored["data"]["columns"]["x"]["field"] == "${x}"
