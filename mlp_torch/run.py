@@ -14,17 +14,17 @@ import lightning.pytorch as lightning
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
+from mlp_torch.configuration import built
+from mlp_torch.build import calibrate, load_best, ship, single
 from mlp_torch.head import Batch
-from mlp_torch.model import Encoder, Model, Single
-from mlp_torch.reproducibility.transform import restore
+from mlp_torch.model import Model
 from mlp_torch.responsible.baselines import constant, judge
 from mlp_torch.responsible.report import Report
-from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.overfitting import overview
@@ -43,16 +43,17 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     trainer = build_trainer(cfg, folder, logger)
-    trainer.fit(task, data, ckpt_path=checkpoint and str(folder / "checkpoints" / LAST), weights_only=True)
+    trainer.fit(task, data, ckpt_path=folder / "checkpoints" / LAST if checkpoint else None, weights_only=True)
     trained = time.perf_counter()
-    epoch = load_best(task, folder)
+    epoch = load_best(task, folder / "checkpoints")
     calibrate(task, data)
     report = evaluate(cfg, task, data, folder)
     report.notes += epoch_notes(epoch, trainer)
     metrics = report.flat() | {"epoch": epoch, "seconds": round(trained - started, 1)}
     log_closing(logger, cfg, task, data, metrics)
     files.write_json(folder / "metrics.json", metrics)
-    ship(cfg, task, data, folder, metrics)
+    files.write_text(folder / "model" / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))  # for evaluate
+    ship(task, data, folder / "model", name=cfg.name, metrics=metrics)
     report.notes.append(f"{metrics['seconds']} s to prepare and train, {time.perf_counter() - started:.1f} s in all")
     return report
 
@@ -65,7 +66,7 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
-    data: Data = instantiate(cfg.data, _convert_="all")
+    data: Data = built(cfg.data)
     data.prepare(checkpoint and checkpoint["state_dict"])
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
@@ -74,26 +75,17 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 
 
 def build(cfg: DictConfig, data: Data) -> Model:
-    """The model that the configuration names; `single` makes each of its members."""
+    """The model that the configuration names, of as many members as it asks for."""
     torch.manual_seed(cfg.seed)  # whatever was drawn before
-    model: Model = instantiate(cfg.model, _convert_="all")(build=lambda: single(cfg, data))
+    backbone, head = built(cfg.backbone), built(cfg.head)
+    model: Model = built(cfg.model)(build=lambda: single(data, backbone, head))
     return model
-
-
-def single(cfg: DictConfig, data: Data) -> Single:
-    """One encoder, backbone and head, sized by the fitted columns."""
-    encoder = Encoder(data.transform.named_columns())
-    backbone = instantiate(cfg.backbone, _convert_="all")(encoder.widths)
-    members = getattr(backbone, "members", 1)  # any nn.Module with d_out is a backbone; few have members
-    head = instantiate(cfg.head, _convert_="all")(backbone.d_out, data.target, members=members)
-    head.fit(data.tables["train"].y, data.tables["train"].weight)
-    return Single(encoder, backbone, head)
 
 
 def optimization(cfg: DictConfig) -> dict[str, Any]:
     """Optimizer and scheduler as partials."""
-    scheduler = instantiate(cfg.scheduler, _convert_="all") if cfg.scheduler else None
-    return {"optimizer": instantiate(cfg.optimizer, _convert_="all"), "scheduler": scheduler}
+    scheduler = built(cfg.scheduler) if cfg.scheduler else None
+    return {"optimizer": built(cfg.optimizer), "scheduler": scheduler}
 
 
 def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightning.Trainer:
@@ -101,9 +93,10 @@ def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightni
     wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
         wanted.pop("progress", None)
-    callbacks = [instantiate(callback, _convert_="all") for callback in wanted.values()]
-    trainer: lightning.Trainer = instantiate(
-        cfg.trainer, callbacks=callbacks, logger=logger, plugins=[AtomicFiles()], _convert_="all"
+    callbacks = [built(callback) for callback in wanted.values()]
+    refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
+    trainer: lightning.Trainer = built(
+        cfg.trainer, refused=refused, callbacks=callbacks, logger=logger, plugins=[AtomicFiles()]
     )
     return trainer
 
@@ -114,25 +107,11 @@ def flat_line(model: Model, data: Data) -> dict[str, float]:
     return judge(model.head, constant(model.head, train.y, train.weight, len(val.y)), val.y).values
 
 
-def load_best(task: Task, folder: Path) -> int:
-    """Takes the best checkpoint's weights, not the last ones, and tells its epoch."""
-    checkpoint = read(folder / "checkpoints" / "best.ckpt")
-    restore(task, checkpoint["state_dict"])
-    return int(checkpoint["epoch"])
-
-
-def calibrate(task: Task, data: Data) -> None:
-    """Fits what the head calibrates on the calibration split, which training has not seen."""
-    table = data.tables["calibration"]
-    if len(table.y):
-        task.model.calibrate(outputs(task, table), table.y, table.weight)
-
-
 def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
     """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
     head = task.model.head
     report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
-    rivals = {name: instantiate(rival, _convert_="all") for name, rival in cfg.baseline.items() if rival is not None}
+    rivals = {name: built(rival) for name, rival in cfg.baseline.items() if rival is not None}
     for rival in rivals.values():
         report.notes += rival.fit(head, data.tables)
     for split in ("val", "test"):
@@ -190,25 +169,9 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
     return {name: value for name, value in found.items() if not name.rpartition(".")[2].startswith("_")}
 
 
-def ship(cfg: DictConfig, task: Task, data: Data, folder: Path, metrics: dict[str, float]) -> None:
-    """The model's folder, beside the configuration that `evaluate` builds the target and the metrics from."""
-    train = data.tables["train"]
-    files.write_text(folder / "model" / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    serving = ServingFunction(data.schema, data.transform, task.model, name=cfg.name)
-    export(
-        serving,
-        folder / "model",
-        schema=data.schema,
-        target=data.target,
-        constant=task.model.constant(train.y, train.weight),
-        metrics=metrics,
-        data=data.fingerprint,
-    )
-
-
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data: Data = instantiate(cfg.data, _convert_="all").prepare()
+    data: Data = built(cfg.data).prepare()
     return overview(data, build(cfg, data))
 
 
@@ -226,4 +189,4 @@ def quiet() -> None:
         ".*LeafSpec.*",  # Lightning's own use of a deprecated name of torch
     ):
         warnings.filterwarnings("ignore", message=advice)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # half of a step's time, for nothing: nobody reads it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # half of a step's time, for nothing: nobody reads it

@@ -1,0 +1,61 @@
+"""The steps of a build, without configuration: `run` takes them from YAML, `notebook` from arguments.
+
+One model out of fitted columns, the best checkpoint, calibration, and the folder that is shipped.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import nn
+
+from mlp_torch.head import Head
+from mlp_torch.model import Encoder, Single
+from mlp_torch.reproducibility.transform import restore
+from mlp_torch.serving.export import ServingFunction, export
+from mlp_torch.training.checkpoints import read
+from mlp_torch.training.data import Data
+from mlp_torch.training.task import Task, outputs
+
+
+def single(data: Data, backbone: Callable[..., nn.Module], head: Callable[..., Head]) -> Single:
+    """One encoder, backbone and head, sized by the fitted columns; the head is fitted on training targets.
+
+    Args:
+        data: prepared.
+        backbone: widths by column -> a module with `d_out`.
+        head: (d_in, target, members=…) -> a head.
+    """
+    encoder = Encoder(data.transform.named_columns())
+    body = backbone(encoder.widths)
+    members = getattr(body, "members", 1)  # any nn.Module with d_out is a backbone; few have members
+    top = head(body.d_out, data.target, members=members)
+    top.fit(data.tables["train"].y, data.tables["train"].weight)
+    return Single(encoder, body, top)
+
+
+def load_best(task: Task, folder: Path) -> int:
+    """Takes the best checkpoint's weights, not the last ones, and tells its epoch."""
+    checkpoint = read(folder / "best.ckpt")
+    restore(task, checkpoint["state_dict"])
+    return int(checkpoint["epoch"])
+
+
+def calibrate(task: Task, data: Data) -> None:
+    """Fits what the head calibrates on the calibration split, which training has not seen."""
+    table = data.tables["calibration"]
+    if len(table.y):
+        task.model.calibrate(outputs(task, table), table.y, table.weight)
+
+
+def ship(task: Task, data: Data, folder: Path, *, name: str, metrics: Mapping[str, float]) -> Path:
+    """Exports the model's folder."""
+    train = data.tables["train"]
+    return export(
+        ServingFunction(data.schema, data.transform, task.model, name=name),
+        folder,
+        schema=data.schema,
+        target=data.target,
+        constant=task.model.constant(train.y, train.weight),
+        metrics=metrics,
+        data=data.fingerprint,
+    )
