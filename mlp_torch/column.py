@@ -62,7 +62,7 @@ class Column(nn.Module):
         """Learns from training rows; by default there is nothing to learn."""
 
     def resize(self) -> None:
-        """Sets `codes`, `dim` and other plain attributes from the fitted buffers; called after fit and after restore."""
+        """Sets `codes`, `dim` and other plain attributes from the fitted buffers; after fit and after restore."""
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         """Features of each row, row by row: (B,) int64 codes, or (B, w) float32. Must script."""
@@ -80,28 +80,31 @@ class Column(nn.Module):
 class Rows(nn.Module):
     """A table with one learned row a code; in training it hides a share of the codes, so that spare rows are learned.
 
-    Without hiding, the row that stands for "unknown" keeps its random start: no training row is ever unknown.
-    Book: ch. 2, Embeddings.
+    A spare row stands for what training never shows: an unknown category, a month to come, an empty bucket. Left to
+    itself it would keep its random start, and add that noise to every such row served; so it starts at 0 and takes the
+    place of a few others in each step. Book: ch. 2, Embeddings.
 
     Args:
         codes: number of rows.
         dim: width of a row.
-        spare: codes that training rows never hold and that hidden rows take, each as often.
-        hide: share of rows hidden, 0 ≤ hide < 1.
+        seen: (codes,) bool, which codes training rows hold; the others are spare. By default all are held.
+        hide: share of training rows hidden, 0 ≤ hide < 1; spare codes replace theirs, each as often.
 
     Shape: (B,) int64 -> (B, dim) float32.
     """
 
     spare: Tensor
 
-    def __init__(self, codes: int, dim: int, *, spare: tuple[int, ...] = (), hide: float = 0.01):
+    def __init__(self, codes: int, dim: int, *, seen: Tensor | None = None, hide: float = 0.01):
         super().__init__()
         if not 0 <= hide < 1:
-            raise ValueError(f"hide must be at least 0 and less than 1, however: hide={hide}")
+            raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
+        spare = torch.zeros(0, dtype=torch.int64) if seen is None else (~seen).nonzero().squeeze(1)
         self.table = nn.Embedding(codes, dim)
         nn.init.normal_(self.table.weight, std=dim**-0.5)
-        self.hide = hide if spare else 0.0
-        self.register_buffer("spare", torch.tensor(spare, dtype=torch.int64), persistent=False)
+        self.table.weight.data[spare] = 0
+        self.hide = hide if len(spare) else 0.0
+        self.register_buffer("spare", spare, persistent=False)
 
     def forward(self, codes: Tensor) -> Tensor:
         if self.training and self.hide > 0:

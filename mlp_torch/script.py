@@ -1,5 +1,11 @@
-"""The one place that calls `torch.jit.script`."""
+"""The one place that calls `torch.jit.script`.
 
+>>> layer = nn.Linear(2, 1)
+>>> script(layer).training, layer.training, layer.weight.requires_grad
+(False, True, True)
+"""
+
+import copy
 import warnings
 
 import torch
@@ -7,13 +13,14 @@ from torch import nn
 
 
 def script(module: nn.Module) -> torch.jit.ScriptModule:
-    """The module, compiled by TorchScript, in evaluation mode and without gradients."""
+    """A copy of the module, compiled by TorchScript, in evaluation mode and without gradients; the module stays as is.
+
+    Scripting alone would share the parameters, and calls under `inference_mode` fail later where one needs a gradient.
+    """
+    copied = copy.deepcopy(module).eval().requires_grad_(False)
     with warnings.catch_warnings():
         # Deprecated in favour of torch.export, which cannot take strings; the contract tests export every graph by
         # torch.export too, so that there is a way out.
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
-        training = module.training
-        scripted = torch.jit.script(module.eval().requires_grad_(False))
-        module.train(training)
-        return scripted
+        return torch.jit.script(copied)

@@ -1,6 +1,7 @@
-"""Calendar parts and cyclical encoding (ch. 2), from a time field and inside the graph: no skew between train and serve.
+"""Calendar parts and cyclical encoding (ch. 2), from a time field and inside the graph, so that serving cannot differ.
 
 Times are seconds of wall clock as given; weekday and hour are those of the local clock that the data speak of.
+Elapsed days are a number: `Scaled(field, kind="time")`.
 
 Shape: (B,) float64 seconds since 1970-01-01, NaN = missing -> `Calendar` (B,) int64, `Cyclical` (B, 2) float32.
 
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.embeddings import default_dim
+from mlp_torch.representation.embeddings import checked_dim, default_dim
 
 SIZES = {"minute": 60, "hour": 24, "minute_of_day": 1440, "weekday": 7, "day": 31, "month": 12}
 
@@ -48,18 +49,18 @@ class Calendar(Column):
         dim: width of a row; by default about 1.6 · √codes.
     """
 
-    missing_seen: Tensor
+    seen: Tensor
 
     def __init__(self, field: str, part: str, *, dim: int | None = None):
         super().__init__({"x": Read(field, "time")})
         if part not in SIZES:
             raise ValueError(f"part must be one of {', '.join(SIZES)}, however: {part=}")
         self.key, self.name, self.size = self.reads["x"].key, part, SIZES[part]
-        self.codes, self.dim = self.size + 1, dim or default_dim(self.size)
-        self.register_buffer("missing_seen", torch.tensor(False))
+        self.codes, self.dim = self.size + 1, checked_dim(dim) or default_dim(self.size)
+        self.register_buffer("seen", torch.zeros(self.codes, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
-        self.missing_seen = sample.inputs[self.key].isnan().any()
+        self.seen = torch.bincount(self.encode(sample.inputs), minlength=self.codes) > 0
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         x = inputs[self.key]  # (B,)
@@ -84,7 +85,7 @@ class Calendar(Column):
         return self.encode(inputs)
 
     def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, spare=() if self.missing_seen else (self.size,))
+        return Rows(self.codes, self.dim, seen=self.seen)
 
 
 class Cyclical(Column):
@@ -97,13 +98,15 @@ class Cyclical(Column):
     """
 
     period: Tensor
+    turn: Tensor
 
     def __init__(self, field: str, period: float, *, kind: Literal["number", "time"] = "number"):
         super().__init__({"x": Read(field, kind)})
         if not (math.isfinite(period) and period > 0):
-            raise ValueError(f"period must be more than 0, however: {period=}")
+            raise ValueError(f"period must be finite and more than 0, however: {period=}")
         self.key, self.dim = self.reads["x"].key, 2
-        self.register_buffer("period", torch.tensor(float(period), dtype=torch.float64))
+        # buffers, since ONNX rounds Python floats to float32; an argument and a constant, so no part of the state
+        self.register_buffer("period", torch.tensor(float(period), dtype=torch.float64), persistent=False)
         self.register_buffer("turn", torch.tensor(2 * math.pi, dtype=torch.float64), persistent=False)
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:

@@ -12,6 +12,8 @@ Shape: (B,) int64 fingerprints, 0 = missing -> (B,) int64 codes -> (B, dim) floa
 tensor([2, 3, 1, 0])
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,18 @@ def default_dim(codes: int) -> int:
 
     Source: Machine Learning Design Patterns, ch. 2, "Choosing the embedding size".
     """
-    return max(2, round(1.6 * codes**0.5))
+    return max(2, round(1.6 * math.sqrt(codes)))
+
+
+def checked_dim(dim: int | None) -> int | None:
+    """A width that a user gave; None = the rule of thumb.
+
+    Raises:
+        ValueError: unless it is at least 1.
+    """
+    if dim is not None and dim < 1:
+        raise ValueError(f"dim must be at least 1, however: {dim=}")
+    return dim
 
 
 class Embedding(Column):
@@ -32,31 +45,32 @@ class Embedding(Column):
 
     Args:
         field: the raw field; whole numbers are read as their decimal text.
-        dim: width of a vector; by default about 1.6 · √categories.
+        dim: width of a vector; by default about 1.6 · √codes.
         hide: share of training rows whose category is hidden in a step, so that the row for unknown ones is learned.
+
+    Raises:
+        ValueError: in `fit`, if every cell is missing.
     """
 
     vocabulary: Tensor
     code: Tensor
-    missing_seen: Tensor
+    seen: Tensor
 
     def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01):
         super().__init__({"x": Read(field, "string")})
-        if dim is not None and dim < 1:
-            raise ValueError(f"dim must be at least 1, however: {dim=}")
-        self.key, self.width, self.hide = self.reads["x"].key, dim, hide
+        self.key, self.width, self.hide = self.reads["x"].key, checked_dim(dim), hide
         self.unknown = 0
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
-        self.register_buffer("missing_seen", torch.tensor(False))
+        self.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
-        found = sample.inputs[self.key].unique()  # sorted
-        self.missing_seen = (found == 0).any()
+        found = sample.inputs[self.key].unique()  # type: ignore[no-untyped-call]  # sorted
         self.vocabulary = found[found != 0]
         if not len(self.vocabulary):
             raise ValueError(f"{self.key} must have a value in training rows, however: all are missing")
         self.code = torch.arange(len(self.vocabulary)) + 2
+        self.seen = torch.cat([torch.tensor([False, bool((found == 0).any())]), torch.ones_like(self.code).bool()])
 
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1
@@ -72,4 +86,4 @@ class Embedding(Column):
         return inputs[self.key]
 
     def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, spare=(0,) if self.missing_seen else (0, 1), hide=self.hide)
+        return Rows(self.codes, self.dim, seen=self.seen, hide=self.hide)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.fingerprint import bigquery_bucket, tensorflow_bucket
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.embeddings import default_dim
+from mlp_torch.representation.embeddings import checked_dim, default_dim
 
 
 class Hashed(Column):
@@ -28,7 +28,7 @@ class Hashed(Column):
         convention: `bigquery` = |int64 mod n|, the book's, or `tensorflow` = uint64 mod n; they differ.
     """
 
-    missing_seen: Tensor
+    seen: Tensor
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class Hashed(Column):
         if convention not in ("bigquery", "tensorflow"):
             raise ValueError(f"convention must be bigquery or tensorflow, however: {convention=}")
         self.key, self.buckets, self.signed = self.reads["x"].key, buckets, convention == "bigquery"
-        self.codes, self.dim = buckets + 1, dim or default_dim(buckets)
-        self.register_buffer("missing_seen", torch.tensor(False))
+        self.codes, self.dim = buckets + 1, checked_dim(dim) or default_dim(buckets)
+        self.register_buffer("seen", torch.zeros(self.codes, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
-        self.missing_seen = (sample.inputs[self.key] == 0).any()
+        self.seen = torch.bincount(self.encode(sample.inputs), minlength=self.codes) > 0
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         x = inputs[self.key]  # (B,)
@@ -59,4 +59,4 @@ class Hashed(Column):
         return inputs[self.key]
 
     def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, spare=() if self.missing_seen else (self.buckets,))
+        return Rows(self.codes, self.dim, seen=self.seen)

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.embeddings import default_dim
+from mlp_torch.representation.embeddings import checked_dim, default_dim
+
+FARTHEST = 1e6
 
 
 class Scaled(Column):
@@ -30,7 +32,12 @@ class Scaled(Column):
     Args:
         field: the raw field.
         missing: what stands for a missing cell, the `mean` or the `median` of training rows.
-        clip: largest absolute value, in standard deviations; None = no limit.
+        clip: largest absolute value, in standard deviations. By default 1e6, which training rows cannot reach (none of
+            N lies further out than √N) and which keeps a network finite whatever number it is served.
+        kind: `number`, or `time` for the days that have passed.
+
+    Raises:
+        ValueError: in `fit`, if every cell is missing, or if numbers are so large that their spread overflows.
     """
 
     mean: Tensor
@@ -38,14 +45,21 @@ class Scaled(Column):
     fill: Tensor
     missing_seen: Tensor
 
-    def __init__(self, field: str, *, missing: Literal["mean", "median"] = "mean", clip: float | None = None):
-        super().__init__({"x": Read(field)})
+    def __init__(
+        self,
+        field: str,
+        *,
+        missing: Literal["mean", "median"] = "mean",
+        clip: float = FARTHEST,
+        kind: Literal["number", "time"] = "number",
+    ):
+        super().__init__({"x": Read(field, kind)})
         if missing not in ("mean", "median"):
-            raise ValueError(f"missing must be mean or median, however: missing={missing!r}")
-        if clip is not None and clip <= 0:
-            raise ValueError(f"clip must be more than 0, however: clip={clip}")
-        self.key, self.missing, self.limit = self.reads["x"].key, missing, float("inf") if clip is None else float(clip)
-        self.indicator = False
+            raise ValueError(f"missing must be mean or median, however: {missing=}")
+        if not 0 < clip <= FARTHEST:
+            raise ValueError(f"clip must be more than 0 and at most {FARTHEST:g}, however: {clip=}")
+        self.key, self.missing, self.limit = self.reads["x"].key, missing, float(clip)
+        self.indicator, self.dim = False, 1
         for name in ("mean", "fill"):
             self.register_buffer(name, torch.zeros((), dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
@@ -54,11 +68,12 @@ class Scaled(Column):
     def fit(self, sample: Sample) -> None:
         x = sample.inputs[self.key]
         self.missing_seen = x.isnan().any()
-        x = x[~x.isnan()]
-        if not len(x):
-            raise ValueError(f"{self.key} must have a value in training rows, however: all are missing")
+        x = present(x, self.key)
         scale = x.std(correction=0)
-        self.mean, self.fill = x.mean(), x.mean() if self.missing == "mean" else x.quantile(0.5)
+        if not torch.isfinite(scale):
+            raise ValueError(f"{self.key} must have a finite spread, however: values from {x[0]:g} to {x[-1]:g}")
+        self.mean = x.mean().clamp(x[0], x[-1])  # rounding must not carry it off the only value of a constant column
+        self.fill = self.mean if self.missing == "mean" else (x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2
         # a constant column has no scale; rounding leaves about 1e-16 of its size instead of 0
         self.scale = scale if scale > 1e-12 * x.abs().max() else torch.ones_like(scale)
 
@@ -80,7 +95,7 @@ class Scaled(Column):
 
 
 class Bucketized(Column):
-    """A number as the bucket it falls in, each with a learned row; missing cells have one of their own.
+    """A number as the bucket it falls in, each with a learned row; missing cells have one of their own, the last.
 
     Bucket i holds edges[i-1] <= x < edges[i].
 
@@ -89,10 +104,13 @@ class Bucketized(Column):
         buckets: how many, with about as many training rows each; ties make it fewer.
         edges: the inner edges, ascending, instead of `buckets`.
         dim: width of a row; by default about 1.6 · √codes.
+
+    Raises:
+        ValueError: in `fit` with `buckets`, if training rows do not have two distinct values.
     """
 
     edges: Tensor
-    missing_seen: Tensor
+    seen: Tensor
 
     def __init__(
         self, field: str, *, buckets: int | None = None, edges: list[float] | None = None, dim: int | None = None
@@ -102,24 +120,19 @@ class Bucketized(Column):
             raise ValueError(f"one of buckets and edges must be given, however: {buckets=}, {edges=}")
         if buckets is not None and buckets < 2:
             raise ValueError(f"buckets must be at least 2, however: {buckets=}")
-        given = torch.tensor(edges or [], dtype=torch.float64)
-        if not bool((given.diff() > 0).all()):
-            raise ValueError(f"edges must ascend, however: {edges=}")
-        self.key, self.buckets, self.width = self.reads["x"].key, buckets, dim
+        given = torch.tensor([] if edges is None else edges, dtype=torch.float64)
+        if edges is not None and not (edges and given.isfinite().all() and (given.diff() > 0).all()):
+            raise ValueError(f"edges must be finite numbers that ascend, at least 1, however: {edges=}")
+        self.key, self.buckets, self.width = self.reads["x"].key, buckets, checked_dim(dim)
         self.register_buffer("edges", given)
-        self.register_buffer("missing_seen", torch.tensor(False))
+        self.register_buffer("seen", torch.zeros(len(given) + 2, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
-        x = sample.inputs[self.key]
-        self.missing_seen = x.isnan().any()
         if self.buckets is not None:
-            present, _ = x[~x.isnan()].sort()
-            # the nearest-rank quantiles: torch.quantile takes at most 16 million values
-            at = (torch.arange(1, self.buckets) * len(present)) // self.buckets
-            self.edges = present[at].unique()
-            self.edges = self.edges[self.edges > present[0]]  # no bucket below the smallest value
+            self.edges = quantiles(present(sample.inputs[self.key], self.key), self.buckets)
         if not len(self.edges):
-            raise ValueError(f"{self.key} must have two distinct values to be bucketized, however: it has one")
+            raise ValueError(f"{self.key} must have two distinct values to be cut into buckets, however: it has one")
+        self.seen = torch.bincount(self.encode(sample.inputs), minlength=len(self.edges) + 2) > 0
 
     def resize(self) -> None:
         self.codes = self.edges.shape[0] + 2
@@ -134,4 +147,27 @@ class Bucketized(Column):
         return self.encode(inputs)
 
     def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, spare=() if self.missing_seen else (self.codes - 1,))
+        return Rows(self.codes, self.dim, seen=self.seen)
+
+
+def present(x: Tensor, key: str) -> Tensor:
+    """The values that are not missing, ascending.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    values = x[~x.isnan()].sort().values
+    if not len(values):
+        raise ValueError(f"{key} must have a value in training rows, however: all are missing")
+    return values
+
+
+def quantiles(values: Tensor, buckets: int) -> Tensor:
+    """The inner edges of buckets that hold about as many values each; fewer where values are tied.
+
+    By nearest rank: an edge is one of the values, (N,) ascending, and no bucket lies below the smallest. N may exceed
+    the 16 million values that `torch.quantile` takes.
+    """
+    at = torch.arange(1, buckets) * len(values) // buckets
+    edges = values[at]
+    return edges[edges.diff(prepend=values[:1]) > 0]

@@ -32,6 +32,10 @@ class Transform(nn.Module):
         kept = {name: column for name, column in columns.items() if column is not None}
         if not kept:
             raise ConfigError("a model must have at least one column, however: data.columns is empty")
+        for name in kept:
+            if not name or "." in name or hasattr(nn.ModuleDict(), name):
+                text = "a column's name must have no dot and be none of a module's own, whatever its field is called"
+                raise ConfigError(f"{text}, however: {name=}")
         self.columns = nn.ModuleDict(kept)
 
     def named_columns(self) -> dict[str, Column]:
@@ -71,7 +75,7 @@ class Transform(nn.Module):
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         features: dict[str, Tensor] = {}
         for name, column in self.columns.items():
-            features[name] = column.encode(inputs)  # (B, …)
+            features[name] = column.encode(inputs)  # type: ignore[operator]
         return features
 
     @torch.jit.export
@@ -79,13 +83,13 @@ class Transform(nn.Module):
         """By column, which rows hold a category that training never showed: (B,) bool."""
         rows: dict[str, Tensor] = {}
         for name, column in self.columns.items():
-            if column.unknown >= 0:
-                rows[name] = column.encode(inputs) == column.unknown
+            if column.unknown >= 0:  # type: ignore[operator]
+                rows[name] = column.encode(inputs) == column.unknown  # type: ignore[operator]
         return rows
 
 
 def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads a state whose fitted buffers may have other lengths than the module's, and adopts them.
+    """Loads a state whose fitted buffers may have other lengths than the module's, and adopts them and their sizes.
 
     Raises:
         RuntimeError: where names are missing or unexpected, as `load_state_dict` does.
@@ -97,5 +101,5 @@ def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:
                 setattr(child, name, torch.empty_like(stored, device=buffer.device))
     module.load_state_dict(dict(state))
     for child in module.modules():
-        if isinstance(child, Transform):
+        if isinstance(child, Column):
             child.resize()
