@@ -1,24 +1,36 @@
 """Configuration: composed by Hydra, checked before anything is built, so that a typing error costs a second.
 
-Hydra's own messages name neither the near keys nor a partial's mistyped argument (that fails only when it is called).
+Hydra's own messages name neither the near keys nor a partial's mistyped argument (that fails only when it is called),
+and they end in a stack trace. Here every argument of every `_target_` is compared with the signature that will get it.
+
+>>> composed(["experiment=quickstrat"])
+Traceback (most recent call last):
+mlp_torch.errors.ConfigError: experiment must be one of its options, however: experiment=quickstrat; did you mean \
+quickstart?
 """
 
-import inspect
-from collections.abc import Iterator
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from hydra.utils import get_object
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]  # omegaconf's; it ships no types
 
-from mlp_torch.errors import ConfigError, near
+from mlp_torch.errors import ConfigError, UserError, near
+from mlp_torch.signatures import check_node
 
 ROOT = Path(__file__).parent
 CONFIGS = ROOT / "configs" if (ROOT / "configs").is_dir() else ROOT.parent / "configs"  # a wheel, a clone
+PARTS = ("callback", "baseline", "data.columns")  # tables whose entries are built, by names that a user may choose
+REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
 
 
 def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
@@ -35,23 +47,36 @@ def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
     for text in overrides:
         check_group(text, known)
     search = [f"hydra.searchpath=[{folder.resolve().as_uri()}]"] if folder else []
-    groups = [text for text in overrides if key_of(text) in known]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
-            return compose("train", [*search, *overrides])
-        except (HydraException, OmegaConfBaseException) as error:
-            whole = compose("train", [*search, *groups])
-            for text in overrides:
-                check_key(text, whole, known)
-            raise ConfigError(str(error).split("\nfull_key")[0]) from None
+            cfg = compose("train", [*search, *overrides])
+        except REFUSED as error:
+            refused = error
+        else:
+            check_tables(cfg, overrides, known)
+            return cfg
+        try:
+            whole = compose("train", [*search, *(text for text in overrides if key_of(text) in known)])
+        except REFUSED as error:
+            raise ConfigError(sentence(error)) from None
+    for text in overrides:
+        check_key(text, whole, known)
+    raise ConfigError(sentence(refused)) from None
+
+
+def sentence(error: Exception) -> str:
+    """Another library's message on one line, without its internal key."""
+    return " ".join(str(error).split("\nfull_key")[0].split())
 
 
 def options(folder: Path | None) -> dict[str, set[str]]:
     """The options of each group, in our folder and the user's."""
     found: dict[str, set[str]] = {}
     for root in (CONFIGS, folder):
-        for path in sorted(root.glob("*/*.yaml")) if root else []:
-            found.setdefault(path.parent.name, set()).add(path.stem)
+        for path in sorted(root.rglob("*.yaml")) if root else []:
+            group, *option = path.relative_to(root).with_suffix("").parts if root else ("",)
+            if option:
+                found.setdefault(group, set()).add("/".join(option))
     return found
 
 
@@ -60,27 +85,61 @@ def key_of(text: str) -> str:
     return text.partition("=")[0].lstrip("+~").removeprefix("/")
 
 
+def sweeps(overrides: list[str]) -> Iterator[list[str]]:
+    """Overrides of single runs that hold each value of each sweep (`seed=1,2`) at least once.
+
+    >>> list(sweeps(["seed=1,2", "name=a,b"]))
+    [['seed=1', 'name=a'], ['seed=2', 'name=a'], ['seed=1', 'name=b']]
+    """
+    choices = []
+    for text in overrides:
+        try:
+            parsed = OverridesParser.create().parse_override(text)
+        except HydraException:
+            raise malformed(text) from None
+        choices.append(list(parsed.sweep_string_iterator()) if parsed.is_discrete_sweep() else [text.partition("=")[2]])
+    first = [
+        f"{text.partition('=')[0]}={values[0]}" if "=" in text else text
+        for text, values in zip(overrides, choices, strict=True)
+    ]
+    yield first
+    for i, values in enumerate(choices):
+        for value in values[1:]:
+            yield [*first[:i], f"{overrides[i].partition('=')[0]}={value}", *first[i + 1 :]]
+
+
+def malformed(text: str) -> ConfigError:
+    """The error of an argument that Hydra's grammar does not know."""
+    return ConfigError(f"an argument must have the form KEY=VALUE, however: {text}; quote a value that holds , = or (")
+
+
 def check_group(text: str, known: dict[str, set[str]]) -> None:
     """Refuses an argument that is no `key=value`, and an option that a group lacks."""
-    key, equals, value = key_of(text), "=" in text, text.partition("=")[2]
+    key, equals, value = key_of(text), "=" in text, text.partition("=")[2].strip("'\"")
     if not equals and not text.startswith("~"):
         hint = f"did you mean experiment={text}?" if text in known.get("experiment", ()) else "write KEY=VALUE"
         raise ConfigError(f"an argument must have the form KEY=VALUE, however: {text}; {hint}")
-    for option in value.split(",") if key in known and not value.startswith(("null", "[")) else []:
-        if option not in known[key]:
+    for option in value.split(",") if key in known and not value.startswith(("null", "[", "$")) else []:
+        if option not in known[key] and not (text.startswith("~") and not equals):
             raise ConfigError(f"{key} must be one of its options, however: {key}={option}; {near(option, known[key])}")
+
+
+def check_tables(cfg: DictConfig, overrides: list[str], known: dict[str, set[str]]) -> None:
+    """Refuses a key at the top that nothing reads: Hydra lets an experiment's file bring any."""
+    own = {str(key) for key in OmegaConf.load(CONFIGS / "train.yaml")} | set(known)
+    added = {key_of(text).partition(".")[0] for text in overrides if text.startswith("+")}
+    for key in sorted({str(key) for key in cfg} - own - added):
+        raise ConfigError(f"a key must exist, however: {key}; {near(key, own - {'defaults', 'hydra'})}")
 
 
 def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:
     """Names the near keys of one that the configuration lacks."""
-    if text.startswith(("+", "~")):
-        return
     try:
         OverridesParser.create().parse_override(text)
     except HydraException:
-        raise ConfigError(
-            f"an argument must have the form KEY=VALUE, however: {text}; quote a value that holds , = or ("
-        ) from None
+        raise malformed(text) from None
+    if text.startswith("+") or key_of(text) in known:
+        return
     node: Any = cfg
     walked = ""
     for name in key_of(text).split("."):
@@ -94,31 +153,33 @@ def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:
 
 
 def check_targets(cfg: DictConfig) -> None:
-    """Compares the arguments of every `_target_` with the signature that will get them.
+    """Compares the arguments of every `_target_` with the signature that will get them, before anything is built.
 
     Raises:
-        ConfigError: for what cannot be imported, an argument it does not take, a required one that is missing.
+        ConfigError: for what is still ???, cannot be imported, an argument that it does not take or whose value is of
+            another type, a required one that is missing.
     """
-    for path, node in targets(OmegaConf.to_container(cfg, resolve=False)):
-        name = str(node["_target_"])
-        try:
-            called = get_object(name)
-        except (ImportError, ValueError) as error:
-            raise ConfigError(f"{path}._target_ must be importable, however: {name}: {error}") from None
-        takes = inspect.signature(called).parameters
-        given = [key for key in node if not str(key).startswith("_")]
-        if not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-            for key in given:
-                if key not in takes:
-                    raise ConfigError(f"{path}: {name} takes no {key}; {near(str(key), takes)}")
-        needed = [
-            p.name
-            for p in takes.values()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        ]
-        lacking = [key for key in needed if key not in given or node[key] == "???"]
-        if lacking and not node.get("_partial_"):
-            raise ConfigError(f"{path}: {name} needs {', '.join(lacking)}")
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        raise ConfigError(
+            f"{', '.join(missing)} must be set, however: ???; set it in the experiment or by {missing[0]}=VALUE"
+        )
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(sentence(error)) from None
+    for table in PARTS:
+        check_parts(table, OmegaConf.select(cfg, table))
+    for path, node in targets(plain):
+        check_node(path, node)
+
+
+def check_parts(table: str, parts: Any) -> None:
+    """Refuses an entry that names nothing to build: mostly the options of an entry whose name is mistyped."""
+    entries = {str(name): part for name, part in parts.items()} if isinstance(parts, DictConfig) else {}
+    for name, part in entries.items():
+        if part is not None and not (isinstance(part, DictConfig) and "_target_" in part):
+            hint = near(name, [key for key in entries if key != name])
+            raise ConfigError(f"{table}.{name} must have a _target_ or be null, however: {part}; {hint}")
 
 
 def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -131,3 +192,53 @@ def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(node, list):
         for i, value in enumerate(node):
             yield from targets(value, f"{path}[{i}]")
+
+
+def built(node: DictConfig, *, refused: Iterable[type[Exception]] = (), **given: Any) -> Any:
+    """What a node of the configuration names, built; a partial's refusals come when it is called.
+
+    Args:
+        node: with a `_target_`.
+        refused: what its constructor raises, besides ValueError and TypeError, for arguments that it refuses.
+        given: further arguments.
+
+    Raises:
+        ConfigError: naming the path, for arguments that are refused. Other exceptions stay as they are: they are bugs.
+    """
+    path = full_key(node)
+    with refusals(path, (ValueError, TypeError, *refused)):
+        made = instantiate(node, **given, _convert_="all")
+    if not isinstance(made, functools.partial):
+        return made
+
+    def later(*arguments: Any, **more: Any) -> Any:
+        # arguments of a wrong type were found by `check_targets`; a TypeError in here is a bug
+        with refusals(path, (ValueError, *refused)):
+            return made(*arguments, **more)
+
+    return later
+
+
+def full_key(node: DictConfig) -> str:
+    """Where a node stands, e.g. `data.columns.age`."""
+    key: Any = node._get_full_key(None)
+    return str(key)
+
+
+@contextmanager
+def refusals(path: str, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turns refused arguments into a ConfigError that names their place in the configuration."""
+    try:
+        yield
+    except UserError:
+        raise
+    except InstantiationException as error:
+        cause = error.__cause__
+        if cause is None:
+            raise ConfigError(sentence(error)) from None
+        if isinstance(cause, UserError) or not isinstance(cause, kinds):
+            raise cause from None
+        inner = re.search(r"full_key: (\S+)", str(error))
+        raise ConfigError(f"{inner.group(1) if inner else path}: {cause}") from cause
+    except kinds as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -10,7 +10,7 @@ manifest.json  sha256 of each file, metrics, data fingerprint, versions; written
 import platform
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from mlp_torch.serving.probes import probes, raw_arguments
 from mlp_torch.target import Target
 
 METHODS = ["predict", "vectors", "read_out", "unseen", "readable"]
+SHIPPED = ("config.yaml", "model.pt", "schema.json", "target.pt")  # what the manifest vouches for
+PACKAGES = ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")
 
 
 class ServingFunction(nn.Module):
@@ -112,8 +114,9 @@ def export(
         data: fingerprint of the data.
 
     Raises:
-        ModelError: if the saved graph answers otherwise than the modules on the probe rows.
+        ModelError: if the saved graph answers otherwise than the modules on the probe rows, or with NaN.
     """
+    (folder / "manifest.json").unlink(missing_ok=True)  # until the new one is there, the folder is no model
     scripted = script(serving.eval())
     frozen = torch.jit.freeze(scripted, preserved_attrs=[*METHODS, "names", "name"], optimize_numerics=False)
     files.write(folder / "model.pt", lambda file: torch.jit.save(frozen, file))
@@ -129,28 +132,40 @@ def export(
 @torch.inference_mode()
 def agree(serving: ServingFunction, path: Path, schema: Schema) -> None:
     """Compares the saved graph with the modules in eager mode, bit for bit, on rows with every kind of trouble."""
-    loaded = torch.jit.load(str(path))
+    loaded = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
     rows = probes(schema)
     expected = serving.predict(to_inputs(schema.check(table_of(rows)), schema.reads.values()))
     found = loaded(*raw_arguments(rows, schema))
     for name, value in expected.items():
-        if not torch.equal(value.nan_to_num(), found[name].nan_to_num()) or bool(value.isnan().any()):
+        if value.isnan().any():
+            row = rows[int(value.isnan().reshape(len(rows), -1).any(dim=1).nonzero()[0])]
+            raise ModelError(
+                f"predictions must be numbers, however: {name!r} of a model to be exported is NaN for {row}"
+            )
+        if not torch.equal(value, found[name]):
             raise ModelError(f"the exported graph must equal the trained model, however: prediction {name!r} differs")
 
 
 def manifest(name: str, folder: Path, metrics: Mapping[str, float], data: str) -> dict[str, Any]:
     """What is in a model's folder and where it comes from; the file that makes it complete."""
-    sums = {path.name: files.sha256(path) for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
-    version_of = {package: version(package) for package in ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")}
+    sums = {file: files.sha256(folder / file) for file in SHIPPED if (folder / file).is_file()}
     return {
         "name": name,
         "version": sums["model.pt"][:12],
         "sha256": sums,
         "metrics": dict(metrics),
         "data": data,
-        "versions": {"python": platform.python_version(), **version_of},
+        "versions": {"python": platform.python_version(), **{package: version_of(package) for package in PACKAGES}},
         "git": commit(),
     }
+
+
+def version_of(package: str) -> str | None:
+    """A package's version; None where it is not installed, as in a clone on `PYTHONPATH`."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def commit() -> str | None:

@@ -8,6 +8,7 @@ A row's answer does not depend on the rows beside it.
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.errors import ModelError
 from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.probes import probes
 
@@ -55,14 +57,10 @@ class Predictor:
         folder = Path(folder)
         if not folder.is_dir():
             raise ModelError(f"a model must be a folder, however: {folder} is none")
-        self.manifest = files.read_json(folder / "manifest.json")
-        for name, known in self.manifest["sha256"].items():
-            if not (folder / name).is_file():
-                raise ModelError(f"{folder / name} is missing")
-            if files.sha256(folder / name) != known:
-                raise ModelError(f"{folder / name} is damaged: its sha256 is not the manifest's")
-        self.schema = Schema.from_json(files.read_json(folder / "schema.json"))
-        self.module = torch.jit.load(str(folder / "model.pt"), map_location=device).eval()
+        self.manifest = checked_manifest(folder)
+        self.schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
+        self.device = torch.device(device)
+        self.module = torch.jit.load(str(folder / "model.pt"), map_location=self.device).eval()  # type: ignore[no-untyped-call]
         self.name, self.version = str(self.manifest["name"]), str(self.manifest["version"])
         self.check_bits()
 
@@ -81,30 +79,38 @@ class Predictor:
         return table if isinstance(rows, pa.Table | pa.RecordBatch) else table.to_pandas().set_axis(rows.index)
 
     def answer(self, rows: Any) -> Answer:
-        """Predictions by name and warnings, for rows of any kind that `predict` takes; no rows give no predictions."""
+        """Predictions by name and warnings, for rows of any kind that `predict` takes; as many answers as rows."""
         table = table_of(rows)
-        if not len(table):
-            return Answer({}, [])
+        if not len(table):  # no rows need no columns
+            return Answer(self.columns(empty(self.schema)), [])
         checked = self.schema.check(table)
         inputs = to_inputs(checked, self.schema.reads.values())
+        return Answer(self.columns(inputs), [*checked.warnings, *self.unseen(inputs)])
+
+    def columns(self, inputs: Inputs) -> dict[str, list[Any]]:
+        """Predictions by name, class names beside class indices."""
         found = self.run(inputs)
         columns: dict[str, list[Any]] = {name: value.tolist() for name, value in found.items()}
         for name, labels in self.module.readable(found).items():
             columns[name.removesuffix("class") + "label"] = labels
-        return Answer(columns, [*checked.warnings, *self.unseen(inputs)])
+        return columns
 
     @torch.inference_mode()
-    def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    def run(self, inputs: Inputs) -> dict[str, Tensor]:
         """Inputs -> predictions by name, on the CPU."""
         rows = len(next(iter(inputs.values())))
         parts: list[dict[str, Tensor]] = []
         for start in range(0, max(rows, 1), ROWS):
-            parts.append(self.module.predict({key: x[start : start + ROWS] for key, x in inputs.items()}))
+            parts.append(self.module.predict(self.there({key: x[start : start + ROWS] for key, x in inputs.items()})))
         return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
-    def unseen(self, inputs: dict[str, Tensor]) -> list[str]:
+    def there(self, inputs: Inputs) -> Inputs:
+        """Inputs where the graph is."""
+        return {key: x.to(self.device) for key, x in inputs.items()}
+
+    def unseen(self, inputs: Inputs) -> list[str]:
         """A sentence for each column with categories that training never showed."""
-        rows = {name: int(found.sum()) for name, found in self.module.unseen(inputs).items()}
+        rows = {name: int(found.sum()) for name, found in self.module.unseen(self.there(inputs)).items()}
         return [
             f"{name}: {count} rows with a category that training never showed" for name, count in rows.items() if count
         ]
@@ -120,3 +126,47 @@ class Predictor:
                 text = "on this machine a row's last bits depend on the rows beside it; answers may differ by rounding"
                 warnings.warn(text, RuntimeWarning, stacklevel=3)
                 return
+
+
+def checked_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a model's folder whose files are as it says; files that it does not name may lie beside them.
+
+    Raises:
+        ModelError: naming the file that is missing, damaged or of another format.
+    """
+    path = folder / "manifest.json"
+    manifest = files.read_json(path)
+    sums = manifest.get("sha256")
+    if (
+        not isinstance(sums, dict)
+        or not {"model.pt", "schema.json"} <= set(sums)
+        or not {"name", "version"} <= set(manifest)
+    ):
+        raise ModelError(
+            f"{path} is damaged: it must have a name, a version and the sha256 of model.pt and schema.json"
+        )
+    for name, known in sums.items():
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder / name} is missing")
+        if files.sha256(folder / name) != known:
+            raise ModelError(f"{folder / name} is damaged: its sha256 is not the manifest's")
+    return manifest
+
+
+def served(schema: Schema) -> Schema:
+    """The schema for rows that must all be answered: what training drops, a request must not hold."""
+    fields = {
+        name: replace(
+            field,
+            invalid="error" if field.invalid == "drop" else field.invalid,
+            missing="error" if field.missing == "drop" else field.missing,
+        )
+        for name, field in schema.fields.items()
+    }
+    return replace(schema, fields=fields)
+
+
+def empty(schema: Schema) -> Inputs:
+    """Inputs without rows."""
+    kinds = {"string": torch.int64, "number": torch.float64, "time": torch.float64}
+    return {key: torch.zeros(0, dtype=kinds[read.kind]) for key, read in schema.reads.items()}

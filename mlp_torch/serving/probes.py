@@ -17,6 +17,7 @@ WORDS = [
     "naïve",
     "a word that no training row has, longer than sixty-four bytes, so that each length of hash runs",
 ]
+TIMES = ["1969-12-31T23:59:59", "2000-02-29", "2024-12-31 00:00"]
 
 
 def probes(schema: Schema) -> list[dict[str, Any]]:
@@ -33,6 +34,8 @@ def troubles(field: Field) -> list[Any]:
     values: list[Any] = [None] if field.missing == "keep" else []
     if field.kinds == ("string",):
         return values + [word for word in WORDS if word not in field.na_values]
+    if field.kinds == ("time",):
+        return values + [time for time in TIMES if time not in field.na_values]
     if "string" in field.kinds:  # a whole number, read as text too
         return values
     inside = [x for x in (field.low, field.high) if x is not None]

@@ -1,77 +1,115 @@
 """`mlp_torch train [KEY=VALUE …]`, in a clone `python train.py`: an experiment, or a run that was stopped."""
 
 import os
+import re
+import shlex
 import sys
+from argparse import Namespace
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch import files
-from mlp_torch.configuration import CONFIGS, check_targets, composed, key_of
+from mlp_torch.configuration import CONFIGS, check_key, check_targets, composed, key_of, sweeps
 from mlp_torch.errors import ConfigError, ModelError, UserError, near
 from mlp_torch.responsible.report import Report
 
 
 def main(arguments: list[str]) -> int:
-    """Checks the arguments in a second, then hands them to Hydra."""
-    parser = get_args_parser()
-    options, unknown = parser.parse_known_args(arguments)
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-    if unknown:
-        raise ConfigError(f"no such option: {unknown[0]}; {near(unknown[0], flags)}")
-    if not (options.help or options.hydra_help or options.info):
-        folder = Path(options.config_dir) if options.config_dir else None
-        if folder and not folder.is_dir():
-            raise ConfigError(f"--config-dir must be a folder, however: {folder}")
-        single = [text for text in options.overrides if not options.multirun or "," not in text]
-        cfg = composed(single, folder)
-        if not cfg.resume:
+    """Checks the arguments in a second; a run that goes on needs no more of Hydra, all else is handed to it."""
+    chosen = parsed(arguments)
+    looks = chosen.help or chosen.hydra_help or chosen.info or chosen.cfg
+    if not looks and any(key_of(text) == "resume" and not text.endswith(("=", "=null")) for text in chosen.overrides):
+        return guarded(lambda: go(*resumed(chosen.overrides)))
+    if not looks:
+        folder = Path(chosen.config_dir) if chosen.config_dir else None
+        for overrides in sweeps(chosen.overrides) if chosen.multirun else [chosen.overrides]:
+            cfg = composed(overrides, folder)
             check_targets(cfg)
-    sys.argv = ["mlp_torch train", *arguments]
+            check_name(cfg)
+    sys.argv = [sys.argv[0], *arguments]
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
     return 0
 
 
-def start(cfg: DictConfig) -> None:
-    """One run: debug, a new one, or one that goes on."""
-    from mlp_torch.run import look, quiet, train  # lightning takes seconds, and --help does not need it
+def parsed(arguments: list[str]) -> Namespace:
+    """Hydra's options.
 
+    Raises:
+        ConfigError: for an option that there is not, and a folder of groups that there is not.
+    """
+    parser = get_args_parser()
+    chosen, unknown = parser.parse_known_args(arguments)
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    if unknown:
+        raise ConfigError(f"no such option: {unknown[0]}; {near(unknown[0], flags)}")
+    if chosen.config_dir and not Path(chosen.config_dir).is_dir():
+        raise ConfigError(f"--config-dir must be a folder, however: {chosen.config_dir}")
+    return chosen
+
+
+def check_name(cfg: DictConfig) -> None:
+    """Refuses a name that can be no folder and no part of a URL."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(cfg.name)):
+        raise ConfigError(f"name must be made of letters, digits, _ . and -, however: name={cfg.name}")
+
+
+def start(cfg: DictConfig) -> None:
+    """A new run, or a look at what it would be; called by Hydra, which would swallow what a run raises."""
+    code = guarded(lambda: go(cfg, None) if cfg.debug else go(cfg, new_folder(cfg)))
+    if code:
+        sys.exit(code)
+
+
+def guarded(run: Callable[[], None]) -> int:
+    """0, or 2 after what the user can mend; other exceptions keep their traceback."""
     try:
-        if cfg.resume:
-            cfg, folder = resumed(cfg, list(HydraConfig.get().overrides.task))
-        elif not cfg.debug:
-            folder = new_folder(cfg)
-        quiet()
-        if cfg.debug:
-            print(look(cfg))
-            return
-        if (folder / "model" / "manifest.json").exists():
-            print(f"{folder} is finished; nothing was changed. Its figures are in {folder / 'metrics.json'}.")
-            return
-        closing(cfg, folder, train(cfg, folder))
+        run()
     except UserError as error:
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit(1)
-        print(f"\nStopped. Go on with:  python train.py resume={folder}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def go(cfg: DictConfig, folder: Path | None) -> None:
+    """Trains in a run's folder; without a folder it only looks."""
+    if folder and (folder / "model" / "manifest.json").exists():
+        print(f"{folder} is finished; nothing was changed. Its figures are in {folder / 'metrics.json'}.")
+        return
+    try:
+        from mlp_torch.run import look, quiet, train  # lightning takes seconds, and --help does not need it
+
+        quiet()
+        if folder is None:
+            print(look(cfg))
+        else:
+            closing(cfg, folder, train(cfg, folder))
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit(1) and SIGTERM into SystemExit(0)
+        hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
+        print(f"\nStopped.{hint}", file=sys.stderr)
         sys.exit(130)
 
 
 def new_folder(cfg: DictConfig) -> Path:
     """RUNS/NAME/DATE_TIME with the resolved configuration in it; RUNS/NAME/latest points to it."""
-    parent = Path(cfg.runs) / cfg.name
+    parent = Path(cfg.runs) / str(cfg.name)
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    for suffix in ["", *(f"_{i}" for i in range(2, 100))]:
-        folder = parent / (stamp + suffix)
+    folder, again = parent / stamp, 1
+    while True:
         try:
             folder.mkdir(parents=True)
             break
         except FileExistsError:
-            continue
+            again += 1
+            folder = parent / f"{stamp}_{again}"
+        except OSError as error:
+            raise ConfigError(f"a run's folder must be writable, however: {folder}: {error.strerror}") from None
     cfg.folder = str(folder)
     files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     point(parent / "latest", folder)
@@ -81,30 +119,90 @@ def new_folder(cfg: DictConfig) -> Path:
 def point(link: Path, folder: Path) -> None:
     """Makes a symbolic link point to a folder beside it, in one step."""
     new = link.with_name(f".latest-{os.getpid()}")
+    new.unlink(missing_ok=True)  # of a process with this number that was killed in between
     new.symlink_to(folder.name)
     new.replace(link)
 
 
-def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, Path]:
-    """The stored configuration of a run, with what `resume_allow` permits on top, and its folder."""
-    given = Path(str(cfg.resume))
-    folder = given.parent.parent if given.suffix == ".ckpt" else given
-    if not (folder / "config.yaml").is_file():
-        raise ModelError(f"resume must name a run's folder, however: {folder} holds no config.yaml")
+def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
+    """The stored configuration of a run, with what `resume_allow` permits on top, and its folder.
+
+    Raises:
+        ModelError: where there is no run.
+        ConfigError: for a change that `resume_allow` does not name, or of a run that is finished.
+    """
+    own = [text for text in overrides if key_of(text) in ("resume", "resume_allow")]
+    changes = [text for text in overrides if text not in own]
+    asked = composed(own)
+    folder = run_folder(Path(str(asked.resume)))
     stored = OmegaConf.load(folder / "config.yaml")
-    changes = [text for text in overrides if key_of(text) not in ("resume", "resume_allow")]
+    assert isinstance(stored, DictConfig)
+    if changes and (folder / "model" / "manifest.json").exists():
+        raise ConfigError(f"a finished run keeps its configuration, however: {changes[0]}; start a new run")
     for text in changes:
-        key = key_of(text)
-        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in cfg.resume_allow):
-            raise ConfigError(
-                f"a resumed run keeps its configuration, however: {text}; to allow it: resume_allow=[{key}]"
-            )
-    merged = OmegaConf.merge(stored, OmegaConf.from_dotlist(changes))
-    assert isinstance(merged, DictConfig)
-    folder = folder.resolve()
-    merged.folder = os.path.relpath(folder)
+        apply(text, stored, list(asked.resume_allow))
+    here = os.path.relpath(folder.resolve())  # not by the link `latest`, which may point elsewhere before the run ends
+    merged = OmegaConf.create(moved(OmegaConf.to_container(stored), str(stored.folder), here))
     check_targets(merged)
-    return merged, Path(merged.folder)
+    return merged, Path(here)
+
+
+def apply(text: str, stored: DictConfig, allowed: list[str]) -> None:
+    """Sets one key of a stored configuration, if that is allowed."""
+    key = key_of(text)
+    if text.startswith(("+", "~")):
+        raise ConfigError(f"a resumed run keeps its keys, however: {text}; only KEY=VALUE may be allowed")
+    check_key(text, stored, {})
+    if not any(key == item or key.startswith(f"{item}.") for item in allowed):
+        raise ConfigError(f"a resumed run keeps its configuration, however: {text}; to allow it: resume_allow=[{key}]")
+    OmegaConf.update(stored, key, OverridesParser.create().parse_override(text).value())
+
+
+def run_folder(given: Path) -> Path:
+    """The folder of the run that a path names: the folder itself, or its last checkpoint.
+
+    Raises:
+        ModelError: where it names none.
+    """
+    folder = given.parent.parent if given.suffix == ".ckpt" else given
+    if (folder / "manifest.json").is_file():
+        raise ModelError(f"resume must name a run's folder, however: {given} is its model; try resume={folder.parent}")
+    if not (folder / "config.yaml").is_file():
+        missing = next((path for path in [*reversed(folder.parents), folder] if not path.exists()), None)
+        around = missing.parent if missing else folder
+        inside = [path.name for path in around.iterdir() if path.is_dir()] if around.is_dir() else []
+        hint = (
+            near(missing.name, inside)
+            if missing
+            else "it holds no config.yaml; it has " + (", ".join(sorted(inside)[:20]) or "no folders")
+        )
+        raise ModelError(f"resume must name a run's folder, however: {given}; {hint}")
+    if given.suffix == ".ckpt" and not given.is_file():
+        raise ModelError(f"checkpoint {given} is missing")
+    if given.suffix == ".ckpt" and given.name != "last.ckpt":
+        raise ConfigError(f"a run goes on from its last checkpoint, however: {given.name}; write resume={folder}")
+    return folder
+
+
+def moved(value: Any, old: str, new: str) -> Any:
+    """The paths below a run's folder, as they are now: from another working folder, or after a move."""
+    if isinstance(value, dict):
+        return {key: moved(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [moved(item, old, new) for item in value]
+    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
+        return new + value.removeprefix(old)
+    return value
+
+
+def command(verb: str) -> str:
+    """How the verb is called in the way that this one was: installed, as a module, or in a clone."""
+    program = Path(sys.argv[0])
+    if program.name not in ("train.py", "__main__.py"):
+        return f"mlp_torch {verb}"
+    if program.name == "train.py" and program.with_name(f"{verb}.py").is_file():
+        return f"python {shlex.quote(str(program.with_name(f'{verb}.py')))}"
+    return f"python -m mlp_torch {verb}"
 
 
 def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
@@ -112,10 +210,11 @@ def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
     print(f"\n{report.table()}\n")
     for line in [*report.findings(), *report.notes]:
         print(line)
+    run, model = shlex.quote(str(folder)), shlex.quote(str(folder / "model"))
     print(
-        f"\nrun       {folder}\n"
-        f"watch     tensorboard --logdir {cfg.runs}\n"
-        f"resume    python train.py resume={folder}\n"
-        f"evaluate  mlp_torch evaluate --model {folder}/model --input labelled.csv\n"
-        f"serve     python serve.py {folder}/model --port 8000"
+        f"\nrun       {run}\n"
+        f"watch     tensorboard --logdir {shlex.quote(str(cfg.runs))}\n"
+        f"resume    {command('train')} resume={run}\n"
+        f"evaluate  {command('evaluate')} --model {model} --input labelled.csv\n"
+        f"serve     {command('serve')} {model} --port 8000"
     )
