@@ -13,9 +13,10 @@ mlp_torch.errors.DataError: duplicate_key: column "hour": a name must be there o
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
-from mlp_torch.errors import DataError, Problem, near
+from mlp_torch.errors import MAX_ROWS, DataError, Problem, near
 
 TOP = ("instances", "keys")
 MAX_NAME = 1000  # characters
@@ -50,11 +51,10 @@ def parse(body: bytes) -> Payload:
     value = decoded(body)
     if not isinstance(value, dict):
         raise refusal("not_an_object", f"a body must be an object with instances, however: {named(value)}")
-    problems = [
-        Problem("unknown_key", f"a body holds instances and keys only; {near(name, TOP)}", (name,))
-        for name in value
-        if name not in TOP
-    ]
+    problems = []
+    if unknown := tuple(name for name in value if name not in TOP)[:MAX_ROWS]:
+        hints = "; ".join(near(name, TOP) for name in unknown)
+        problems.append(Problem("unknown_key", f"a body holds instances and keys only; {hints}", unknown))
     if "instances" not in value:
         problems.append(Problem("missing_key", 'a body must hold "instances": [{…}, …]', ("instances",)))
     for name in TOP:
@@ -92,13 +92,11 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose names are there once and can be written."""
     found = dict(pairs)
     names = [name for name, _ in pairs]
-    if len(found) < len(pairs):
-        twice = tuple(name for name in found if names.count(name) > 1)
-        raise DataError(
-            Problem("duplicate_key", "a name must be there once in an object", tuple(map(printable, twice)))
-        )
     if pairs and max(map(len, names)) > MAX_NAME:
         raise refusal("name_too_long", f"a name must have at most {MAX_NAME:,} characters")
+    if len(found) < len(pairs):
+        twice = [printable(name) for name, count in Counter(names).items() if count > 1]
+        raise DataError(Problem("duplicate_key", "a name must be there once in an object", tuple(twice[:MAX_ROWS])))
     if not all(name.isascii() for name in names) and (torn := tuple(ascii(name) for name in names if is_torn(name))):
         raise DataError(Problem("invalid_unicode", "text must be Unicode without lone surrogates", torn))
     return found

@@ -29,13 +29,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mlp_torch.errors import MAX_PROBLEMS, ConfigError, DataError, Problem, quote
+from mlp_torch.errors import ConfigError, DataError, quote
 from mlp_torch.ingest.fields import POLICIES
 from mlp_torch.serving.payload import parse, too_deep
 from mlp_torch.serving.predictor import Predictor
 
 MAX_BYTES = 16 * 2**20
-MAX_ROWS = 100_000  # of one request; a row may be as short as {}
+MAX_INSTANCES = 100_000  # of one request; a row may be as short as {}
 GRACE = 30  # seconds that requests under way get at the end
 
 
@@ -109,16 +109,13 @@ class Service:
     def answer(self, body: bytes) -> bytes:
         """The answer's JSON. Raises DataError with what is wrong with the rows."""
         instances, keys = parse(body)
-        if len(instances) > MAX_ROWS:
-            raise HTTPException(413, f"there must be at most {MAX_ROWS:,} instances, however: {len(instances):,}")
+        if len(instances) > MAX_INSTANCES:
+            raise HTTPException(413, f"there must be at most {MAX_INSTANCES:,} instances, however: {len(instances):,}")
         try:
             answer = self.predictor.answer(instances)
         except RecursionError:  # a nested cell that is too deep to be shown
             raise too_deep() from None
         rows = answer.rows()
-        if len(rows) != len(instances):  # by the policy `drop`, which is for training
-            text = f"a served row cannot be dropped, however: {len(instances) - len(rows):,} of {len(instances):,} were"
-            raise DataError(Problem("dropped_row", text))
         if keys is not None:
             rows = [{"key": key, **row} for key, row in zip(keys, rows, strict=True)]
         version = self.predictor.version
@@ -157,7 +154,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 async def data_error(request: Request, error: Exception) -> Response:
     """Rows that cannot be used, in words and for machines."""
     assert isinstance(error, DataError)
-    return reply(failure(str(error), problems=error.to_json()[:MAX_PROBLEMS]), status=400)
+    return reply(failure(str(error), problems=error.to_json()), status=400)
 
 
 async def internal_error(request: Request, error: Exception) -> Response:

@@ -277,7 +277,7 @@ def unseen(predictor: Predictor, inputs: Inputs, n: int) -> dict[str, int]:
     """By column, how many of n rows hold a category that training never showed."""
     found: dict[str, int] = {}
     for rows in chunks(n):
-        for name, bad in predictor.module.unseen(cut(inputs, rows)).items():
+        for name, bad in predictor.module.unseen(predictor.there(cut(inputs, rows))).items():
             found[name] = found.get(name, 0) + int(bad.sum())
     return {name: count for name, count in found.items() if count}
 

@@ -195,6 +195,14 @@ def test_no_depth_of_nesting_is_a_mistake_of_the_server(client, deep):
     assert client.get("/v2/health/live").status_code == 200
 
 
+def test_a_cell_too_deep_to_be_shown_is_refused_too(predictor, monkeypatch):
+    def shown(rows: Any) -> Answer:
+        raise RecursionError  # Python versions differ in what they parse but cannot show
+
+    monkeypatch.setattr(predictor, "answer", shown)
+    refused(post(TestClient(build_app(predictor)), {"instances": [ROW]}), "too_deep")
+
+
 @pytest.mark.parametrize(
     "key", [None, True, 1.5, [], {}, 2**64, -(2**63) - 1, "\ud800"], ids=lambda key: ascii(key)[:12]
 )
@@ -237,8 +245,15 @@ def test_rows_that_would_make_a_huge_table_are_refused_at_once(client, monkeypat
     assert "200 rows with 200 fields" in refused(post(client, body), "too_many_cells")
 
 
+def test_hundreds_of_thousands_of_wrong_names_are_told_in_a_few_and_not_compared_with_each_other(client):
+    names = [f'"f{i}": 1' for i in range(200_000)]
+    for body, code in ((names, "unknown_key"), (names + names, "duplicate_key")):
+        text = refused(post(client, b"{" + ", ".join(body).encode() + b"}"), code)
+        assert ('"f4"' in text, '"f5"' in text, len(text) < 1000) == (True, False, True)
+
+
 def test_too_many_rows_get_413_with_the_limit(client, monkeypatch):
-    monkeypatch.setattr(server, "MAX_ROWS", 2)
+    monkeypatch.setattr(server, "MAX_INSTANCES", 2)
     assert post(client, {"instances": [ROW] * 2}).status_code == 200
     response = post(client, {"instances": [ROW] * 3})
     assert (response.status_code, "at most 2 instances, however: 3" in response.json()["error"]) == (413, True)
