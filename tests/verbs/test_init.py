@@ -1,6 +1,5 @@
 """From someone's own table to an experiment: what is found, what is proposed, and that it trains unedited."""
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -13,16 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from own_table import DRAW, EXPERIMENT, column_of, numbers, prepared, proposal, words, write
 
 from mlp_torch.__main__ import main as command_line
-from mlp_torch.configuration import check_targets, composed
 from mlp_torch.errors import ConfigError, DataError
-from mlp_torch.reproducibility.split import SPLITS
 from mlp_torch.verbs.init import main
 from mlp_torch.verbs.init_yaml import joined
 
-EXPERIMENT = Path("configs/experiment/mine.yaml")
-DRAW = np.random.default_rng(0)
 NAMES = [
     "a b",
     "a.b",
@@ -47,40 +43,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to stand in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def write(columns: dict[str, Any], name: str = "mine.csv", delimiter: str = ",") -> None:
-    """A CSV file; None is an empty cell."""
-    with open(name, "w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file, delimiter=delimiter)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-
-
-def proposal(*arguments: str, table: str = "mine.csv", target: str = "y") -> Any:
-    """What `init` wrote, composed and checked as training does, with every `operator.concat` joined."""
-    assert main([table, "--target", target, *arguments]) == 0
-    cfg = composed(["experiment=mine"], Path("configs"))
-    check_targets(cfg)
-    return joined(OmegaConf.to_container(cfg, resolve=False))
-
-
-def prepared() -> Any:
-    """The data of the experiment, read, split, fitted and encoded."""
-    return instantiate(composed(["experiment=mine"], Path("configs")).data, _convert_="all").prepare()
-
-
-def column_of(cfg: Any, field: str) -> list[str]:
-    """The classes of a field's columns."""
-    return [c["_target_"].rpartition(".")[2] for c in cfg["data"]["columns"].values() if c["field"] == field]
-
-
-def numbers(rows: int = 400) -> list[str]:
-    return [f"{x:.4f}" for x in DRAW.normal(size=rows)]
-
-
-def words(rows: int, *choices: str) -> list[str]:
-    return [str(word) for word in DRAW.choice(choices, rows)]
 
 
 def test_every_field_becomes_a_column_under_whatever_name() -> None:
@@ -224,49 +186,6 @@ def test_class_one_says_yes_or_else_is_the_rarer_one(counts: dict[str, int], cla
     assert f'class 1, whose probability is predicted, is "{classes[1]}"' in EXPERIMENT.read_text()
 
 
-def test_one_time_field_splits_by_time_and_two_do_not() -> None:
-    days = [f"2024-{m:02d}-{d:02d}" for m, d in zip(DRAW.integers(1, 13, 400), DRAW.integers(1, 29, 400), strict=True)]
-    write({"day": days, "x": numbers(), "y": numbers()})
-    split = proposal()["data"]["split"]
-    assert split["_target_"].endswith("ByTime")
-    assert split["val"] < split["test"]
-    sizes = prepared().counts["splits"]
-    assert 250 < sizes["train"] + sizes["calibration"] < 310
-    assert min(sizes.values()) > 0
-    write({"day": days, "born": days[::-1], "x": numbers(), "y": numbers()})
-    EXPERIMENT.unlink()
-    assert proposal()["data"]["split"]["_target_"].endswith("ByFingerprint")
-
-
-def test_a_class_that_no_training_row_has_is_dropped_by_name() -> None:
-    days = [f"2024-01-{1 + i // 20:02d}" for i in range(400)]
-    write({"day": days, "x": numbers(), "y": [*words(395, "a", "b", "c"), *["new"] * 5]})
-    assert proposal()["data"]["fields"]["y"] == {"na_values": ["new"], "missing": "drop"}
-    assert prepared().counts["dropped"] == {"y: missing_value": 5}
-
-
-TABLES: dict[str, dict[str, Any]] = {
-    "numbers only": {"a": numbers(), "b": numbers(), "y": numbers()},
-    "categories only": {"a": words(400, *"uvwxyz"), "b": words(400, *"opqrst"), "y": words(400, "n", "p")},
-    "few combinations": {"a": words(400, *"uv"), "b": words(400, *"opqrs"), "y": words(400, "n", "p")},
-    "sixty rows": {"a": numbers(60), "b": words(60, "u", "v"), "y": words(60, "n", "p")},
-    "sixty rows, number": {"a": numbers(60), "y": numbers(60)},
-    "thirty rows": {"a": numbers(30), "y": words(30, "n", "p")},
-    "dates only": {"day": [f"2024-{1 + i // 28 % 12:02d}-{1 + i % 28:02d}" for i in range(600)], "y": numbers(600)},
-    "duplicates": {"a": [*numbers(200)] * 2, "y": ["n", "p"] * 200},
-}
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_of_any_shape_give_four_parts_that_have_rows(name: str) -> None:
-    write(TABLES[name])
-    proposal()
-    sizes = prepared().counts["splits"]
-    assert set(sizes) == set(SPLITS)
-    assert min(sizes.values()) >= 2
-    assert sizes["train"] == max(sizes.values())
-
-
 def test_semicolons_and_decimal_commas_are_found_and_stated() -> None:
     write({"a": [x.replace(".", ",") for x in numbers()], "y": words(400, "n", "p")}, delimiter=";")
     cfg = proposal()
@@ -326,6 +245,22 @@ def test_a_mistyped_option_names_the_near_one_and_exits_with_two(capsys: pytest.
     assert "did you mean --target?" in capsys.readouterr().err
     assert command_line(["init", "absent.csv", "--target", "y"]) == 2
     assert "absent.csv is missing" in capsys.readouterr().err
+
+
+def test_text_in_another_encoding_is_named_and_read_when_told() -> None:
+    write({"größe": numbers(), "y": words(400, "süß", "sauer")})
+    Path("mine.csv").write_bytes(Path("mine.csv").read_text(encoding="utf8").encode("cp1252"))
+    with pytest.raises(DataError, match=r"not utf-8.*data\.source\.encoding"):
+        main(["mine.csv", "--target", "y"])
+    assert proposal("--encoding", "cp1252")["data"]["source"]["encoding"] == "cp1252"
+    assert set(prepared().target.classes) == {"süß", "sauer"}
+
+
+def test_a_byte_order_mark_names_the_encoding() -> None:
+    write({"x": numbers(), "y": words(400, "a", "b")})
+    Path("mine.csv").write_bytes(Path("mine.csv").read_text(encoding="utf8").encode("utf-16"))
+    assert proposal()["data"]["source"]["encoding"] == "utf-16"
+    assert prepared().counts["used"] == 400
 
 
 @pytest.mark.slow
