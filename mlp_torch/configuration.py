@@ -119,7 +119,7 @@ def check_group(text: str, known: dict[str, set[str]]) -> None:
     if not equals and not text.startswith("~"):
         hint = f"did you mean experiment={text}?" if text in known.get("experiment", ()) else "write KEY=VALUE"
         raise ConfigError(f"an argument must have the form KEY=VALUE, however: {text}; {hint}")
-    for option in value.split(",") if key in known and not value.startswith(("null", "[", "$")) else []:
+    for option in value.split(",") if key in known and not value.startswith(("[", "$")) else []:
         if option not in known[key] and not (text.startswith("~") and not equals):
             raise ConfigError(f"{key} must be one of its options, however: {key}={option}; {near(option, known[key])}")
 
@@ -159,14 +159,14 @@ def check_targets(cfg: DictConfig) -> None:
         ConfigError: for what is still ???, cannot be imported, an argument that it does not take or whose value is of
             another type, a required one that is missing.
     """
-    if missing := sorted(OmegaConf.missing_keys(cfg)):
-        raise ConfigError(
-            f"{', '.join(missing)} must be set, however: ???; set it in the experiment or by {missing[0]}=VALUE"
-        )
     try:
+        missing = sorted(map(str, OmegaConf.missing_keys(cfg)))
         plain = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(sentence(error)) from None
+        raise ConfigError(f"{error.full_key}: {sentence(error)}") from None
+    if missing:
+        text = f"{', '.join(missing)} must be set, however: ???"
+        raise ConfigError(f"{text}; set it in the experiment, or by {missing[0]}=VALUE")
     for table in PARTS:
         check_parts(table, OmegaConf.select(cfg, table))
     for path, node in targets(plain):

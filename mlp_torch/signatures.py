@@ -26,7 +26,7 @@ def check_node(path: str, node: dict[str, Any]) -> None:
     is_open = any(p.kind is p.VAR_KEYWORD for p in takes.values())
     for key, value in given.items():
         if key not in takes and not is_open:
-            raise ConfigError(f"{path}: {name} takes no {key}; {near(key, [k for k in takes if k not in given])}")
+            raise ConfigError(f"{path}: {name} takes no {key}; {near(key, takes)}")
         if not fits(value, hints.get(key, Any)):
             raise ConfigError(f"{path}.{key} must be {told(hints[key])}, however: {value!r}")
     by_name = [p for p in takes.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
@@ -80,8 +80,10 @@ def fits(value: Any, hint: Any) -> bool:
         return any(fits(value, part) for part in parts)
     if kind is Literal:
         return any(value == part and type(value) is type(part) for part in parts)
-    if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
-        return True  # Any, a type variable, a duck
+    if kind is Any or not isinstance(kind, type):
+        return True
+    if getattr(kind, "_is_protocol", False):  # a duck
+        return all(hasattr(value, name) for name in vars(kind) if not name.startswith("_"))
     return fits_class(value, kind, parts)
 
 

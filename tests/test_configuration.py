@@ -1,0 +1,287 @@
+"""A configuration that cannot be built is refused in one sentence, before any data is read."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import tiny
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_torch.configuration import built, check_targets, composed, options, sweeps
+from mlp_torch.errors import ConfigError
+from mlp_torch.signatures import fits, told
+
+TARGET = "_target_: mlp_torch.representation"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's folder of configurations, with the tiny experiment."""
+    tiny.experiment(tmp_path)
+    return tmp_path / "configs"
+
+
+def refused(overrides: list[str], folder: Path | None = None) -> str:
+    """The message of what composing or checking refuses."""
+    with pytest.raises(ConfigError) as caught:
+        check_targets(composed(overrides, folder))
+    return str(caught.value)
+
+
+def experiment(folder: Path, text: str) -> list[str]:
+    """Writes a delta on the tiny experiment; gives the arguments that take it."""
+    path = folder / "experiment" / "mine.yaml"
+    path.write_text(f"# @package _global_\ndefaults:\n  - tiny\n{text}")
+    return ["experiment=mine"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sed=3", "a key must exist, however: sed: no sed; did you mean seed?"),
+        ("optimizer.lrr=1", "a key must exist, however: optimizer.lrr: no lrr of optimizer; did you mean lr?"),
+        ("optimiser.lr=1", "did you mean optimizer?"),
+        ("seed.x=3", "seed must be a table of keys to have x, however: it is one value"),
+        (
+            "experiment=quickstrat",
+            "experiment must be one of its options, however: experiment=quickstrat; did you mean",
+        ),
+        ("head=binray", "head must be one of its options, however: head=binray; did you mean binary?"),
+        ("~data.columns.rout", "no rout of data.columns; did you mean route?"),
+        ("quickstart", "did you mean experiment=quickstart?"),
+        ("seed", "an argument must have the form KEY=VALUE, however: seed"),
+        ("name=a(b", "quote a value that holds"),
+        ("seed=1,2", "multirun"),
+        ("experiment=null", "experiment must be one of its options, however: experiment=null"),
+    ],
+)
+def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, message):
+    with pytest.raises(ConfigError) as caught:
+        composed([override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=3",
+        "~data.columns.route",
+        "+data.fields.distance={min: 0}",
+        "++seed=3",
+        "data.columns.route=null",
+        "name='a,b(c'",
+        "experiment='regression'",
+        "data.columns.tailnum.buckets=20",
+        "~experiment",
+        "scheduler=cosine",
+        "+width=64",
+    ],
+)
+def test_what_hydra_understands_passes(override):
+    composed([override])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("backbone: {hiden: [3]}", "backbone: mlp_torch.backbone.mlp.MLP takes no hiden; did you mean"),
+        ("optimizer: {weight_decya: 1.0}", "optimizer: torch.optim.AdamW takes no weight_decya; did you mean"),
+        (
+            f"data: {{columns: {{age: {{{TARGET}.numbers.Scaled, feild: age}}}}}}",
+            "data.columns.age: mlp_torch.representation.numbers.Scaled takes no feild",
+        ),
+        (
+            f"data: {{columns: {{x: {{{TARGET}.crosses.Crossed, buckets: 9, parts: "
+            f"[city, {{{TARGET}.calendar.Calendar, field: at, prat: hour}}]}}}}}}",
+            "data.columns.x.parts[1]: mlp_torch.representation.calendar.Calendar takes no prat; did you mean part?",
+        ),
+        (f"data: {{columns: {{x: {{{TARGET}.numbers.Scaled}}}}}}", "data.columns.x: mlp_torch.representation.numbers"),
+        ("data: {columns: {x: {_target_: mlp_torch.representation.numbers.Scald}}}", "did you mean Scaled"),
+        ("data: {columns: {x: {_target_: mlp_torch.reprsentation.numbers.Scaled}}}", "did you mean representation"),
+        ("data: {columns: {x: {_target_: no_such_package.Scaled}}}", "No module named 'no_such_package'"),
+        ("data: {columns: {x: {_target_: mlp_torch.errors.MAX_ROWS}}}", "must name a class or a function"),
+        ("data: {columns: {aeg: {clip: 3}}}", "data.columns.aeg must have a _target_ or be null, however"),
+        ("callback: {early_stoping: {patience: 9}}", "did you mean early_stopping?"),
+        ("data: {sorce: {path: x}}", "data: mlp_torch.training.data.Data takes no sorce"),
+        ("optimzer: {lr: 0.1}", "a key must exist, however: optimzer; did you mean optimizer?"),
+        ("backbone: {hidden: '${width}'}", "backbone.hidden: Interpolation key 'width' not found"),
+        ("data: [", "mine.yaml"),
+    ],
+)
+def test_a_mistake_in_an_experiment_is_refused_with_its_path(folder, text, message):
+    assert message in refused(experiment(folder, text + "\n"), folder)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_epochs=abc", "trainer.max_epochs must be int or null, however: 'abc'"),
+        ("trainer.max_epochs=1.5", "trainer.max_epochs must be int or null, however: 1.5"),
+        ("optimizer.lr=fast", "optimizer.lr must be float or Tensor, however: 'fast'"),
+        ("backbone.hidden=64", "backbone.hidden must be "),
+        ("backbone.hidden=[a]", "backbone.hidden must be "),
+        ("data.key=id", "data.key must be list[str], however: 'id'"),
+        ("data.batch_size=many", "data.batch_size must be int, however: 'many'"),
+        ("data.source=mine.csv", "data.source must be Source, however: 'mine.csv'"),
+        ("head.loss=square", "head.loss must be one of 'squared'"),
+        ("data.columns.distance.field=7", "data.columns.distance.field must be str, however: 7"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_its_path(override, message):
+    group = ["experiment=regression"] if override.startswith("head") else []
+    assert message in refused([*group, override])
+
+
+def test_what_is_still_to_be_set_is_named(folder):
+    assert refused(["experiment=tiny", "name=???", "data.target=???"], folder).startswith(
+        "data.target, name must be set"
+    )
+    assert refused(["~experiment"]).startswith("data.target, name must be set, however: ???")
+
+
+def test_every_experiment_of_ours_passes():
+    for name in sorted(options(None)["experiment"]):
+        check_targets(composed([f"experiment={name}"]))
+
+
+def test_a_configuration_is_checked_without_its_data(folder, tmp_path):
+    cfg = composed(["experiment=tiny"], folder)
+    (tmp_path / "tiny.parquet").unlink()
+    before, made = sorted(tmp_path.rglob("*")), Number.made
+    cfg.data.source = {"_target_": f"{__name__}.Number", "value": 1}
+    check_targets(cfg)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert Number.made == made
+
+
+class Number:
+    """Built once with a value of at least 0; refuses in the ways in which constructors do."""
+
+    made = 0
+
+    def __init__(self, value: int, *, error: str = ""):
+        Number.made += 1
+        if error == "bug":
+            raise AttributeError("a bug of ours")
+        if value < 0:
+            raise {"type": TypeError, "": ValueError}[error](f"value must be at least 0, however: {value=}")
+        self.value = value
+
+
+def node(text: str) -> DictConfig:
+    """`part` of a configuration; ${number} stands for the class above."""
+    created = OmegaConf.create({"deep": {"part": OmegaConf.create(text)}})
+    OmegaConf.update(created, "deep.part._target_", f"{__name__}.Number")
+    return created.deep.part
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    """Under importlib's mode a test module cannot be imported by its name, as a `_target_` must be."""
+    module = ModuleType(__name__)
+    module.Number = Number
+    monkeypatch.setitem(sys.modules, __name__, module)
+
+
+def test_built_calls_what_a_node_names_and_adds_what_it_is_given():
+    assert built(node("{value: 3}")).value == 3
+    assert built(node("{}"), value=4).value == 4
+
+
+@pytest.mark.parametrize("text", ["{value: -1}", "{value: -1, error: type}"])
+def test_what_a_constructor_refuses_is_told_with_its_path(text):
+    with pytest.raises(ConfigError, match=r"^deep.part: value must be at least 0, however: value=-1$"):
+        built(node(text))
+
+
+def test_what_a_partial_refuses_is_told_with_its_path_once_it_is_called():
+    partial = built(node("{_partial_: true}"))
+    assert partial(2).value == 2
+    with pytest.raises(ConfigError, match=r"^deep.part: value must be at least 0, however: value=-1$"):
+        partial(-1)
+
+
+def test_a_nested_node_is_named_by_its_own_path():
+    outer = node("{}")
+    outer.value = {"_target_": f"{__name__}.Number", "value": -2}
+    with pytest.raises(ConfigError, match=r"^deep.part.value: value must be"):
+        built(outer)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_bug_keeps_its_own_exception(partial):
+    bug = node("{value: 1, error: bug}")
+    bug._partial_ = partial
+    with pytest.raises(AttributeError, match="a bug of ours"):
+        built(bug)()
+
+
+def test_other_refusals_are_named_by_who_builds():
+    bug = node("{value: 1, error: bug}")
+    with pytest.raises(ConfigError, match=r"deep.part: a bug of ours"):
+        built(bug, refused=(AttributeError,))
+
+
+def test_a_users_own_group_option_is_found_beside_ours(folder):
+    (folder / "backbone").mkdir()
+    (folder / "backbone" / "wide.yaml").write_text(
+        "_target_: mlp_torch.backbone.mlp.MLP\n_partial_: true\nhidden: [7]\n"
+    )
+    assert list(composed(["experiment=tiny", "backbone=wide", "backbone.hidden=[8]"], folder).backbone.hidden) == [8]
+    assert "did you mean wide?" in refused(["experiment=tiny", "backbone=wid"], folder)
+    assert "wide" not in refused(["experiment=quickstart", "backbone=wid"])
+
+
+def test_an_experiment_in_a_subfolder_is_found(folder):
+    (folder / "experiment" / "new").mkdir()
+    (folder / "experiment" / "new" / "first.yaml").write_text(
+        "# @package _global_\ndefaults: [/experiment/tiny]\nseed: 5\n"
+    )
+    assert composed(["experiment=new/first"], folder).seed == 5
+
+
+def test_an_experiment_may_override_a_group_and_drop_an_inherited_column(folder):
+    overrides = experiment(folder, "  - override /scheduler: cosine\ndata: {columns: {age: null}}\n")
+    cfg = composed(overrides, folder)
+    check_targets(cfg)
+    assert cfg.scheduler._target_.endswith("CosineAnnealingLR")
+    assert cfg.data.columns.age is None
+
+
+def test_every_value_of_a_sweep_is_checked_once():
+    found = list(sweeps(["experiment=a,b", "seed=1,2,3", "backbone.hidden=[1,2]", "~x"]))
+    assert found[0] == ["experiment=a", "seed=1", "backbone.hidden=[1,2]", "~x"]
+    assert [overrides[1] for overrides in found] == ["seed=1", "seed=1", "seed=2", "seed=3"]
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (3, int, True),
+        (True, int, False),
+        (True, bool, True),
+        (3, float, True),
+        ("3", float, False),
+        (None, int | None, True),
+        (None, int, False),
+        ("abc", list[str], False),
+        (["a"], tuple[str, ...], True),
+        (["a", "b"], tuple[str, str], True),
+        (["a"], tuple[str, str], False),
+        ([1], list[str], False),
+        ({"a": 1}, dict[str, float], True),
+        ({"a": "x"}, dict[str, float], False),
+        ({"_target_": "x"}, int, True),
+        ([{"_target_": "x"}], list[int], True),
+        ([], list[int], True),
+    ],
+)
+def test_plain_values_are_judged_by_type_hints(value, hint, expected):
+    assert fits(value, hint) is expected
+
+
+def test_hints_are_told_in_words():
+    assert told(tuple[str, ...] | None) == "list[str] or null"
