@@ -48,7 +48,9 @@ class Problem:
         words = "columns" if len(self.columns) > 1 else "column"
         parts = [f"{words} {named}: {self.text}" if named else self.text]
         if self.total:
-            rows = ", ".join(str(row) for row in self.rows[:MAX_ROWS]) + (", …" if self.bad > MAX_ROWS else "")
+            rows = ", ".join(str(row) for row in self.rows[:MAX_ROWS]) + (
+                ", …" if self.bad > min(len(self.rows), MAX_ROWS) else ""
+            )
             units = self.unit + ("s" if len(self.rows) > 1 else "")
             parts.append(f"{self.bad:,} of {self.total:,} rows" + (f", {units} {rows}" if self.rows else ""))
         if self.examples:
@@ -86,7 +88,7 @@ class DataError(UserError, ValueError):
 
     def __init__(self, problems: "Problem | list[Problem]"):
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
-        super().__init__(str(self))
+        super().__init__(self.problems)  # what pickle calls it with again, in another process
 
     def __str__(self) -> str:
         lines = [str(problem) for problem in self.problems[:MAX_PROBLEMS]]

@@ -60,7 +60,9 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path} is missing") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {error}") from None
     if not isinstance(value, dict):
         raise ModelError(f"{path} must hold one JSON object, however: {type(value).__name__}")
@@ -72,7 +74,7 @@ def check_format(found: object, path: Path) -> None:
     """Refuses a file of another format by naming the remedy."""
     if found != FORMAT:
         raise ModelError(
-            f"{path} must have format {FORMAT}, however: format={found!r}; install the version of mlp_torch that wrote it"
+            f"{path} must have format {FORMAT}, however: format={found!r}; install the mlp_torch that wrote it"
         )
 
 

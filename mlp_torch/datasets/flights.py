@@ -55,7 +55,7 @@ class Flights:
             flights = table(archive.read("flights.csv"))
         weather = table((folder / WEATHER).read_bytes()).drop_columns(["year", "month", "day", "hour"])
         joined = beside(flights.append_column("scheduled", scheduled(flights)), weather)
-        return Rows(joined.combine_chunks(), unit="line", first=2, name="flights.csv")
+        return Rows(joined.combine_chunks(), unit="line", first=2, name="flights.csv", joined={WEATHER: weather})
 
 
 def installed() -> Path:

@@ -12,7 +12,9 @@ import csv
 import io
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -38,6 +40,8 @@ class Rows(NamedTuple):
         first: the number of the first row.
         name: where they come from, for messages.
         decimal: the decimal mark of numbers in text.
+        joined: tables that were joined in, as they were before, by name: faults in rows of them that meet no row of
+            `table` are counted.
     """
 
     table: pa.Table
@@ -45,6 +49,7 @@ class Rows(NamedTuple):
     first: int
     name: str
     decimal: str = "."
+    joined: Mapping[str, pa.Table] = MappingProxyType({})
 
 
 class Source(Protocol):

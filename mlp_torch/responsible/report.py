@@ -7,11 +7,15 @@
 {'test/auroc': 0.7, 'test/auroc_trees': 0.8}
 >>> report.findings()
 ['Boosted trees win on test by auroc (0.8 against 0.7).']
+>>> print(report.table())
+          test
+metric    model  trees
+auroc       0.7    0.8
 """
 
 from collections.abc import Mapping
 
-SUFFIX = {"model": "", "constant": "_baseline", "look-up": "_lookup", "trees": "_trees"}
+SUFFIX = {"model": "", "constant": "_baseline", "look-up": "_lookup"}  # of others: _ and their name
 TITLES = {"val": "validation", "test": "test"}
 
 
@@ -31,66 +35,84 @@ class Report:
         """The metrics of a contender on a split."""
         self.values.setdefault(contender, {})[split] = dict(values)
 
+    def of(self, contender: str, split: str) -> dict[str, float]:
+        """The metrics of a contender on a split; none where it was not judged."""
+        return self.values.get(contender, {}).get(split, {})
+
     def flat(self) -> dict[str, float]:
         """`test/auroc`, `test/auroc_baseline`, … as metrics.json holds them."""
         return {
-            f"{split}/{metric}{SUFFIX[contender]}": value
+            f"{split}/{metric}{SUFFIX.get(contender, f'_{contender}')}": value
             for contender, splits in self.values.items()
             for split, metrics in splits.items()
             for metric, value in metrics.items()
         }
 
+    def compared(self, one: str, other: str, split: str) -> dict[str, float]:
+        """By each metric that both have and that tells better from worse, how much better `one` is than `other`.
+
+        0 is a tie, and so is what the table shows as equal: more digits than that are noise.
+        """
+        ours, theirs = self.of(one, split), self.of(other, split)
+        signs = {metric: 1 if self.higher[metric] else -1 for metric in ours if self.higher.get(metric) is not None}
+        return {
+            metric: 0.0 if number(ours[metric]) == number(theirs[metric]) else sign * (ours[metric] - theirs[metric])
+            for metric, sign in signs.items()
+            if metric in theirs
+        }
+
     def wins(self, one: str, other: str, split: str) -> list[str]:
-        """The metrics by which one contender is better than another, as text; a tie is no win."""
-        ours, theirs = self.values.get(one, {}).get(split, {}), self.values.get(other, {}).get(split, {})
-        found = []
-        for metric in (metric for metric in ours if metric in theirs and metric != "loss"):
-            higher = self.higher.get(metric)
-            a, b = ours[metric], theirs[metric]
-            if higher is not None and (a > b if higher else a < b):
-                found.append(f"{metric} ({a:.4g} against {b:.4g})")
-        return found
+        """The metrics by which one contender is better than another, as text. The loss is not named: it is no aim."""
+        ours, theirs = self.of(one, split), self.of(other, split)
+        return [
+            f"{metric} ({number(ours[metric])} against {number(theirs[metric])})"
+            for metric, better in self.compared(one, other, split).items()
+            if better > 0 and metric != "loss"
+        ]
 
     def findings(self) -> list[str]:
         """What the figures say, in sentences; trees that win are named first."""
         said = []
         if won := self.wins("trees", "model", "test"):
             said.append(f"Boosted trees win on test by {', '.join(won)}.")
-        elif "trees" in self.values:
+        elif self.compared("trees", "model", "test").keys() - {"loss"}:
             said.append("The model is at least as good as boosted trees on test by every metric.")
-        for contender in ("constant", "look-up"):
+        for contender in self.values:
             for split, title in TITLES.items():
-                won = self.wins(contender, "model", split)
-                # a constant is always well calibrated: one metric alone proves nothing, the loss or half of them do
-                if won and (self.loses(contender, split) or 2 * len(won) >= len(self.values["model"][split]) - 1):
+                if contender not in ("model", "trees") and self.beats(contender, split):
+                    won = self.wins(contender, "model", split)
                     said.append(f"WARNING: the {contender} beats the model on {title} by {', '.join(won)}.")
         return said
 
-    def loses(self, contender: str, split: str) -> bool:
-        """Whether the model's loss is not below a contender's."""
-        ours, theirs = self.values["model"][split].get("loss"), self.values[contender][split].get("loss")
-        return ours is not None and theirs is not None and ours >= theirs
+    def beats(self, contender: str, split: str) -> bool:
+        """Whether a simple contender puts the model to shame: by half of the metrics, or by one and the loss.
+
+        One metric alone proves nothing: a constant is always well calibrated.
+        """
+        compared = self.compared(contender, "model", split)
+        loss = compared.pop("loss", -1.0)
+        won = sum(better > 0 for better in compared.values())
+        return won > 0 and (loss >= 0 or 2 * won >= len(compared))
 
     def table(self) -> str:
         """Rows are metrics, columns contenders, validation beside test."""
         contenders = [name for name in SUFFIX if name in self.values]
+        contenders += [name for name in self.values if name not in SUFFIX]
         splits = [split for split in TITLES if any(split in self.values[name] for name in contenders)]
-        metrics = list(dict.fromkeys(m for name in contenders for s in splits for m in self.values[name].get(s, {})))
-        head = ["metric", *(name for _ in splits for name in contenders)]
-        body = [
-            [metric, *(number(self.values[name].get(split, {}).get(metric)) for split in splits for name in contenders)]
-            for metric in metrics
-        ]
-        widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-        group = sum(widths[1 : 1 + len(contenders)]) + 2 * len(contenders)
-        lines = [" " * widths[0] + "".join(f"  {TITLES[split]:<{group}}" for split in splits)]
-        for row in [head, *body]:
-            cells = [row[0].ljust(widths[0])]
-            for i, cell in enumerate(row[1:], start=1):
-                gap = "    " if i > 1 and (i - 1) % len(contenders) == 0 else "  "
-                cells.append(gap + cell.rjust(widths[i]))
-            lines.append("".join(cells).rstrip())
-        return "\n".join(line.rstrip() for line in lines)
+        found = [self.of(name, split) for split in splits for name in contenders]
+        metrics = list(dict.fromkeys(metric for values in found for metric in values))
+        names = ["", "metric", *metrics]
+        blocks = [[name.ljust(max(map(len, names))) for name in names]]
+        blocks += [self.block(split, contenders, metrics) for split in splits]
+        return "\n".join("    ".join(parts).rstrip() for parts in zip(*blocks, strict=True))
+
+    def block(self, split: str, contenders: list[str], metrics: list[str]) -> list[str]:
+        """The lines of one split, all of the same width: its title, the contenders, a line a metric."""
+        columns = [[name, *(number(self.of(name, split).get(metric)) for metric in metrics)] for name in contenders]
+        widths = [max(map(len, column)) for column in columns]
+        cells = zip(*columns, strict=True)
+        rows = ["  ".join(map(str.rjust, row, widths)) for row in cells]
+        return [TITLES[split].ljust(len(rows[0])), *rows]
 
 
 def number(value: float | None) -> str:

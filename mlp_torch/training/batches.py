@@ -18,7 +18,6 @@ from torch import Tensor
 
 from mlp_torch.head import Batch
 
-
 GATHERED = 16  # batches gathered at once: an index into each column for each batch alone takes a tenth of a step
 
 
@@ -61,8 +60,9 @@ class Batches:
             yield from self.slices(self.table)
             return
         epoch, done = self.at()
-        for index in self.order(epoch)[done * self.size :].split(self.size * GATHERED):
-            yield from self.slices(select(self.table, index))
+        order = self.order(epoch)
+        for start in range(done * self.size, len(order), self.size * GATHERED):
+            yield from self.slices(select(self.table, order[start : start + self.size * GATHERED]))
 
     def slices(self, rows: Batch) -> Iterator[Batch]:
         """Batches of rows as they lie."""

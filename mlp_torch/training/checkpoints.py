@@ -3,6 +3,7 @@
 A checkpoint is read with `weights_only=True`: no code in it is ever run.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlp_torch import files
 from mlp_torch.errors import ModelError
 
 LAST = "last.ckpt"
+GLOBAL = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what it refuses to import
 
 
 class AtomicFiles(TorchCheckpointIO):
@@ -31,14 +33,21 @@ def read(path: Path) -> dict[str, Any]:
     """A checkpoint's content.
 
     Raises:
-        ModelError: if it is missing, damaged, or of another format.
+        ModelError: if it is missing, damaged, of another format, or holds more than plain values and tensors.
     """
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"checkpoint {path} is missing") from None
-    except Exception as error:  # torch.load lets through whatever zip and unpickling raise
-        raise ModelError(f"checkpoint {path} is damaged: {type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise ModelError(f"checkpoint {path} cannot be read: {error.strerror}") from None
+    except Exception as error:  # of a damaged file torch.load lets through whatever zip and unpickling raise
+        # torch's own text goes on to recommend weights_only=False, which would run what is in the file
+        found = GLOBAL.search(str(error))
+        reason = f"it names {found[1]}, which is no plain value" if found else type(error).__name__
+        raise ModelError(f"checkpoint {path} is damaged or no checkpoint of mlp_torch: {reason}") from error
+    if not isinstance(checkpoint, dict):
+        raise ModelError(f"checkpoint {path} must hold a dict, however: {type(checkpoint).__name__}")
     files.check_format(checkpoint.get("format"), path)
     return checkpoint
 
@@ -57,6 +66,12 @@ class LastCheckpoint(Checkpoint):
         if every_n_steps < 1:
             raise ValueError(f"every_n_steps must be at least 1, however: {every_n_steps=}")
         self.path, self.every = Path(folder) / LAST, every_n_steps
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Clears away what a process killed while it wrote has left."""
+        if trainer.is_global_zero:
+            for left in self.path.parent.glob(".*.ckpt.*"):
+                left.unlink()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int

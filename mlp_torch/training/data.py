@@ -1,7 +1,9 @@
 """From a source to one encoded table a split: read, check, split, fit or restore, encode by the scripted Transform."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 import pyarrow as pa
@@ -10,12 +12,14 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from mlp_torch.column import Column, Sample
-from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.errors import MAX_ROWS, ConfigError, DataError, Problem
 from mlp_torch.head import Batch
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
+from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Checked, Schema
-from mlp_torch.ingest.source import Source
+from mlp_torch.ingest.source import Rows, Source
+from mlp_torch.ingest.times import iso
 from mlp_torch.reproducibility.split import SPLITS, Split, check_sizes
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script
@@ -23,6 +27,7 @@ from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
 
 ROWS = 65536  # encoded at a time
+MOST_MISSING = 5  # fields named in a note
 
 
 class Data(LightningDataModule):
@@ -39,6 +44,8 @@ class Data(LightningDataModule):
         seed: of the order of training rows.
     """
 
+    schema: Schema
+
     def __init__(
         self,
         source: Source,
@@ -53,7 +60,7 @@ class Data(LightningDataModule):
     ):
         super().__init__()
         self.source, self.transform, self.target, self.split = source, Transform(columns), target, split
-        self.key, self.policies, self.batch_size, self.seed = list(key), fields, batch_size, seed
+        self.key, self.policies, self.batch_size, self.seed = list(key), dict(fields or {}), batch_size, seed
         self.tables: dict[str, Batch] = {}
         self.keys: dict[str, dict[str, pa.Array]] = {}
         self.counts: dict[str, Any] = {}
@@ -65,22 +72,24 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        inputs, checked = self.read()
-        index = self.split.assign(inputs, words_of(checked))  # (N,)
-        check_sizes(index, needed=self.split.needed)
-        train = (index == SPLITS.index("train")).nonzero().squeeze(1)
-        seen = {key: x[train] for key, x in inputs.items()}
-        words = words_of(checked, train)
-        if state is not None:
-            restore(self.target, part(state, "target."))
-            restore(self.transform, part(state, "transform."))
-        else:
-            self.target.fit(seen, words)
-        y = self.labelled(inputs)
-        if state is None:
-            self.transform.fit(Sample(seen, y[train], words))
-        self.schema = self.schema.subset(self.transform.reads).learn(seen, words)
-        self.fill_tables(inputs, y, index, checked)
+        with one_thread():
+            inputs, checked = self.read()
+            with numbered(checked):
+                index = self.split.assign(inputs, words_of(checked))  # (N,)
+            check_sizes(index, needed=[name for name in SPLITS if name in {*self.split.needed, "train", "val"}])
+            train = (index == SPLITS.index("train")).nonzero().squeeze(1)
+            seen, words = {key: x[train] for key, x in inputs.items()}, words_of(checked, train)
+            if state is None:
+                self.target.fit(seen, words)
+            else:
+                restore(self.target, part(state, "target."))
+                restore(self.transform, part(state, "transform."))
+            with numbered(checked):
+                y = self.labelled(inputs)
+            if state is None:
+                self.transform.fit(Sample(seen, y[train], words))
+            self.schema = self.schema.subset(self.transform.reads).learn(seen, words)
+            self.fill_tables(inputs, y, index, checked)
         self.samples = {key: array.take(pa.array(train[:3].numpy())) for key, array in checked.arrays.items()}
         return self
 
@@ -94,8 +103,27 @@ class Data(LightningDataModule):
         rows = self.source.read()
         self.schema = Schema.of(self.reads(), self.policies)
         checked = self.schema.check(rows.table, unit=rows.unit, first=rows.first, decimal=rows.decimal, training=True)
-        self.counts, self.warnings = dict(checked.counts), list(checked.warnings)
+        self.counts = dict(checked.counts) | ({"joined": self.joined(rows)} if rows.joined else {})
+        # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
+        arrays = {read.key: checked.arrays[read.key] for read in self.transform.reads}
+        self.warnings = notices(arrays, self.schema.fields, self.schema.reads, training=True)
         return to_inputs(checked, self.schema.reads.values()), checked
+
+    def joined(self, rows: Rows) -> dict[str, Any]:
+        """What the policies say of each table that the source joined in, before the join: counted, never refused.
+
+        A value that meets no row harms nobody, and one that does is judged there. Yet it says that a file has faults.
+        """
+        found = {}
+        columns = {read.field for read in self.transform.reads}
+        for name, table in rows.joined.items():
+            reads = [read for read in self.reads() if read.field in columns.intersection(table.column_names)]
+            policies = {
+                read.field: {**(self.policies.get(read.field) or {}), "invalid": "missing", "missing": "keep"}
+                for read in reads
+            }
+            found[name] = judged(Schema.of(reads, policies), table, rows.decimal)
+        return found
 
     def reads(self) -> list[Read]:
         """What columns, target, split and key need of the raw fields."""
@@ -112,7 +140,7 @@ class Data(LightningDataModule):
         y = self.target.encode(inputs)
         if bad := int(y.isnan().sum()):
             fields = tuple(read.field for read in self.target.reads.values())
-            rows = tuple(y.isnan().nonzero().squeeze(1)[:5].tolist())
+            rows = tuple(y.isnan().nonzero().squeeze(1)[:MAX_ROWS].tolist())
             key = f"data.fields.{fields[0]}.missing=drop"
             raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
         return y
@@ -141,7 +169,12 @@ class Data(LightningDataModule):
 
     def raw(self, read: Read, row: int) -> str:
         """What ingestion made of a field in a training row, as text; for people to look at."""
-        return repr(self.samples[read.key][row].as_py()) if row < len(self.samples[read.key]) else ""
+        if row >= len(self.samples[read.key]):
+            return ""
+        value = self.samples[read.key][row].as_py()
+        if value is None or value != value:  # NaN
+            return "missing"
+        return repr(value) if read.kind == "string" else iso(value) if read.kind == "time" else f"{value:.10g}"
 
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
@@ -149,6 +182,17 @@ class Data(LightningDataModule):
         lines = [f"{self.counts['used']:,} of {self.counts['read']:,} rows used: {sizes}"]
         lines += [f"dropped {count:,} rows: {reason}" for reason, count in self.counts["dropped"].items()]
         lines += [f"changed {count:,} cells: {what}" for what, count in self.counts["changed"].items()]
+        if missing := self.counts["missing"]:
+            most = sorted(missing.items(), key=lambda item: -item[1])
+            listed = ", ".join(f"{name} {count:,}" for name, count in most[:MOST_MISSING])
+            lines.append(
+                f"missing cells: {listed}"
+                + (f", {len(most) - MOST_MISSING} more fields" if len(most) > MOST_MISSING else "")
+            )
+        for name, table in self.counts.get("joined", {}).items():
+            lines += [
+                f"{name}: {count:,} of {table['read']:,} rows: {what}" for what, count in table["changed"].items()
+            ]
         for split, found in self.counts["unseen"].items():
             lines += [
                 f"{split}: {n:,} rows hold a category of {name} that training never showed" for name, n in found.items()
@@ -169,6 +213,49 @@ class Data(LightningDataModule):
         val, train = self.tables["val"], self.tables["train"]
         sample = train.row.argsort()[: min(len(val.y), 8192)]
         return [Batches(val, 8192), Batches(select(train, sample), 8192)]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums, and so what is fitted, are the same bits on any number of cores.
+
+    It is also faster: work on columns of this size is short, and where cores are shared its threads wait for each other
+    (the flights took 7 s of CPU instead of 2).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def numbered(checked: Checked) -> Iterator[None]:
+    """Counts the rows of problems as the source does: lines of its file, and with the dropped rows."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            [
+                replace(
+                    problem,
+                    rows=tuple(int(checked.keep[row]) + checked.first for row in problem.rows),
+                    unit=checked.unit,
+                )
+                for problem in error.problems
+            ]
+        ) from None
+
+
+def judged(schema: Schema, table: pa.Table, decimal: str) -> dict[str, Any]:
+    """Rows read, cells that the policies would change, and missing cells by field."""
+    try:
+        counts = schema.check(table, decimal=decimal).counts
+    except DataError as error:  # what no policy lets pass, such as a fraction as a category
+        changed = {f"{', '.join(problem.columns)}: {problem.code}": problem.bad for problem in error.problems}
+        return {"read": len(table), "changed": changed, "missing": {}}
+    return {key: counts[key] for key in ("read", "changed", "missing")}
 
 
 def part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:

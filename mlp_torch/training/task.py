@@ -4,29 +4,31 @@ Randomness of a step (dropout, hidden categories) is a pure function of (seed, e
 seeded anew before each step, so that a resumed run draws what the killed one would have drawn.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from mlp_torch.errors import UserError
+from mlp_torch.errors import MAX_ROWS, UserError
+from mlp_torch.files import FORMAT
 from mlp_torch.head import Batch
 from mlp_torch.model import Model, padded
 from mlp_torch.reproducibility.transform import Transform
-from mlp_torch.responsible.baselines import judge
+from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, seed_of
+from mlp_torch.training.tensorboard import is_logged
 
 ROWS = 8192  # of an evaluation batch: a multiple of 16
 
 
 class NonFiniteLoss(UserError, RuntimeError):
-    """Training diverged; the checkpoints hold the last finite state."""
+    """Training diverged: a loss, gradient or weight is not finite. The checkpoints hold the last finite state."""
 
 
 class Task(LightningModule):
@@ -54,6 +56,7 @@ class Task(LightningModule):
         super().__init__()
         self.transform, self.target, self.model = transform, target, model
         self.optimizer, self.scheduler, self.seed = optimizer, scheduler, seed
+        self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
         self.held: list[list[tuple[Tensor, Tensor]]] = []
 
     def configure_optimizers(self) -> Any:
@@ -67,35 +70,45 @@ class Task(LightningModule):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed takes a millisecond to format a stack for CUDA
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
+        self.row = batch.row
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         out = self.model(batch.features)
-        loss = (self.model.loss(out, batch) * batch.weight).sum() / batch.weight.sum()
+        losses = self.model.loss(out, batch)  # (B,)
+        # where all rows of a batch weigh nothing, as out-of-bag rows do, there is nothing to learn
+        weight = batch.weight.sum().clamp(min=torch.finfo(batch.weight.dtype).tiny)
+        loss = (losses * batch.weight).sum() / weight
         if not torch.isfinite(loss):
-            raise NonFiniteLoss(self.diverged(batch, out))
-        if self.logs_now(batch_idx):
+            rows = {f"feature {name}": x for name, x in batch.features.items()}
+            rows |= {"target": batch.y, "row weight": batch.weight, "out": out, "row loss": losses}
+            raise NonFiniteLoss(self.diverged("loss", weights(self.model), rows))
+        if is_logged(self.trainer, batch_idx + 1):
             self.log("train/loss", loss.detach(), prog_bar=True)
         return loss
 
-    def diverged(self, batch: Batch, out: Tensor) -> str:
-        """Which step, and the first tensor on the way to the loss that is not finite."""
-        tensors = {f"weight {name}": p for name, p in self.model.named_parameters()}
-        tensors |= {f"feature {name}": x for name, x in batch.features.items()} | {"target": batch.y, "out": out}
-        first = next((name for name, x in tensors.items() if not torch.isfinite(x).all()), "loss")
-        rows = ", ".join(str(row) for row in batch.row[:5].tolist())
+    def diverged(self, what: str, whole: Mapping[str, Tensor], by_row: Mapping[str, Tensor] = {}) -> str:
+        """The step, the first tensor that is not finite, and the rows: those where it is not, or all of the batch."""
+        row, first = self.row, "their sum"
+        for name, x in {**whole, **by_row}.items():
+            if not torch.isfinite(x).all():
+                first = name
+                row = row[~torch.isfinite(x).reshape(len(x), -1).all(dim=1)] if name in by_row else row
+                break
+        shown = ", ".join(map(str, row[:MAX_ROWS].tolist())) + (", …" if len(row) > MAX_ROWS else "")
         return (
-            f"the loss must be finite, however: step {self.global_step}, first non-finite tensor: {first}; rows {rows}; "
+            f"the {what} must be finite, however: step {self.global_step:,}, first non-finite tensor: {first}; "
+            f"in {len(row):,} of {len(self.row):,} rows of the batch, by fingerprint: {shown}; "
             "a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
         )
 
-    def logs_now(self, batch_idx: int) -> bool:
-        """Whether this step is one that loggers hear of: logging each step costs a tenth of the speed."""
-        return (batch_idx + 1) % self.trainer.log_every_n_steps == 0
-
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
-            norms = [p.grad.norm() for p in self.model.parameters() if p.grad is not None]
-            self.log("train/gradient_norm", torch.stack(norms).norm())
+        gradients = {f"gradient of {name}": p.grad for name, p in self.model.named_parameters() if p.grad is not None}
+        norm = get_total_norm(gradients.values())
+        # with float16 the scaler skips steps whose scaled gradients overflow
+        if not torch.isfinite(norm) and self.trainer.precision != "16-mixed":
+            raise NonFiniteLoss(self.diverged("gradient", gradients))
+        if is_logged(self.trainer, self.global_step + 1):
+            self.log("train/gradient_norm", norm)
             self.log("train/learning_rate", optimizer.param_groups[0]["lr"])
 
     def on_validation_epoch_start(self) -> None:
@@ -105,16 +118,31 @@ class Task(LightningModule):
         self.held[dataloader_idx].append((evaluate(self.model, batch.features), batch.y))
 
     def on_validation_epoch_end(self) -> None:
-        """Metrics on validation rows and on a fixed sample of as many training rows, both without dropout."""
+        """Metrics on validation rows and on a fixed sample of training rows, both without dropout."""
         for split, held in zip(("val", "train"), self.held, strict=True):
             out, y = (torch.cat(parts) for parts in zip(*held, strict=True))
-            for name, value in judge(self.model, out, y)[0].items():
+            verdict = judge(self.model, out, y)
+            if "loss" in verdict.undefined:
+                why = verdict.undefined["loss"]
+                raise NonFiniteLoss(
+                    f"the loss on {split} rows must be finite, however: step {self.global_step:,}, {why}"
+                )
+            for name, value in verdict.values.items():
                 key = "train/loss_without_dropout" if (split, name) == ("train", "loss") else f"{split}/{name}"
                 self.log(key, value, prog_bar=key == "val/loss")
         self.held = []
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["format"] = 1
+        """Refuses to save weights that are not finite: a step whose gradient was finite can still overflow."""
+        tensors = weights(self.model)
+        if not all(torch.isfinite(x).all() for x in tensors.values()):
+            raise NonFiniteLoss(self.diverged("weights", tensors))
+        checkpoint["format"] = FORMAT
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """What is trained, by name."""
+    return {f"weight {name}": p for name, p in model.named_parameters()}
 
 
 def evaluate(model: Model, features: Mapping[str, Tensor]) -> Tensor:
@@ -131,6 +159,6 @@ def outputs(task: Task, table: Batch) -> Tensor:
     device = task.device
     outs = [
         evaluate(task.model, {name: x.to(device) for name, x in batch.features.items()}).cpu()
-        for batch in Batches(table, ROWS)
+        for batch in (Batches(table, ROWS) if len(table.y) else [table])
     ]
-    return torch.cat(outs) if outs else torch.zeros(0, math.prod(task.model.head.output.bias.shape))
+    return torch.cat(outs)
