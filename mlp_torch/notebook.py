@@ -32,7 +32,7 @@ from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.numbers import Bucketized, Scaled
 from mlp_torch.reproducibility.split import ByColumn, ByFingerprint, ByTime
-from mlp_torch.responsible.baselines import judge
+from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number
 from mlp_torch.training.checkpoints import AtomicFiles, StopEarly
 from mlp_torch.training.data import Data

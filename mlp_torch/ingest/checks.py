@@ -10,6 +10,7 @@ Every problem of every column is found before one error names them all; every fa
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,9 +127,10 @@ def check(
     """
     tally = Tally(len(table), unit, first)
     tally.problems += header_problems(table.column_names, fields, strict)
+    seen = Counter(table.column_names)
     cells: dict[str, Cells] = {}
     for name, policy in fields.items():
-        if table.column_names.count(name) == 1:
+        if seen[name] == 1:
             wanted = [item for item in reads.values() if item.field == name]
             cells |= judged(plain(table.column(name)), policy, wanted, decimal, tally)
     keep = np.flatnonzero(tally.reason < 0)
@@ -153,7 +155,7 @@ def check(
 def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> Iterable[Problem]:
     """Columns that are missing, there twice, or (if strict) too many."""
     wanted = list(fields)
-    if twice := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
+    if twice := tuple(name for name, times in Counter(names).items() if times > 1):
         yield Problem("duplicate_column", "a column's name must be there once", twice)
     if missing := tuple(name for name in wanted if name not in names):
         hints = "; ".join(f"{json.dumps(name, ensure_ascii=False)}: {near(name, names)}" for name in missing[:5])

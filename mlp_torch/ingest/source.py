@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -163,7 +164,7 @@ class Csv:
         """The columns' names."""
         start = io.StringIO(content[: 2**20].decode(errors="ignore"), newline="")
         names = next(csv.reader(start, delimiter=self.delimiter))
-        if twice := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
+        if twice := tuple(name for name, times in Counter(names).items() if times > 1):
             raise DataError(Problem("duplicate_column", "a column's name must be there once", twice))
         other = [mark for mark in (",", ";", "\t", "|") if mark != self.delimiter and mark in names[0]]
         if len(names) == 1 and other:

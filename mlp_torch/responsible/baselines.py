@@ -10,115 +10,26 @@ Shape: Features by name, (N,) int64 codes or (N, w) float32 -> `out` (N, n).
 
 >>> from mlp_torch.problem.classification import Binary
 >>> from mlp_torch.target import AtLeast
->>> verdict = judge(Binary(1, AtLeast("delay", 15)), torch.zeros(2, 1), torch.tensor([1.0, 1.0]).double())
->>> round(verdict.values["loss"], 4), verdict.undefined["auroc"]
-(0.6931, 'one class only: 1')
+>>> constant(Binary(1, AtLeast("delay", 15)), torch.tensor([1.0, 0.0]), torch.ones(2), n=3)
+tensor([[0.],
+        [0.],
+        [0.]])
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.classification import BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve
 
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model
 from mlp_torch.responsible.tables import Factor, Table, factor, flat, is_category, join, matrix, tabulate
-
-CHUNK = 65_536  # rows judged at once, so that predictions of wide heads need little memory
-RANKING = (BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve)  # what AUROC and average precision derive from
-
-
-class Verdict(NamedTuple):
-    """What `judge` found: finite values by metric, and why each of the others has none."""
-
-    values: dict[str, float]
-    undefined: dict[str, str]
-
-
-@torch.no_grad()
-def judge(by: Head | Model, out: Tensor, y: Tensor, *, weight: Tensor | None = None) -> Verdict:
-    """Mean loss, as "loss", and all metrics of a head or model; rows without a label are left out of each.
-
-    A metric that says nothing on these rows (of one class, without labels, not finite) is never a number: torchmetrics
-    gives an AUROC of 0 where there is only one class.
-
-    Args:
-        by: whose loss and metrics.
-        out: (N, …) what is judged.
-        y: (N,) raw targets.
-        weight: (N,) of the mean loss; 1 where none is given. Metrics are unweighted.
-    """
-    metrics = by.metrics()
-    for _, _, metric in metrics.values():
-        metric.to(out.device)
-    classes: dict[str, set[int]] = {label: set() for _, label, _ in metrics.values()}
-    for rows in chunks(len(y)):
-        predictions, labels = by.predict(out[rows]), by.labels(y[rows])
-        known = {label: labelled(labels[label]) for label in classes}
-        for label in classes:
-            classes[label] |= extremes(labels[label][known[label]])
-        for prediction, label, metric in metrics.values():
-            if known[label].any():
-                metric.update(predictions[prediction][known[label]], labels[label][known[label]])
-    found = {name: settle(metric, classes[label]) for name, (_, label, metric) in metrics.items()}
-    found["loss"] = finite(mean_loss(by, out, y, torch.ones(len(y), device=out.device) if weight is None else weight))
-    values = {name: value for name, (value, why) in found.items() if not why}
-    return Verdict(values, {name: why for name, (_, why) in found.items() if why})
-
-
-def chunks(n: int) -> Iterator[slice]:
-    """The rows from 0 to n, some at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
-
-
-def labelled(y: Tensor) -> Tensor:
-    """(N,) or (N, k) -> (N,): whether there is a label: not NaN in numbers, not -1 in classes."""
-    known = ~y.isnan() if y.is_floating_point() else y != -1
-    return known.reshape(len(y), math.prod(y.shape[1:])).any(dim=1)
-
-
-def extremes(labels: Tensor) -> set[int]:
-    """The lowest and the highest class index, which are one where there is one class; nothing for numbers."""
-    return set() if labels.is_floating_point() or not len(labels) else {int(labels.min()), int(labels.max())}
-
-
-def settle(metric: Metric, classes: set[int]) -> tuple[float, str]:
-    """A metric's value, and why it is none where it is none."""
-    if not metric.update_called:
-        return math.nan, "no row has a label"
-    if len(classes) == 1 and isinstance(metric, RANKING):
-        return math.nan, f"one class only: {min(classes)}"
-    try:
-        return finite(float(metric.compute()))
-    except ValueError as error:  # so torchmetrics says that rows are too few
-        return math.nan, str(error)
-
-
-def finite(value: float) -> tuple[float, str]:
-    """A number, and that it is none where it is none."""
-    return value, "" if math.isfinite(value) else f"not finite: {value}"
-
-
-@torch.no_grad()
-def mean_loss(by: Head | Model, out: Tensor, y: Tensor, weight: Tensor) -> float:
-    """Weighted mean of the rows' loss over the labelled rows; NaN where their weights sum to 0."""
-    total, weights = 0.0, 0.0
-    for rows in chunks(len(y)):
-        known = labelled(y[rows])
-        some = Batch(
-            {}, y[rows][known], weight[rows][known].to(out.device), torch.arange(int(known.sum()), device=out.device)
-        )
-        loss = by.loss(out[rows][known], some)
-        total += float((loss.double() * some.weight).sum())
-        weights += float(some.weight.double().sum())
-    return total / weights if weights else math.nan
+from mlp_torch.responsible.verdict import labelled, mean_loss
 
 
 def constant(by: Head | Model, y: Tensor, weight: Tensor, n: int) -> Tensor:

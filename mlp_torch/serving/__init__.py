@@ -3,5 +3,6 @@
 - export: `ServingFunction`, from raw values to predictions as one graph, and the folder it is shipped in
 - probes: the rows on which graph and modules must agree
 - predictor: `Predictor`, the library call
+- payload: a request's JSON, strictly read
 - server: the REST service
 """

@@ -4,4 +4,5 @@
 - init: from someone's own table to an experiment
 - evaluate: a model on labelled rows
 - serve: a model as a service
+- options: arguments of a verb, with the near names of a mistyped one
 """

@@ -4,7 +4,6 @@ The exported graph predicts, and the head's own metrics judge: the figures are t
 DIR's config.yaml and model.pt are programs: evaluate only models that you trust.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
-from torchmetrics import Metric
 from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
@@ -28,14 +26,11 @@ from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Rows, Source, source
 from mlp_torch.reproducibility.transform import restore
-from mlp_torch.responsible.baselines import Verdict, chunks, extremes, labelled, settle
 from mlp_torch.responsible.report import Report, number
+from mlp_torch.responsible.verdict import Verdict, chunks, judge_predictions
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Target
 from mlp_torch.verbs.options import Options, device
-
-Part = tuple[dict[str, Tensor], dict[str, Tensor]]
-"""Predictions and labels of some rows, by name."""
 
 
 def main(arguments: list[str]) -> int:
@@ -280,18 +275,3 @@ def unseen(predictor: Predictor, inputs: Inputs, n: int) -> dict[str, int]:
         for name, bad in predictor.module.unseen(predictor.there(cut(inputs, rows))).items():
             found[name] = found.get(name, 0) + int(bad.sum())
     return {name: count for name, count in found.items() if count}
-
-
-def judge_predictions(metrics: dict[str, tuple[str, str, Metric]], parts: Iterable[Part]) -> Verdict:
-    """All metrics over parts of the rows; rows without a label are left out of each."""
-    classes: dict[str, set[int]] = {label: set() for _, label, _ in metrics.values()}
-    for predictions, truth in parts:
-        known = {label: labelled(truth[label]) for label in classes}
-        for label in classes:
-            classes[label] |= extremes(truth[label][known[label]])
-        for prediction, label, metric in metrics.values():
-            if known[label].any():
-                metric.update(predictions[prediction][known[label]], truth[label][known[label]])
-    found = {name: settle(metric, classes[label]) for name, (_, label, metric) in metrics.items()}
-    values = {name: value for name, (value, why) in found.items() if not why}
-    return Verdict(values, {name: why for name, (_, why) in found.items() if why})

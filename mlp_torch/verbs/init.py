@@ -11,10 +11,10 @@ from mlp_torch import files
 from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
-from mlp_torch.verbs.init_plan import propose
-from mlp_torch.verbs.init_source import opened
-from mlp_torch.verbs.init_text import printed, yaml_of
-from mlp_torch.verbs.init_yaml import YAML_WORDS
+from mlp_torch.proposal.plan import propose
+from mlp_torch.proposal.source import opened
+from mlp_torch.proposal.text import printed, yaml_of
+from mlp_torch.proposal.yaml import YAML_WORDS
 from mlp_torch.verbs.options import Options
 
 

@@ -11,8 +11,9 @@ from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.head import Batch, Head
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.regression import Regression
-from mlp_torch.responsible import baselines
-from mlp_torch.responsible.baselines import Constant, LookUp, Trees, constant, judge
+from mlp_torch.responsible import baselines, verdict
+from mlp_torch.responsible.baselines import Constant, LookUp, Trees, constant
+from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number
 
 
@@ -92,14 +93,14 @@ def test_rows_judged_in_chunks_give_the_verdict_of_all_at_once(make, monkeypatch
     y[::7] = torch.nan
     head = make(y)
     whole = judge(head, out, y).values
-    monkeypatch.setattr(baselines, "CHUNK", 64)
+    monkeypatch.setattr(verdict, "CHUNK", 64)
     assert judge(head, out, y).values == pytest.approx(whole, rel=1e-6)
 
 
 def test_a_chunk_without_any_label_is_passed_over(monkeypatch):
     out, y = normal(100, 0), coin(torch.full((100,), 0.5), 1)
     y[20:40] = torch.nan
-    monkeypatch.setattr(baselines, "CHUNK", 20)
+    monkeypatch.setattr(verdict, "CHUNK", 20)
     assert math.isfinite(judge(binary(), out, y).values["auroc"])
 
 

@@ -22,7 +22,7 @@ from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.model import Encoder, Single
 from mlp_torch.reproducibility.transform import Transform
-from mlp_torch.responsible import baselines
+from mlp_torch.responsible import verdict
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.verbs.evaluate import evaluate
@@ -165,7 +165,7 @@ def test_a_distribution_is_judged_by_its_own_metrics(folders, tmp_path):
 def test_rows_judged_in_chunks_give_the_figures_of_all_at_once(folder, tmp_path, monkeypatch):
     path = parquet(tmp_path, rows(300, seed=1))
     whole = evaluate(folder, path)
-    monkeypatch.setattr(baselines, "CHUNK", 70)
+    monkeypatch.setattr(verdict, "CHUNK", 70)
     parts = evaluate(folder, path)
     for name in ("model", "constant"):
         assert parts.verdicts[name].values == pytest.approx(whole.verdicts[name].values, rel=1e-5)

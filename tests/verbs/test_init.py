@@ -16,8 +16,8 @@ from own_table import DRAW, EXPERIMENT, column_of, numbers, prepared, proposal, 
 
 from mlp_torch.__main__ import main as command_line
 from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.proposal.yaml import joined
 from mlp_torch.verbs.init import main
-from mlp_torch.verbs.init_yaml import joined
 
 NAMES = [
     "a b",

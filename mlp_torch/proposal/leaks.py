@@ -1,8 +1,8 @@
 """Fields that give the target away: copies, which are left out, and suspects, which are named.
 
 >>> import pyarrow as pa
->>> from mlp_torch.verbs.init_facts import look
->>> from mlp_torch.verbs.init_target import aim
+>>> from mlp_torch.proposal.facts import look
+>>> from mlp_torch.proposal.target import aim
 >>> grade, word = look("grade", pa.array(["1", "2", "3"] * 20)), look("word", pa.array(["good", "fair", "poor"] * 20))
 >>> copied(word, aim(grade))
 'each of its values goes with one value of the target, and the other way round'
@@ -10,8 +10,8 @@
 
 import numpy as np
 
-from mlp_torch.verbs.init_facts import Facts
-from mlp_torch.verbs.init_target import Goal
+from mlp_torch.proposal.facts import Facts
+from mlp_torch.proposal.target import Goal
 
 STRAIGHT = 0.999  # correlation
 LEAST = 10  # rows; with fewer anything may look like a copy

@@ -1,7 +1,7 @@
 """The whole proposal for a table: what each field becomes, what is predicted, the split, and the sizes of training.
 
 >>> import pyarrow as pa
->>> from mlp_torch.verbs.init_source import Opened
+>>> from mlp_torch.proposal.source import Opened
 >>> cells = {"x": pa.array([f"{i}.5" for i in range(400)]), "y": pa.array(["a", "b"] * 200)}
 >>> plan = propose(Opened(cells, 400, {}, [], "."), "y")
 >>> plan.goal.head, [decision.becomes for decision in plan.decisions], plan.batch_size
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.reads import Read
-from mlp_torch.verbs.init_columns import RESERVED, Decision, decide
-from mlp_torch.verbs.init_facts import Facts, look
-from mlp_torch.verbs.init_leaks import copied, suspect
-from mlp_torch.verbs.init_source import Opened
-from mlp_torch.verbs.init_split import Choice, absent, choose, identity, rows_apart
-from mlp_torch.verbs.init_target import Goal, aim
+from mlp_torch.proposal.columns import RESERVED, Decision, decide
+from mlp_torch.proposal.facts import Facts, look
+from mlp_torch.proposal.leaks import copied, suspect
+from mlp_torch.proposal.source import Opened
+from mlp_torch.proposal.split import Choice, absent, choose, identity, rows_apart
+from mlp_torch.proposal.target import Goal, aim
 
 # from so many training rows on: epochs, epochs of patience, hidden widths
 EFFORT = {100_000: (20, 3, [256, 128]), 10_000: (40, 5, [256, 128]), 2000: (100, 10, [128, 64]), 0: (200, 20, [64, 32])}

@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import quote
-from mlp_torch.verbs.init_columns import Decision
-from mlp_torch.verbs.init_plan import Plan
-from mlp_torch.verbs.init_yaml import block, comment, flow, joined, key_of, keys
+from mlp_torch.proposal.columns import Decision
+from mlp_torch.proposal.plan import Plan
+from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
 
 def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:

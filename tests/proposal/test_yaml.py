@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
+from mlp_torch.proposal.yaml import flow, keys
 from mlp_torch.verbs.init import experiment_name
-from mlp_torch.verbs.init_yaml import flow, keys
 
 NAMES = ["a b", "a.b", "größe", "1st", "no", "null", "class", "type", "${x}", "年齢", "On", "None", "items", "training"]
 

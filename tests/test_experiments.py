@@ -1,0 +1,48 @@
+"""Every experiment composes by the command in its header, trains a step, exports, loads and predicts."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import mlp_torch
+from mlp_torch.configuration import CONFIGS, check_targets, composed
+from mlp_torch.verbs.train import main
+
+EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
+SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "baseline.trees=null"]
+
+
+def command(path: Path) -> list[str]:
+    """The arguments of `python train.py …` in an experiment's header."""
+    header = "".join(line for line in path.read_text().splitlines(keepends=True) if line.startswith("#"))
+    found = re.search(r"python train\.py (.+)", header)
+    assert found, f"{path.name} must show its command in its header"
+    return shlex.split(found.group(1))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_composes_by_its_headers_command(path):
+    arguments = command(path)
+    assert f"experiment={path.stem}" in arguments
+    cfg = composed(arguments)
+    check_targets(cfg)
+    assert cfg.name == path.stem
+    assert "Expect:" in path.read_text()
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_trains_a_step_exports_loads_and_predicts(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["train.py"])  # Hydra reads it; main sets it
+    main([*command(path), *SHORT, f"runs={tmp_path}", "trainer.enable_progress_bar=false"])
+    folder = tmp_path / path.stem / "latest"
+    model = mlp_torch.load(folder / "model")
+    answer = model.predict(model.schema.example)
+    assert answer
+    assert all(value == value for value in answer.values())
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["format"] == 1
+    assert metrics["test/loss"] > 0
+    assert "metric" in capsys.readouterr().out
