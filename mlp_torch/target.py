@@ -5,11 +5,14 @@
 tensor([2., nan], dtype=torch.float64)
 """
 
+import math
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
 from mlp_torch.column import Words
-from mlp_torch.errors import DataError, Problem
+from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.reads import Inputs, Read
 
 
@@ -72,6 +75,8 @@ class AtLeast(Target):
 
     def __init__(self, field: str, threshold: float, *, classes: tuple[str, str] = ("no", "yes")):
         super().__init__({"y": Read(field)})
+        if not math.isfinite(threshold):
+            raise ValueError(f"threshold must be finite, however: {threshold=}")
         self.threshold = threshold
         self.classes = list(classes)
         if len(self.classes) != 2:
@@ -91,6 +96,9 @@ class Category(Target):
     Args:
         field: the raw field.
         classes: the names in the order wanted; by default those of the training rows, sorted.
+
+    Raises:
+        DataError: in `fit`, `unknown_label`, `one_class`, `continuous_target`, `class_without_rows`.
     """
 
     fingerprints: Tensor
@@ -98,41 +106,54 @@ class Category(Target):
     def __init__(self, field: str, *, classes: list[str] | None = None):
         super().__init__({"y": Read(field, "string")})
         self.given = list(classes) if classes else []
+        if len(set(self.given)) < len(self.given):
+            raise ValueError(f"classes must be distinct, however: {classes=}")
         self.register_buffer("fingerprints", torch.zeros(0, dtype=torch.int64))
 
     def fit(self, inputs: Inputs, words: Words) -> None:
         read = self.reads["y"]
         found = {word: fingerprint for fingerprint, word in words(read)}
         if unknown := sorted(set(found) - set(self.given)) if self.given else []:
-            raise DataError(unknown_labels(read.field, unknown, "data.target.classes"))
-        if len(found) < 2:
-            raise DataError(
-                Problem("one_class", f"the target needs two classes, training rows hold {sorted(found)}", (read.field,))
-            )
-        if len(found) > MAX_CLASSES:
-            text = f"the target looks continuous: {len(found):,} distinct values, at most {MAX_CLASSES:,} classes"
-            raise DataError(Problem("continuous_target", text, (read.field,), examples=tuple(sorted(found)[:3])))
+            bad = torch.isin(inputs[read.key], torch.tensor([found[word] for word in unknown]))
+            raise DataError(unknown_label(read, bad, self.given, examples=tuple(unknown[:MAX_EXAMPLES])))
+        check_number(read, found, inputs)
         self.classes = self.given or sorted(found)
-        missing = [name for name in self.classes if name not in found]
-        if missing:
-            raise DataError(Problem("class_without_rows", f"no training row of class {missing}", (read.field,)))
+        if absent := [name for name in self.classes if name not in found]:
+            raise DataError(Problem("class_without_rows", f"no training row of class {absent}", (read.field,)))
         self.fingerprints = torch.tensor([found[name] for name in self.classes], dtype=torch.int64)
 
     def encode(self, inputs: Inputs) -> Tensor:
-        x = inputs[self.reads["y"].key]  # (N,)
+        x = inputs[self.reads["y"].key].contiguous()  # (N,)
         order = self.fingerprints.argsort()
         at = torch.searchsorted(self.fingerprints[order], x).clamp(max=len(order) - 1)  # (N,)
         index = order[at]  # (N,)
         known = self.fingerprints[index] == x
-        if bad := int((~known & (x != 0)).sum()):
-            rows = tuple((~known & (x != 0)).nonzero().squeeze(1)[:5].tolist())
-            text = f"labels that no training row has; known: {', '.join(self.classes[:20])}"
-            raise DataError(
-                Problem("unknown_label", text, (self.reads["y"].field,), bad, len(x), rows, key="data.target.classes")
-            )
+        bad = ~known & (x != 0)
+        if bad.any():
+            rows = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
+            raise DataError(unknown_label(self.reads["y"], bad, self.classes, rows=rows))
         return torch.where(known, index.double(), torch.nan)
 
 
-def unknown_labels(field: str, labels: list[str], key: str) -> Problem:
-    """The problem of labels that are not among the classes given."""
-    return Problem("unknown_label", f"{len(labels)} labels are no class", (field,), examples=tuple(labels[:3]), key=key)
+def unknown_label(
+    read: Read, bad: Tensor, classes: list[str], *, rows: tuple[int, ...] = (), examples: tuple[str, ...] = ()
+) -> Problem:
+    """The problem of the rows, (N,) bool, whose labels are not among the classes."""
+    text = f"labels that are none of the classes; known: {', '.join(classes[:20])}"
+    return Problem(
+        "unknown_label", text, (read.field,), int(bad.sum()), len(bad), rows, examples, key="data.target.classes"
+    )
+
+
+def check_number(read: Read, found: Collection[str], inputs: Inputs) -> None:
+    """Refuses words that are too few or too many to be classes.
+
+    Raises:
+        DataError: `one_class`, `continuous_target`.
+    """
+    if len(found) < 2:
+        text = f"the target needs two classes, all {len(inputs[read.key]):,} training rows hold {sorted(found)}"
+        raise DataError(Problem("one_class", text, (read.field,)))
+    if len(found) > MAX_CLASSES:
+        text = f"the target looks continuous: {len(found):,} distinct values, at most {MAX_CLASSES:,} classes"
+        raise DataError(Problem("continuous_target", text, (read.field,), examples=tuple(sorted(found)[:MAX_EXAMPLES])))

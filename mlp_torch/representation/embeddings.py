@@ -58,6 +58,8 @@ class Embedding(Column):
 
     def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01):
         super().__init__({"x": Read(field, "string")})
+        if not 0 <= hide < 1:
+            raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
         self.key, self.width, self.hide = self.reads["x"].key, checked_dim(dim), hide
         self.unknown = 0
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
@@ -77,7 +79,7 @@ class Embedding(Column):
         self.dim = self.width or default_dim(self.codes)
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
-        x = inputs[self.key]  # (B,)
+        x = inputs[self.key].contiguous()  # (B,); the search warns of a slice with steps
         at = torch.searchsorted(self.vocabulary, x).clamp(max=self.vocabulary.shape[0] - 1)
         code = torch.where(self.vocabulary[at] == x, self.code[at], torch.zeros_like(x))
         return torch.where(x == 0, torch.ones_like(x), code)  # (B,)

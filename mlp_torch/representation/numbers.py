@@ -139,7 +139,7 @@ class Bucketized(Column):
         self.dim = self.width or default_dim(self.codes)
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
-        x = inputs[self.key]  # (B,)
+        x = inputs[self.key].contiguous()  # (B,); the search warns of a slice with steps
         bucket = torch.bucketize(x, self.edges, right=True)
         return torch.where(torch.isnan(x), torch.full_like(bucket, self.edges.shape[0] + 1), bucket)  # (B,)
 
@@ -163,11 +163,14 @@ def present(x: Tensor, key: str) -> Tensor:
 
 
 def quantiles(values: Tensor, buckets: int) -> Tensor:
-    """The inner edges of buckets that hold about as many values each; fewer where values are tied.
+    """The inner edges of buckets that hold about as many values each, (N,) ascending; fewer where values are tied.
 
-    By nearest rank: an edge is one of the values, (N,) ascending, and no bucket lies below the smallest. N may exceed
-    the 16 million values that `torch.quantile` takes.
+    By nearest rank: an edge is one of the values. Where the smallest fills more than its share (most hours have no
+    rain), the next one starts the second bucket. N may exceed the 16 million values that `torch.quantile` takes.
     """
+    larger = values[values > values[0]]
+    if not len(larger):
+        return larger
     at = torch.arange(1, buckets) * len(values) // buckets
-    edges = values[at]
+    edges = values[at].clamp(min=larger[0])
     return edges[edges.diff(prepend=values[:1]) > 0]

@@ -1,0 +1,115 @@
+"""Feature crosses, against values that Keras and TensorFlow publish in their own tests."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlp_torch.column import Sample
+from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.representation.calendar import Calendar
+from mlp_torch.representation.crosses import Crossed
+from mlp_torch.representation.embeddings import Embedding
+from mlp_torch.representation.hashed import Hashed
+from mlp_torch.representation.numbers import Bucketized
+
+
+def words(**columns: list[str | None]) -> dict[str, Tensor]:
+    return {f"{name}:string": fingerprints(values) for name, values in columns.items()}
+
+
+def integers(name: str) -> Bucketized:
+    """A part that gives the whole numbers 0..200 as they are."""
+    return Bucketized(name, edges=[float(i) for i in range(1, 201)])
+
+
+LETTERS = {**words(a=["A", "B", "A", "B", "A"]), "n": torch.tensor([101.0, 101, 101, 102, 102], dtype=torch.float64)}
+NAMES = words(a=["batch1-FC1-F1"], b=["batch1-FC2-F1"], c=["batch1-FC3-F1"])
+
+
+def test_a_cross_of_text_and_integers_is_kerass_hashed_crossing() -> None:
+    # keras, layers/preprocessing/hashed_crossing_test.py, test_correctness
+    assert Crossed(["a", integers("n")], buckets=5).encode(LETTERS).tolist() == [1, 4, 1, 1, 3]
+    assert Crossed(["a", integers("n")], buckets=10).encode(LETTERS)[0].item() == 1
+    assert Crossed([integers("n"), "a"], buckets=5).encode(LETTERS).tolist() != [1, 4, 1, 1, 3]
+
+
+def test_a_cross_of_three_parts_is_tensorflows() -> None:
+    # tensorflow, kernel_tests/sparse_ops/sparse_cross_op_test.py: test_hashed_no_hash_key, and
+    # test_hashed_zero_bucket_no_hash_key, where no buckets means modulo 2**63 - 1
+    column = Crossed(["a", "b", "c"], buckets=100)
+    assert column.encode(NAMES).tolist() == [83]
+    assert column.part(NAMES).item() % 2**64 % (2**63 - 1) == 1971693436396284976
+
+
+def test_every_order_of_the_parts_is_another_cross() -> None:
+    values = {Crossed(list(order), 100).part(NAMES).item() for order in itertools.permutations("abc")}
+    assert len(values) == 6
+
+
+def test_the_border_between_two_words_matters() -> None:
+    rows = words(a=["ab", "a"], b=["c", "bc"])
+    first, second = Crossed(["a", "b"], buckets=100).part(rows).tolist()
+    assert first != second
+    joined = words(a=["abc", "abc"])["a:string"]
+    assert joined[0] == joined[1]  # what a cross of joined text would give
+
+
+def test_a_part_gives_the_same_whichever_column_reads_it() -> None:
+    wanted = Crossed(["a", "b"], buckets=1000).part(NAMES)
+    assert torch.equal(Crossed([Embedding("a"), Hashed("b", buckets=3)], buckets=1000).part(NAMES), wanted)
+
+
+def test_a_nested_cross_gives_its_value_before_the_modulo() -> None:
+    coarse, fine = (Crossed(["a", Crossed(["b", "c"], buckets=n)], buckets=1000) for n in (2, 999))
+    assert torch.equal(coarse.encode(NAMES), fine.encode(NAMES))
+    assert not torch.equal(coarse.part(NAMES), Crossed(["a", "b", "c"], buckets=1000).part(NAMES))
+    rows = words(a=["x"] * 50, b=[f"w{i}" for i in range(50)], c=["y"] * 50)
+    assert len(set(coarse.part(rows).tolist())) == 50  # two buckets would leave two values
+
+
+def test_a_missing_part_is_a_value_of_its_own() -> None:
+    rows = words(a=[None, "", "x", None], b=["y", "y", "y", None])
+    assert len(set(Crossed(["a", "b"], buckets=100).part(rows).tolist())) == 4
+
+
+def test_the_parts_of_a_cross_are_fitted_with_it() -> None:
+    column = Crossed([Bucketized("n", buckets=2), "a"], buckets=1000)
+    before = column.encode(LETTERS)
+    column.fit(Sample(LETTERS, torch.zeros(5), lambda read: []))
+    column.resize()
+    assert column.parts[0].edges.tolist() == [102.0]
+    assert not torch.equal(column.encode(LETTERS), before)
+
+
+def test_two_parts_of_the_same_field_are_both_read() -> None:
+    column = Crossed([Calendar("at", "weekday"), Calendar("at", "hour"), "a"], buckets=50)
+    assert {read.key for read in column.reads.values()} == {"at:time", "a:string"}
+    assert len(column.reads) == 3
+
+
+def test_empty_buckets_are_spare() -> None:
+    column = Crossed(["a", integers("n")], buckets=5)
+    column.fit(Sample(LETTERS, torch.zeros(5), lambda read: []))
+    assert column.layer().spare.tolist() == [0, 2]  # 1, 3 and 4 are Keras' buckets of these rows
+
+
+def test_buckets_fill_evenly() -> None:
+    rows = words(a=[f"a{i % 100}" for i in range(10_000)], b=[f"b{i // 100}" for i in range(10_000)])
+    load = torch.bincount(Crossed(["a", "b"], buckets=50).encode(rows), minlength=50).double()
+    assert float(((load - 200) ** 2 / 200).sum()) < 49 + 4 * math.sqrt(2 * 49)  # chi-squared, 49 degrees of freedom
+
+
+@pytest.mark.parametrize(
+    ("parts", "options", "text"),
+    [
+        (["a"], {"buckets": 5}, "a cross must have at least 2 parts, however: 1"),
+        (["a", "b"], {"buckets": 1}, "buckets must be at least 2, however: buckets=1"),
+        (["a", "b"], {"buckets": 5, "dim": 0}, "dim must be at least 1, however: dim=0"),
+    ],
+)
+def test_impossible_crosses_are_refused(parts: list[str], options: dict[str, int], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Crossed(list(parts), **options)

@@ -1,0 +1,118 @@
+"""Embeddings: a vocabulary of fingerprints, and the rows for what it does not hold."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlp_torch.column import Sample
+from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.representation.embeddings import Embedding, default_dim
+
+
+def inputs(words: list[str | None]) -> dict[str, Tensor]:
+    return {"x:string": fingerprints(words)}
+
+
+def raw(*values: int) -> dict[str, Tensor]:
+    return {"x:string": torch.tensor(values, dtype=torch.int64)}
+
+
+def fit(column: Embedding, rows: dict[str, Tensor]) -> Embedding:
+    column.fit(Sample(rows, torch.zeros(len(rows["x:string"])), lambda read: []))
+    column.resize()
+    return column
+
+
+def test_an_unseen_category_gets_code_zero_and_a_missing_one_code_one() -> None:
+    column = fit(Embedding("x"), inputs(["Oslo", "日本", "", "Oslo"]))
+    assert column.encode(inputs(["unseen", None, "oslo", "Oslo "])).tolist() == [0, 1, 0, 0]
+    assert sorted(column.encode(inputs(["Oslo", "日本", ""])).tolist()) == [2, 3, 4]
+    assert column.unknown == 0
+
+
+def test_a_category_has_one_code_wherever_it_stands() -> None:
+    column = fit(Embedding("x"), inputs(["a", "b", "c"]))
+    first, second, _, third = column.encode(inputs(["a", "b", "unseen", "a"])).tolist()
+    assert first == third != second
+
+
+def test_a_vocabulary_of_one_word_works() -> None:
+    column = fit(Embedding("x"), inputs(["only", None]))
+    assert column.encode(inputs(["only", "other", None])).tolist() == [2, 0, 1]
+    assert column.codes == 3
+
+
+@pytest.mark.parametrize("known", [(-5, 7, 90), (-(2**63), -1, 2**63 - 1), (7,)])
+def test_fingerprints_beyond_both_ends_of_the_vocabulary_are_unseen(known: tuple[int, ...]) -> None:
+    column = fit(Embedding("x"), raw(*known))
+    assert column.encode(raw(*known)).tolist() == [2 + i for i in range(len(known))]
+    beyond = {known[0] - 1, known[0] + 1, known[-1] - 1, known[-1] + 1, -(2**63), 2**63 - 1} - set(known)
+    inside = [x for x in beyond if -(2**63) <= x < 2**63 and x != 0]
+    assert column.encode(raw(*inside)).tolist() == [0] * len(inside)
+
+
+def test_canonically_equal_words_of_other_bytes_differ() -> None:
+    column = fit(Embedding("x"), inputs(["na\u00efve"]))
+    assert column.encode(inputs(["na\u00efve", "nai\u0308ve"])).tolist() == [2, 0]
+
+
+def test_the_table_has_a_row_for_each_word_and_two_more() -> None:
+    column = fit(Embedding("x", dim=5), inputs(["a", "b", "c", None]))
+    assert column.codes == 5
+    assert column.layer().table.weight.shape == (5, 5)
+
+
+@pytest.mark.parametrize(("codes", "dim"), [(1, 2), (4, 3), (100, 16), (10_000, 160)])
+def test_the_width_is_the_books_rule_of_thumb(codes: int, dim: int) -> None:
+    assert default_dim(codes) == dim  # 1.6 · √codes, by hand
+
+
+def test_a_width_that_is_asked_for_is_given() -> None:
+    words = [f"w{i}" for i in range(98)]
+    assert fit(Embedding("x"), inputs(words)).dim == 16
+    assert fit(Embedding("x", dim=3), inputs(words)).dim == 3
+
+
+def test_where_every_cell_is_missing_nothing_can_be_learned() -> None:
+    with pytest.raises(ValueError, match="x:string must have a value in training rows, however: all are missing"):
+        fit(Embedding("x"), inputs([None, None]))
+
+
+def test_impossible_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="dim must be at least 1, however: dim=0"):
+        Embedding("x", dim=0)
+    for hide in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=f"hide must be at least 0 and less than 1, however: {hide=}"):
+            Embedding("x", hide=hide)
+
+
+@pytest.mark.parametrize(("words", "spare"), [(["a", "b"], [0, 1]), (["a", "b", None], [0])])
+def test_only_rows_that_training_never_shows_are_spare(words: list[str | None], spare: list[int]) -> None:
+    assert fit(Embedding("x"), inputs(words)).layer().spare.tolist() == spare
+
+
+def learned(hide: float) -> Tensor:
+    """The table after steps towards one value for every row of data, by rows."""
+    column = fit(Embedding("x", dim=2, hide=hide), inputs(["a", "b"] * 50))
+    torch.manual_seed(0)
+    layer = column.layer().train()
+    codes = column.encode(inputs(["a", "b"] * 50))
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.5)
+    for _ in range(400):
+        optimizer.zero_grad()
+        ((layer(codes) - 7.0) ** 2).mean().backward()
+        optimizer.step()
+    return layer.table.weight.detach()
+
+
+def test_both_spare_rows_are_trained_and_without_hiding_they_are_not() -> None:
+    assert torch.allclose(learned(hide=0.2), torch.tensor(7.0), atol=0.01)
+    assert torch.equal(learned(hide=0.0)[:2], torch.zeros(2, 2))
+
+
+def test_both_spare_rows_receive_a_gradient() -> None:
+    column = fit(Embedding("x", dim=2, hide=0.2), inputs(["a", "b"] * 50))
+    layer = column.layer().train()
+    torch.manual_seed(0)
+    layer(column.encode(inputs(["a", "b"] * 50))).sum().backward()
+    assert bool((layer.table.weight.grad[:2] > 0).all())

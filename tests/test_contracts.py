@@ -1,0 +1,315 @@
+"""What every Column must hold. A new column joins by existing below `mlp_torch.representation`, and by one example."""
+
+import importlib
+import inspect
+import io
+import itertools
+import pkgutil
+from collections.abc import Callable
+
+import numpy
+import pytest
+import torch
+from torch import Tensor, nn
+
+import mlp_torch.representation
+from mlp_torch.column import Column, Sample
+from mlp_torch.errors import DataError
+from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.ingest.reads import Inputs
+from mlp_torch.model import Encoder
+from mlp_torch.representation.calendar import SIZES, Calendar, Cyclical
+from mlp_torch.representation.crosses import Crossed
+from mlp_torch.representation.embeddings import Embedding
+from mlp_torch.representation.hashed import Hashed
+from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.reproducibility.transform import Transform, restore
+from mlp_torch.script import script
+
+Make = Callable[[], Column]
+
+# By class name: columns that read the fields "number", "word", "other" (strings) and "at" (a time).
+EXAMPLES: dict[str, dict[str, Make]] = {
+    "Scaled": {
+        "mean": lambda: Scaled("number"),
+        "median, clipped": lambda: Scaled("number", missing="median", clip=3.0),
+        "time": lambda: Scaled("at", kind="time"),
+    },
+    "Bucketized": {
+        "quantiles": lambda: Bucketized("number", buckets=4),
+        "edges": lambda: Bucketized("number", edges=[-1.0, 0.0, 2.5], dim=2),
+    },
+    "Embedding": {"default": lambda: Embedding("word"), "wide": lambda: Embedding("word", dim=5, hide=0.2)},
+    "Hashed": {
+        "bigquery": lambda: Hashed("word", buckets=7),
+        "tensorflow": lambda: Hashed("word", buckets=7, convention="tensorflow"),
+    },
+    "Crossed": {
+        "words": lambda: Crossed(["word", "other"], buckets=50),
+        "every kind": lambda: Crossed(
+            [Calendar("at", "hour"), Embedding("word"), Hashed("other", 3), Bucketized("number", buckets=3)], buckets=50
+        ),
+        "nested": lambda: Crossed(["word", Crossed(["other", Calendar("at", "month")], buckets=5)], buckets=50),
+    },
+    "Calendar": {part: lambda part=part: Calendar("at", part) for part in SIZES},  # type: ignore[misc]
+    "Cyclical": {
+        "number": lambda: Cyclical("number", period=360),
+        "time": lambda: Cyclical("at", period=86400, kind="time"),
+    },
+}
+
+
+def columns() -> list[type[Column]]:
+    """All columns of the package."""
+    modules = pkgutil.walk_packages(mlp_torch.representation.__path__, "mlp_torch.representation.")
+    found = {
+        thing
+        for module in modules
+        for _, thing in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
+        if issubclass(thing, Column) and thing.__module__ == module.name
+    }
+    return sorted(found, key=lambda column: column.__name__)
+
+
+CASES = [(f"{kind}: {name}", make) for kind, examples in EXAMPLES.items() for name, make in examples.items()]
+every_column = pytest.mark.parametrize("make", [make for _, make in CASES], ids=[name for name, _ in CASES])
+
+WORDS = ["Oslo", "Rome", "naïve", "", None, "a", "b"]
+
+
+def training(rows: int = 300, seed: int = 0) -> Inputs:
+    """Rows with long tails, missing cells and the empty word."""
+    draw = torch.Generator().manual_seed(seed)
+    number = torch.randn(rows, dtype=torch.float64, generator=draw).exp() - 2
+    at = torch.randint(0, 400 * 86400, (rows,), generator=draw).double()
+    for x in (number, at):
+        x[torch.rand(rows, generator=draw) < 0.1] = torch.nan
+    word, other = (torch.randint(len(WORDS), (rows,), generator=draw) for _ in range(2))
+    known = fingerprints(WORDS)
+    return {"number": number, "at:time": at, "word:string": known[word], "other:string": known[other]}
+
+
+NUMBERS = [float("nan"), 0.0, -0.0, 2.5, -1.0, 1e308, -1e308, 5e-324, 2.0**53 + 2, 1.7976931348623157e308]
+TIMES = [float("nan"), 0.0, -0.5, 86399.999, 951782400.0, -62135596800.0, 253402300799.0, -1.0, 1e300, -1e300]
+LOOKED_UP = [
+    *fingerprints(["Oslo", None, "", "unseen", "日本", "naïve", "nai\u0308ve"]).tolist(),
+    -(2**63),
+    2**63 - 1,
+    -1,
+]
+
+
+def nasty() -> Inputs:
+    """Each kind of trouble beside each other: (1000,) rows."""
+    number, at, word = zip(*itertools.product(NUMBERS, TIMES, LOOKED_UP), strict=True)
+    words = torch.tensor(word)
+    table = {"number": torch.tensor(number, dtype=torch.float64), "at:time": torch.tensor(at, dtype=torch.float64)}
+    return {**table, "word:string": words, "other:string": words.roll(7)}
+
+
+def sample(inputs: Inputs) -> Sample:
+    return Sample(inputs, torch.zeros(len(inputs["number"]), dtype=torch.float64), lambda read: [])
+
+
+def fitted(make: Make, inputs: Inputs | None = None) -> Transform:
+    return Transform({"x": make()}).fit(sample(training() if inputs is None else inputs))
+
+
+def read(column: Column, inputs: Inputs) -> Inputs:
+    """What a column says that it reads, and nothing else."""
+    keys = {read.key for read in column.reads.values()}
+    return {key: x for key, x in inputs.items() if key in keys}
+
+
+def at(inputs: Inputs, rows: Tensor | slice) -> Inputs:
+    return {key: x[rows] for key, x in inputs.items()}
+
+
+def encode(transform: nn.Module, inputs: Inputs) -> Tensor:
+    x: Tensor = transform(inputs)["x"]
+    return x
+
+
+def equal(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> bool:
+    return list(found) == list(wanted) and all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("kind", columns(), ids=lambda kind: kind.__name__)
+def test_every_column_of_the_package_has_an_example(kind: type[Column]) -> None:
+    assert kind.__name__ in EXAMPLES, f"add to EXAMPLES in {__file__} how a {kind.__name__} is made"
+    assert {type(make()) for make in EXAMPLES[kind.__name__].values()} == {kind}
+
+
+def test_the_walk_finds_the_columns() -> None:
+    assert {kind.__name__ for kind in columns()} >= set(EXAMPLES)
+
+
+@every_column
+def test_fit_and_encode_are_deterministic(make: Make) -> None:
+    first, second = fitted(make), fitted(make)
+    assert equal(first.state_dict(), second.state_dict())
+    for _ in range(2):
+        assert torch.equal(encode(first, nasty()), encode(second, nasty()))
+    few = fitted(make, at(training(seed=1), slice(0, 3)))
+    assert not first.state_dict() or not equal(first.state_dict(), few.state_dict())
+
+
+@every_column
+def test_features_are_float32_or_codes_in_range_and_compact(make: Make) -> None:
+    transform, table = fitted(make), nasty()
+    column = transform.named_columns()["x"]
+    for rows in (table, training()):
+        x = encode(transform, rows)
+        assert x.shape[0] == len(rows["number"])
+        assert x.element_size() * x[0].numel() <= 8 * len(column.reads)
+        if x.dtype == torch.int64:
+            assert x.dim() == 1
+            assert int(x.min()) >= 0
+            assert int(x.max()) < column.codes
+        else:
+            assert x.dtype == torch.float32
+            assert bool(x.isfinite().all())
+    assert len(torch.unique(encode(transform, training()), dim=0)) > 1, (
+        "a column that gives one value tells nothing apart"
+    )
+
+
+@every_column
+def test_the_layer_gives_the_promised_width_and_its_parameters_learn(make: Make) -> None:
+    transform = fitted(make)
+    column = transform.named_columns()["x"]
+    encoder = Encoder({"x": column})
+    for n in (1000, 1, 0):
+        vectors = encoder(transform(at(nasty(), slice(0, n))))
+        assert vectors.shape == (n, column.dim)
+        assert vectors.dtype == torch.float32
+        assert bool(vectors.isfinite().all())
+    parameters = dict(encoder.named_parameters())
+    assert parameters or encode(transform, training()).is_floating_point(), "codes need a table"
+    gradients = (
+        torch.autograd.grad((encoder(transform(training())) ** 2).sum(), list(parameters.values()))
+        if parameters
+        else ()
+    )
+    for name, gradient in zip(parameters, gradients, strict=True):
+        assert bool((gradient != 0).any()), name
+
+
+@every_column
+def test_a_column_has_no_trained_parameter(make: Make) -> None:
+    transform = fitted(make)
+    assert not list(transform.parameters())
+    assert not encode(transform, training()).requires_grad
+
+
+@every_column
+def test_scripted_equals_eager_bit_for_bit(make: Make) -> None:
+    transform = fitted(make)
+    table = read(transform.named_columns()["x"], nasty())
+    scripted = script(transform)
+    for n in (1000, 17, 1, 0):
+        assert torch.equal(encode(scripted, at(table, slice(0, n))), encode(transform, at(table, slice(0, n))))
+    assert equal(scripted.unseen(table), transform.unseen(table))
+
+
+@every_column
+def test_exported_equals_eager_for_any_number_of_rows(make: Make) -> None:
+    transform = fitted(make)
+    table = read(transform.named_columns()["x"], nasty())
+    shapes = {key: {0: torch.export.Dim.DYNAMIC} for key in table}
+    exported = torch.export.export(transform, (table,), dynamic_shapes=(shapes,)).module()
+    for n in (1000, 17, 1, 0):
+        found, wanted = encode(exported, at(table, slice(0, n))), encode(transform, at(table, slice(0, n)))
+        assert found.dtype == wanted.dtype
+        assert found.shape == wanted.shape
+        if wanted.dtype == torch.int64:
+            assert torch.equal(found, wanted)
+        else:
+            assert torch.allclose(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+@every_column
+def test_fitted_state_returns_from_a_file_into_an_unfitted_column(make: Make) -> None:
+    transform, file = fitted(make), io.BytesIO()
+    torch.save(transform.state_dict(), file)
+    file.seek(0)
+    fresh = Transform({"x": make()})
+    assert not transform.state_dict() or not equal(fresh.state_dict(), transform.state_dict())
+    restore(fresh, torch.load(file, weights_only=True))
+    assert equal(fresh.state_dict(), transform.state_dict())
+    assert torch.equal(encode(fresh, nasty()), encode(transform, nasty()))
+    old, new = transform.named_columns()["x"], fresh.named_columns()["x"]
+    assert (new.codes, new.dim, new.unknown) == (old.codes, old.dim, old.unknown)
+    assert equal(dict(new.layer().named_buffers()), dict(old.layer().named_buffers()))  # spare rows
+    script(fresh)
+
+
+@every_column
+def test_neither_fit_nor_encode_changes_the_inputs(make: Make) -> None:
+    rows, table = training(), nasty()
+    encode(fitted(make, rows), table)
+    for found, wanted in ((rows, training()), (table, nasty())):
+        for key in wanted:
+            numpy.testing.assert_array_equal(found[key], wanted[key])  # NaN equals NaN
+
+
+@every_column
+def test_neither_order_nor_company_of_a_row_matters(make: Make) -> None:
+    transform, table = fitted(make), nasty()
+    together = encode(transform, table)
+    order = torch.randperm(1000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(encode(transform, at(table, order)), together[order])
+    assert torch.equal(encode(transform, at(table, slice(3, 900, 7))), together[3:900:7])
+    for row in range(0, 1000, 37):
+        assert torch.equal(encode(transform, at(table, slice(row, row + 1))), together[row : row + 1])
+
+
+@every_column
+def test_the_order_of_training_rows_does_not_matter(make: Make) -> None:
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(0))
+    first, second = fitted(make), fitted(make, at(training(), order))
+    found, wanted = encode(second, training()), encode(first, training())
+    assert torch.allclose(found.double(), wanted.double(), rtol=1e-6, atol=1e-6)
+
+
+@every_column
+def test_a_column_is_a_part_of_a_cross_or_says_that_it_cannot_be(make: Make) -> None:
+    column, table = make(), nasty()
+    if type(column).part is Column.part:
+        with pytest.raises(NotImplementedError, match=f"{type(column).__name__} cannot be a part of a cross"):
+            column.part(table)
+        with pytest.raises(ValueError, match=f"must have a method `part`, however: {type(column).__name__}"):
+            Crossed([column, "other"], buckets=50)
+        return
+    there, back = fitted(lambda: Crossed([column, "other"], 1000)), fitted(lambda: Crossed(["other", column], 1000))
+    part = column.part(table)
+    assert part.dtype == torch.int64
+    assert part.shape == (1000,)
+    assert not torch.equal(encode(there, table), encode(back, table))
+    assert torch.equal(encode(script(there), table), encode(there, table))
+    other = {**table, "other:string": torch.zeros_like(table["other:string"])}
+    by_part = {value: set(encode(there, other)[part == value].tolist()) for value in set(part.tolist())}
+    assert all(len(buckets) == 1 for buckets in by_part.values())
+    assert len(set.union(*by_part.values())) > 1
+
+
+@every_column
+@pytest.mark.parametrize("what", ["missing", "constant", "one row"])
+def test_rows_that_teach_nothing_give_a_clear_error_or_finite_features(make: Make, what: str) -> None:
+    empty = {key: torch.full_like(x, torch.nan if x.is_floating_point() else 0) for key, x in training().items()}
+    constant = {key: x[:1].expand(300).clone() for key, x in at(nasty(), slice(330, 331)).items()}
+    rows = {"missing": empty, "constant": constant, "one row": at(constant, slice(0, 1))}[what]
+    assert what == "missing" or not any(
+        bool((x.isnan() if x.is_floating_point() else x == 0).any()) for x in rows.values()
+    )
+    try:
+        transform = fitted(make, rows)
+    except DataError as error:
+        (problem,) = error.problems
+        assert problem.code == "cannot_fit"
+        assert problem.key == "data.columns.x"
+        assert "however: " in problem.text
+        return
+    x = encode(transform, nasty())
+    assert bool(x.double().isfinite().all())
+    assert bool(Encoder({"x": transform.named_columns()["x"]})({"x": x}).isfinite().all())
