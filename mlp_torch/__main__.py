@@ -1,5 +1,6 @@
 """The command line: `mlp_torch VERB …`, or `python -m mlp_torch VERB …`. A verb is a file of `mlp_torch/verbs`."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -15,7 +16,7 @@ USAGE = "usage: mlp_torch VERB …\n\n" + "\n".join(f"  {verb:<10} {what}" for v
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a verb; 0 = done, 2 = the user can mend it, 130 = interrupted."""
+    """Runs a verb; 0 = done, 2 = the user can mend it, 130 = interrupted, 141 = nobody reads."""
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE + "\n\n`mlp_torch VERB --help` tells more.")
@@ -31,6 +32,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `… | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 141
 
 
 if __name__ == "__main__":

@@ -85,7 +85,9 @@ class Predictor:
             return Answer(self.columns(empty(self.schema)), [])
         checked = self.schema.check(table)
         inputs = to_inputs(checked, self.schema.reads.values())
-        return Answer(self.columns(inputs), [*checked.warnings, *self.unseen(inputs)])
+        ignored = ", ".join(checked.counts["ignored_columns"][:20])
+        told = [f"columns that the model does not read: {ignored}"] if ignored else []
+        return Answer(self.columns(inputs), [*told, *checked.warnings, *self.unseen(inputs)])
 
     def columns(self, inputs: Inputs) -> dict[str, list[Any]]:
         """Predictions by name, class names beside class indices."""
