@@ -19,12 +19,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.configuration import built
 from mlp_torch.build import calibrate, load_best, ship, single
+from mlp_torch.configuration import built
 from mlp_torch.head import Batch
 from mlp_torch.model import Model
-from mlp_torch.responsible.baselines import constant, judge
+from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
+from mlp_torch.responsible.verdict import judge
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.overfitting import overview
