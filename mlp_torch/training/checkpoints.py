@@ -4,6 +4,7 @@ A checkpoint is read with `weights_only=True`: no code in it is ever run.
 """
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ def read(path: Path) -> dict[str, Any]:
         ModelError: if it is missing, damaged, of another format, or holds more than plain values and tensors.
     """
     try:
+        with zipfile.ZipFile(path) as archive:  # torch stores checksums but does not look at them
+            if damaged := archive.testzip():
+                raise ModelError(f"checkpoint {path} is damaged: the checksum of {damaged} is wrong")
         checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except FileNotFoundError:
         raise ModelError(f"checkpoint {path} is missing") from None
     except OSError as error:

@@ -121,12 +121,14 @@ class Task(LightningModule):
         """Metrics on validation rows and on a fixed sample of training rows, both without dropout."""
         for split, held in zip(("val", "train"), self.held, strict=True):
             out, y = (torch.cat(parts) for parts in zip(*held, strict=True))
-            verdict = judge(self.model, out, y)
-            if "loss" in verdict.undefined:
-                why = verdict.undefined["loss"]
+            if bad := int((~torch.isfinite(out)).reshape(len(out), -1).any(dim=1).sum()):
                 raise NonFiniteLoss(
-                    f"the loss on {split} rows must be finite, however: step {self.global_step:,}, {why}"
+                    f"what the model says must be finite, however: step {self.global_step:,}, not so for {bad:,} of "
+                    f"{len(out):,} {split} rows; a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
                 )
+            verdict = judge(self.model, out, y)
+            if why := verdict.undefined.get("loss"):
+                raise NonFiniteLoss(f"the loss must be finite, however: step {self.global_step:,}, {split} rows, {why}")
             for name, value in verdict.values.items():
                 key = "train/loss_without_dropout" if (split, name) == ("train", "loss") else f"{split}/{name}"
                 self.log(key, value, prog_bar=key == "val/loss")

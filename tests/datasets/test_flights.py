@@ -145,3 +145,10 @@ def test_two_weather_rows_of_one_hour_are_refused():
     weather = pa.table({"origin": ["A", "A"], "time_hour": ["1", "1"], "temp": [5.0, 7.0]})
     with pytest.raises(DataError, match=r"repeated_key.*1 of 2 rows"):
         flights.beside(weather.select(["origin", "time_hour"]), weather)
+
+
+@installed
+def test_the_weather_is_handed_on_as_it_was_before_the_join(rows):
+    weather = rows.joined["weather.csv"]
+    assert len(weather) == 26_115
+    assert count(pc.greater(weather["wind_speed"], 200)) == 1

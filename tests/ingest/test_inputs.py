@@ -173,3 +173,18 @@ def test_row_56_a_missing_key_is_refused_with_its_rows():
         row_fingerprints(checked, reads)
     (problem,) = caught.value.problems
     assert (problem.code, problem.bad, problem.rows, problem.unit) == ("missing_key", 1, (3,), "line")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0, -1.0, 5.0, 1356998400.0, -62135596800.0, 2.0**53],
+        [-0.0, 7.0],
+        [0.5, 7.0, -2.25, 1e300, 2.0**63, -(2.0**63), 1e-7],
+    ],
+)
+def test_a_number_as_a_key_is_its_decimal_text_whether_all_are_whole_or_not(values):
+    item = Read("n")
+    checked = Schema.of([item]).check(pa.table({"n": values}))
+    texts = [str(int(value)) if value.is_integer() else repr(value) for value in values]
+    assert torch.equal(row_fingerprints(checked, [item]), fingerprints(texts))

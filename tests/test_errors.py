@@ -1,0 +1,109 @@
+"""The grammar of errors: what, where, how many of how many, which, and the key that changes it."""
+
+import pickle
+
+import pytest
+
+from mlp_torch.errors import ConfigError, DataError, ModelError, Problem, UserError, near, quote
+
+
+def test_a_problem_says_everything_it_knows_in_one_line():
+    found = Problem(
+        "out_of_range",
+        "a number is too large",
+        ("a", "b"),
+        1234,
+        5000,
+        (1, 2, 3, 4, 5, 6),
+        ("7", "8"),
+        "data.k",
+        "line",
+    )
+    assert str(found) == (
+        'out_of_range: columns "a", "b": a number is too large; 1,234 of 5,000 rows, lines 1, 2, 3, 4, 5, …; '
+        'e.g. "7", "8"; policy: data.k'
+    )
+
+
+def test_a_problem_that_is_not_about_rows_says_nothing_of_them():
+    assert str(Problem("empty_file", "x.csv is empty")) == "empty_file: x.csv is empty"
+
+
+@pytest.mark.parametrize(
+    ("bad", "rows", "shown"),
+    [
+        (1, (7,), "1 of 9 rows, row 7"),
+        (2, (7, 8), "2 of 9 rows, rows 7, 8"),
+        (3, (7,), "3 of 9 rows, row 7, …"),
+        (3, (), "3 of 9 rows"),
+        (5, (1, 2, 3, 4, 5), "5 of 9 rows, rows 1, 2, 3, 4, 5"),
+        (6, (1, 2, 3, 4, 5), "6 of 9 rows, rows 1, 2, 3, 4, 5, …"),
+    ],
+)
+def test_the_rows_end_in_dots_where_not_all_are_named(bad, rows, shown):
+    assert str(Problem("x", "y", (), bad, 9, rows)) == f"x: y; {shown}"
+
+
+def test_at_most_three_examples_are_shown():
+    assert str(Problem("x", "y", examples=("1", "2", "3", "4"))) == 'x: y; e.g. "1", "2", "3"'
+
+
+def test_a_value_is_cut_and_its_control_characters_are_escaped():
+    assert quote("x" * 101) == '"' + "x" * 100 + '…"'
+    assert quote("x" * 100) == '"' + "x" * 100 + '"'
+    assert quote("東京") == '"東京"'
+    assert quote("a\x00\x1b[31m\n\u202eb") == '"a\\u0000\\u001b[31m\\n\\u202eb"'
+    assert quote('say "no"') == '"say \\"no\\""'
+
+
+def test_a_hostile_column_name_cannot_break_the_line():
+    assert "\n" not in str(Problem("x", "y", ("a\nb",)))
+
+
+def test_near_words_are_named_else_all_that_are_known():
+    assert near("max_epoch", ["max_epochs", "seed"]) == "did you mean max_epochs?"
+    assert near("hours", ["hour", "hour:string", "b"]) == "did you mean hour or hour:string?"
+    assert near("zzz", ["seed", "lr"]) == "known: lr, seed"
+    assert near("zzz", []) == "known: none"
+    assert near("zzz", [f"a{i:02}" for i in range(25)]).endswith("a19, …")
+
+
+def test_all_problems_are_listed_up_to_fifty():
+    problems = [Problem("x", f"number {i}") for i in range(53)]
+    lines = str(DataError(problems)).split("\n")
+    assert lines[:2] == ["x: number 0", "x: number 1"]
+    assert lines[49:] == ["x: number 49", "… and 3 more"]
+    assert len(DataError(problems).to_json()) == 50
+    assert "more" not in str(DataError(problems[:50]))
+
+
+def test_one_problem_needs_no_list():
+    assert DataError(Problem("x", "y")).problems == [Problem("x", "y")]
+
+
+def test_problems_are_plain_values_for_machines():
+    (found,) = DataError(Problem("x", "y", ("a",), 1, 2, (0,), ("v",), "k", "line")).to_json()
+    assert found == {
+        "code": "x",
+        "text": "y",
+        "columns": ("a",),
+        "bad": 1,
+        "total": 2,
+        "rows": (0,),
+        "examples": ("v",),
+        "key": "k",
+        "unit": "line",
+    }
+
+
+def test_an_error_comes_whole_from_another_process():
+    error = DataError([Problem("x", "y", ("a",), 1, 2, (0,)), Problem("z", "w")])
+    back = pickle.loads(pickle.dumps(error))
+    assert back.problems == error.problems
+    assert str(back) == str(error)
+
+
+@pytest.mark.parametrize("kind", [DataError, ConfigError, ModelError])
+def test_each_is_an_error_of_the_user_and_of_python(kind):
+    assert issubclass(kind, UserError)
+    assert issubclass(kind, RuntimeError if kind is ModelError else ValueError)

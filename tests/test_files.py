@@ -1,0 +1,144 @@
+"""Files are there whole or not at all, in the process that dies as in the one that fails."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlp_torch import files
+from mlp_torch.errors import ModelError
+
+
+def test_a_file_is_written_with_its_folders_and_readable_by_all(tmp_path):
+    path = tmp_path / "a" / "b" / "x.txt"
+    files.write_text(path, "naïve 日本\n")
+    assert path.read_bytes() == "naïve 日本\n".encode()
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "x"
+    files.write_text(path, "old")
+
+    def fails(file):
+        file.write(b"half of the ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        files.write(path, fails)
+    assert [item.name for item in tmp_path.iterdir()] == ["x"]
+    assert path.read_text() == "old"
+
+
+def test_ctrl_c_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
+    def interrupted(file):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / "x", interrupted)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x"
+    files.write_text(path, "old")
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom mlp_torch import files\n"
+        "def save(file):\n    file.write(b'new' * 10**6)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "files.write(Path(sys.argv[1]), save)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+def test_content_reaches_the_disk_before_the_name_and_the_name_before_the_return(tmp_path, monkeypatch):
+    calls: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def synced(handle):
+        calls.append("sync folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "sync file")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("rename"), rename(a, b)))
+    files.write_text(tmp_path / "x", "new")
+    assert calls == ["sync file", "rename", "sync folder"]
+
+
+def test_readers_see_the_old_or_the_new_content_while_it_is_written(tmp_path):
+    path = tmp_path / "x"
+    files.write_text(path, "old")
+
+    def save(file):
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+
+    files.write(path, save)
+    assert path.read_text() == "new"
+
+
+def test_json_comes_back_with_its_format(tmp_path):
+    files.write_json(tmp_path / "x.json", {"city": "東京", "n": 1, "nested": {"a": [1.5]}})
+    assert files.read_json(tmp_path / "x.json") == {
+        "format": files.FORMAT,
+        "city": "東京",
+        "n": 1,
+        "nested": {"a": [1.5]},
+    }
+    assert "東京" in (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_without_a_number_is_refused_and_leaves_the_old_file(tmp_path, value):
+    files.write_json(tmp_path / "x.json", {"auroc": 0.7})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "x.json", {"auroc": value})
+    assert files.read_json(tmp_path / "x.json")["auroc"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is damaged"),
+        (b'{"format": 1, "a": ', "is damaged"),
+        (b"\xff\xfe{}", "is damaged"),
+        (b"[" * 100_000, "is damaged"),
+        (b"[1, 2]", "must hold one JSON object, however: list"),
+        (b"{}", "must have format 1, however: format=None"),
+        (b'{"format": 2}', "must have format 1, however: format=2; install the mlp_torch that wrote it"),
+        (b'{"format": "1"}', "must have format 1, however: format='1'"),
+    ],
+)
+def test_json_that_is_damaged_or_of_another_format_is_refused_by_name(tmp_path, content, reason):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ModelError) as error:
+        files.read_json(path)
+    assert str(error.value).startswith(f"{path} {reason}")
+
+
+def test_json_that_is_missing_or_a_folder_is_refused_by_name(tmp_path):
+    with pytest.raises(ModelError, match=r"x\.json is missing"):
+        files.read_json(tmp_path / "x.json")
+    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+        files.read_json(tmp_path)
+
+
+def test_the_checksum_is_that_of_the_content(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert files.sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    (tmp_path / "x").write_bytes(b"x" * 3_000_000)
+    assert files.sha256(tmp_path / "x") == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+
+
+def test_keys_stand_in_the_order_given(tmp_path):
+    files.write_json(tmp_path / "x.json", {"b": 1, "a": 2})
+    assert list(json.loads((tmp_path / "x.json").read_text())) == ["format", "b", "a"]

@@ -1,0 +1,104 @@
+"""The order of rows is a pure function of (seed, epoch), and every row is there once."""
+
+import pytest
+import torch
+
+from mlp_torch.head import Batch
+from mlp_torch.training.batches import GATHERED, Batches, seed_of, select
+
+
+def table(n: int) -> Batch:
+    """Rows that say in every tensor who they are."""
+    row = torch.arange(n)
+    return Batch({"x": row.float().unsqueeze(1), "code": row}, row.double(), row.float(), row)
+
+
+def rows(batches: Batches) -> list[int]:
+    return [row for batch in batches for row in batch.row.tolist()]
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 100])
+@pytest.mark.parametrize("size", [1, 4, 8, 1000])
+def test_every_row_is_there_once_in_as_many_batches_as_promised(n, size):
+    for at in (None, lambda: (0, 0)):
+        batches = Batches(table(n), size, at=at)
+        sizes = [len(batch.y) for batch in batches]
+        assert sorted(rows(batches)) == list(range(n))
+        assert len(sizes) == len(batches)
+        assert sizes[:-1] == [size] * (len(sizes) - 1)
+        assert 0 not in sizes
+
+
+def test_the_parts_of_a_row_stay_together():
+    for batch in Batches(table(100), 8, at=lambda: (0, 0)):
+        for x in (batch.features["x"].squeeze(1), batch.features["code"], batch.y, batch.weight):
+            assert torch.equal(x.long(), batch.row)
+
+
+def test_each_epoch_has_its_own_order_and_the_same_one_each_time():
+    first, second = (Batches(table(100), 8, at=lambda epoch=epoch: (epoch, 0), seed=3) for epoch in (0, 1))
+    assert rows(first) == rows(first)
+    assert rows(first) != rows(second)
+    assert rows(first) != list(range(100))
+
+
+def test_another_seed_gives_another_order():
+    a, b = (Batches(table(100), 8, at=lambda: (0, 0), seed=seed) for seed in (0, 1))
+    assert rows(a) != rows(b)
+
+
+def test_drawing_random_numbers_elsewhere_changes_no_order():
+    batches = Batches(table(100), 8, at=lambda: (0, 0))
+    torch.manual_seed(1)
+    expected = rows(batches)
+    torch.manual_seed(2)
+    torch.rand(3)
+    state = torch.get_rng_state()
+    assert rows(batches) == expected
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("done", [0, 1, GATHERED - 1, GATHERED, GATHERED + 1, 50])
+def test_an_epoch_goes_on_after_the_batches_that_are_done(done):
+    whole = [batch.row.tolist() for batch in Batches(table(203), 4, at=lambda: (2, 0))]
+    rest = [batch.row.tolist() for batch in Batches(table(203), 4, at=lambda: (2, done))]
+    assert rest == whole[done:]
+
+
+def test_an_epoch_that_is_done_gives_no_batch():
+    assert rows(Batches(table(20), 4, at=lambda: (0, 5))) == []
+
+
+def test_the_position_is_asked_for_when_batches_are_and_not_before():
+    place = [0, 0]
+    batches = Batches(table(20), 4, at=lambda: (place[0], place[1]))
+    place[1] = 3
+    assert len(rows(batches)) == 8
+
+
+def test_a_batch_size_below_one_is_refused():
+    with pytest.raises(ValueError, match="batch_size must be at least 1, however: batch_size=0"):
+        Batches(table(3), 0)
+
+
+def test_rows_are_selected_by_index_and_by_slice():
+    index = torch.tensor([4, 0])
+    assert select(table(5), index).features["code"].tolist() == [4, 0]
+    assert select(table(5), slice(1, 3)).y.tolist() == [1.0, 2.0]
+
+
+def test_seeds_fit_into_63_bits_and_neighbours_share_no_pattern():
+    seeds = [seed_of(0, epoch, batch) for epoch in range(30) for batch in range(30)]
+    assert len(set(seeds)) == 900
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert seed_of(1, 2) != seed_of(2, 1)
+    ones = torch.tensor([[seed >> bit & 1 for bit in range(63)] for seed in seeds]).double().mean(dim=0)
+    assert ((ones - 0.5).abs() < 0.1).all()  # 6 standard deviations
+
+
+def test_a_loader_keeps_no_state_so_that_none_can_get_out_of_step():
+    batches = Batches(table(20), 4, at=lambda: (0, 0))
+    next(iter(batches))
+    assert batches.state_dict() == {}
+    batches.load_state_dict({"position": 3})
+    assert len(rows(batches)) == 20
