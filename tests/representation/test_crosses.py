@@ -113,3 +113,17 @@ def test_buckets_fill_evenly() -> None:
 def test_impossible_crosses_are_refused(parts: list[str], options: dict[str, int], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Crossed(list(parts), **options)
+
+
+class Quartile(Bucketized):
+    """A part of a user's own that reads a size which `resize` sets."""
+
+    def part(self, inputs: dict[str, Tensor]) -> Tensor:
+        return self.encode(inputs) + 1000 * self.codes
+
+
+def test_parts_have_their_sizes_before_the_cross_looks_at_its_rows() -> None:
+    column = Crossed([Quartile("n", buckets=4), "a"], buckets=5)
+    column.fit(Sample(LETTERS, torch.zeros(5), lambda read: []))
+    column.resize()
+    assert column.seen.nonzero().squeeze(1).tolist() == sorted(set(column.encode(LETTERS).tolist()))
