@@ -105,5 +105,9 @@ class ConfigError(UserError, ValueError):
     """A configuration that cannot be built: an unknown key, a mistyped argument, values that contradict each other."""
 
 
+class MissingExtra(ConfigError):
+    """A package of an extra that is not installed; the text says how to get it."""
+
+
 class ModelError(UserError, RuntimeError):
     """A model's or run's files that are missing, damaged, of another format, or that disagree with what was trained."""

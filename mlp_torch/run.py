@@ -21,6 +21,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.build import calibrate, load_best, ship, single
 from mlp_torch.configuration import built
+from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
 from mlp_torch.model import Model
 from mlp_torch.responsible.baselines import constant
@@ -112,7 +113,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
     """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
     head = task.model.head
     report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
-    rivals = {name: built(rival) for name, rival in cfg.baseline.items() if rival is not None}
+    rivals, report.notes = competitors(cfg)
     for rival in rivals.values():
         report.notes += rival.fit(head, data.tables)
     for split in ("val", "test"):
@@ -126,6 +127,18 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
         found = predictions(task, data, split, out)
         files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
     return report
+
+
+def competitors(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
+    """What the report sets beside the model, and what is left out because its package is not installed."""
+    rivals, notes = {}, []
+    for name, rival in cfg.baseline.items():
+        try:
+            if rival is not None:
+                rivals[name] = built(rival)
+        except MissingExtra as error:
+            notes.append(f"{name} left out: {error}")
+    return rivals, notes
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from mlp_torch.configuration import check_targets, composed
 from mlp_torch.verbs.init import main
-from mlp_torch.verbs.init_yaml import joined
+from mlp_torch.proposal.yaml import joined
 
 EXPERIMENT = Path("configs/experiment/mine.yaml")
 DRAW = np.random.default_rng(0)

@@ -6,8 +6,10 @@
 - `schema`: all fields of a model, saved with it as `schema.json`; the one validator's face.
 - `checks`: the one validator: every rule, every problem, every count.
 - `cells`: one Arrow column read as numbers, strings or times.
+- `notice`: what is legal but suspicious, in sentences.
 - `times`: the one ISO form of a time, parsed on bytes.
 - `inputs`: rows -> Arrow, checked Arrow -> tensors, row identity.
 - `scripted`: the same ingestion in TorchScript, inside `model.pt`.
-- `fingerprint`: 64-bit fingerprints of strings.
+- `fingerprint`: 64-bit fingerprints of strings, buckets and crosses.
+- `farmhash`: the hash itself, over bytes.
 """

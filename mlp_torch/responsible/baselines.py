@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.errors import DataError, MissingExtra, Problem
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model
 from mlp_torch.responsible.tables import Factor, Table, factor, flat, is_category, join, matrix, tabulate
@@ -136,12 +136,12 @@ class Trees:
         patience: trees without gain on validation rows before it stops.
 
     Raises:
-        ConfigError: if LightGBM is not installed.
+        MissingExtra: if LightGBM is not installed.
     """
 
     def __init__(self, *, seed: int = 0, num_threads: int = 0, rounds: int = 2000, patience: int = 50):
         if find_spec("lightgbm") is None:
-            raise ConfigError("trees need LightGBM: pip install 'mlp_torch[trees]', or leave out the baseline `trees`")
+            raise MissingExtra("boosted trees need LightGBM: pip install 'mlp_torch[trees]'")
         self.options = {"seed": seed, "num_threads": num_threads, "deterministic": True, "force_row_wise": True}
         self.rounds, self.patience = rounds, patience
 
