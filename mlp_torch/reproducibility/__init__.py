@@ -1,1 +1,5 @@
-"""Reproducibility (ch. 6): the same rows, features and splits, for ever."""
+"""Reproducibility (ch. 6): the same rows, features and splits, for ever.
+
+- split: which rows are for what, by time, by fingerprint, by a column
+- transform: all columns' conversion of inputs to features, a part of the model
+"""
