@@ -9,8 +9,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from mlp_torch.configuration import check_targets, composed
-from mlp_torch.verbs.init import main
 from mlp_torch.proposal.yaml import joined
+from mlp_torch.verbs.init import main
 
 EXPERIMENT = Path("configs/experiment/mine.yaml")
 DRAW = np.random.default_rng(0)
