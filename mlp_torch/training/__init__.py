@@ -1,6 +1,7 @@
 """Training (ch. 4): the Lightning side.
 
 - data: `Data`, from a source to encoded tables
+- counts: what happened to the rows, in sentences
 - batches: slices of a permutation of a table
 - task: `Task`, the LightningModule
 - checkpoints: best and last, whole or not there

@@ -25,9 +25,9 @@ from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
+from mlp_torch.training.counts import sentences
 
 ROWS = 65536  # encoded at a time
-MOST_MISSING = 5  # fields named in a note
 
 
 class Data(LightningDataModule):
@@ -59,6 +59,8 @@ class Data(LightningDataModule):
         seed: int = 0,
     ):
         super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, however: {batch_size=}")
         self.source, self.transform, self.target, self.split = source, Transform(columns), target, split
         self.key, self.policies, self.batch_size, self.seed = list(key), dict(fields or {}), batch_size, seed
         self.tables: dict[str, Batch] = {}
@@ -85,7 +87,7 @@ class Data(LightningDataModule):
                 restore(self.target, part(state, "target."))
                 restore(self.transform, part(state, "transform."))
             with numbered(checked):
-                y = self.labelled(inputs)
+                y = labelled(self.target, inputs)
             if state is None:
                 self.transform.fit(Sample(seen, y[train], words))
             self.schema = self.schema.subset(self.transform.reads).learn(seen, words)
@@ -135,16 +137,6 @@ class Data(LightningDataModule):
         kinds = {read.field: read for read in reversed(needed)}
         return [kinds.get(field, Read(field, "string")) for field in self.key]
 
-    def labelled(self, inputs: Inputs) -> Tensor:
-        """The target of every row, (N,) float64."""
-        y = self.target.encode(inputs)
-        if bad := int(y.isnan().sum()):
-            fields = tuple(read.field for read in self.target.reads.values())
-            rows = tuple(y.isnan().nonzero().squeeze(1)[:MAX_ROWS].tolist())
-            key = f"data.fields.{fields[0]}.missing=drop"
-            raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
-        return y
-
     def fill_tables(self, inputs: Inputs, y: Tensor, index: Tensor, checked: Checked) -> None:
         """Encodes all rows by the scripted Transform and sets a table and the keys for each split."""
         transform = script(self.transform)
@@ -178,26 +170,7 @@ class Data(LightningDataModule):
 
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
-        sizes = ", ".join(f"{name} {count:,}" for name, count in self.counts["splits"].items())
-        lines = [f"{self.counts['used']:,} of {self.counts['read']:,} rows used: {sizes}"]
-        lines += [f"dropped {count:,} rows: {reason}" for reason, count in self.counts["dropped"].items()]
-        lines += [f"changed {count:,} cells: {what}" for what, count in self.counts["changed"].items()]
-        if missing := self.counts["missing"]:
-            most = sorted(missing.items(), key=lambda item: -item[1])
-            listed = ", ".join(f"{name} {count:,}" for name, count in most[:MOST_MISSING])
-            lines.append(
-                f"missing cells: {listed}"
-                + (f", {len(most) - MOST_MISSING} more fields" if len(most) > MOST_MISSING else "")
-            )
-        for name, table in self.counts.get("joined", {}).items():
-            lines += [
-                f"{name}: {count:,} of {table['read']:,} rows: {what}" for what, count in table["changed"].items()
-            ]
-        for split, found in self.counts["unseen"].items():
-            lines += [
-                f"{split}: {n:,} rows hold a category of {name} that training never showed" for name, n in found.items()
-            ]
-        return lines + self.warnings
+        return [*sentences(self.counts), *self.warnings]
 
     def train_dataloader(self) -> Batches:
         return Batches(self.tables["train"], self.batch_size, at=self.position, seed=self.seed)
@@ -228,6 +201,17 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def labelled(target: Target, inputs: Inputs) -> Tensor:
+    """The target of every row, (N,) float64."""
+    y = target.encode(inputs)
+    if bad := int(y.isnan().sum()):
+        fields = tuple(read.field for read in target.reads.values())
+        rows = tuple(y.isnan().nonzero().squeeze(1)[:MAX_ROWS].tolist())
+        key = f"data.fields.{fields[0]}.missing=drop"
+        raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
+    return y
 
 
 @contextmanager
