@@ -74,7 +74,10 @@ class Report:
         """What the figures say, in sentences; trees that win are named first."""
         said = []
         if won := self.wins("trees", "model", "test"):
-            said.append(f"Boosted trees win on test by {', '.join(won)}.")
+            rest = self.wins("model", "trees", "test")
+            said.append(
+                f"Boosted trees win on test by {', '.join(won)}{'; the model by ' * bool(rest)}{', '.join(rest)}."
+            )
         elif self.compared("trees", "model", "test").keys() - {"loss"}:
             said.append("The model is at least as good as boosted trees on test by every metric.")
         for contender in self.values:

@@ -27,9 +27,11 @@ def test_trees_that_win_are_named_with_the_figures():
     ]
 
 
-def test_trees_that_win_by_one_metric_are_named_by_it_alone():
+def test_trees_that_win_by_one_metric_are_named_beside_what_the_model_wins_by():
     mixed = {"loss": 0.6, "auroc": 0.71, "log_loss": 0.6}
-    assert report(model=MODEL, trees=mixed).findings() == ["Boosted trees win on test by auroc (0.71 against 0.7)."]
+    assert report(model=MODEL, trees=mixed).findings() == [
+        "Boosted trees win on test by auroc (0.71 against 0.7); the model by log_loss (0.5 against 0.6)."
+    ]
 
 
 @pytest.mark.parametrize("trees", [WORSE, MODEL])
