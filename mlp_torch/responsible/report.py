@@ -75,9 +75,8 @@ class Report:
         said = []
         if won := self.wins("trees", "model", "test"):
             rest = self.wins("model", "trees", "test")
-            said.append(
-                f"Boosted trees win on test by {', '.join(won)}{'; the model by ' * bool(rest)}{', '.join(rest)}."
-            )
+            beside = f"; the model by {', '.join(rest)}" if rest else ""
+            said.append(f"Boosted trees win on test by {', '.join(won)}{beside}.")
         elif self.compared("trees", "model", "test").keys() - {"loss"}:
             said.append("The model is at least as good as boosted trees on test by every metric.")
         for contender in self.values:
