@@ -3,9 +3,12 @@
 One model out of fitted columns, the best checkpoint, calibration, and the folder that is shipped.
 """
 
+import logging
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from mlp_torch.head import Head
@@ -59,3 +62,19 @@ def ship(task: Task, data: Data, folder: Path, *, name: str, metrics: Mapping[st
         metrics=metrics,
         data=data.fingerprint,
     )
+
+
+def without_advice() -> None:
+    """Silences what Lightning advises for loaders that are no slices of a table, and what it does with torch itself."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for advice in (
+        ".*does not have many workers.*",  # a batch is a slice: workers would copy it
+        ".*Checkpoint directory .* exists and is not empty.*",  # resume writes where it was
+        ".*number of training batches .* is smaller than the logging interval.*",  # small tables
+        ".*torch.jit.*",  # see mlp_torch/script.py
+        ".*LeafSpec.*",  # Lightning's own use of a deprecated name of torch
+    ):
+        warnings.filterwarnings("ignore", message=advice)
+    # deterministic mode fills memory that nobody reads before it is written: half of a step's time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

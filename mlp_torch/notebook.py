@@ -3,7 +3,7 @@
 >>> import pandas as pd
 >>> frame = pd.DataFrame({"id": range(400), "x": range(400), "y": ["low"] * 200 + ["high"] * 200})
 >>> data = Data(Frame(frame), {"x": Scaled("x")}, Category("y"), ByFingerprint(["id"]), batch_size=32).prepare()
->>> fitted = fit(data, head=Binary, epochs=2)
+>>> fitted = fit(data, head=Binary, epochs=2, progress_bar=False)
 >>> sorted(fitted.evaluate("test"))[:2]
 ['accuracy', 'auroc']
 """
@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mlp_torch.backbone.mlp import MLP
-from mlp_torch.build import calibrate, load_best, ship, single
+from mlp_torch.build import calibrate, load_best, ship, single, without_advice
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -96,6 +96,7 @@ def fit(
     epochs: int = 20,
     patience: int = 3,
     seed: int = 0,
+    progress_bar: bool = True,
 ) -> Fitted:
     """Trains until the validation loss has not fallen for some epochs, and keeps the best weights.
 
@@ -107,7 +108,9 @@ def fit(
         epochs: at most.
         patience: epochs without a lower validation loss before training stops.
         seed: of weights, dropout and the order of rows.
+        progress_bar: whether to show one.
     """
+    without_advice()
     torch.manual_seed(seed)
     model = single(data, backbone or partial(MLP, hidden=[256, 128], dropout=0.2), head)
     task = Task(data.transform, data.target, model, optimizer=optimizer, seed=seed)
@@ -115,6 +118,7 @@ def fit(
         trainer = lightning.Trainer(
             max_epochs=epochs,
             logger=False,
+            enable_progress_bar=progress_bar,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             plugins=[AtomicFiles()],

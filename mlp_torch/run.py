@@ -5,7 +5,6 @@ RUN/  config.yaml  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  
 
 import logging
 import time
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import calibrate, load_best, ship, single
+from mlp_torch.build import calibrate, load_best, ship, single, without_advice
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
@@ -190,17 +189,7 @@ def look(cfg: DictConfig) -> str:
 
 
 def quiet() -> None:
-    """One line a message from us, and none of Lightning's advice that does not fit batches that are slices."""
+    """One line a message from us, and no advice that does not fit."""
     logging.basicConfig(format="%(message)s")
     log.setLevel(logging.INFO)
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for advice in (
-        ".*does not have many workers.*",  # a batch is a slice: workers would copy it
-        ".*Checkpoint directory .* exists and is not empty.*",  # resume writes where it was
-        ".*number of training batches .* is smaller than the logging interval.*",
-        ".*torch.jit.*",
-        ".*LeafSpec.*",  # Lightning's own use of a deprecated name of torch
-    ):
-        warnings.filterwarnings("ignore", message=advice)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # half of a step's time, for nothing: nobody reads it
+    without_advice()
