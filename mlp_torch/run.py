@@ -77,6 +77,7 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 
 def build(cfg: DictConfig, data: Data) -> Model:
     """The model that the configuration names, of as many members as it asks for."""
+    torch.set_num_threads(cfg.threads)
     torch.manual_seed(cfg.seed)  # whatever was drawn before
     backbone, head = built(cfg.backbone), built(cfg.head)
     model: Model = built(cfg.model)(build=lambda: single(data, backbone, head))

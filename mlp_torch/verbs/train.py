@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> int:
         folder = Path(chosen.config_dir) if chosen.config_dir else None
         for overrides in sweeps(chosen.overrides) if chosen.multirun else [chosen.overrides]:
             cfg = composed(overrides, folder)
+            check_switches(cfg)
             check_targets(cfg)
-            check_name(cfg)
     sys.argv = [sys.argv[0], *arguments]
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
     return 0
@@ -54,8 +54,11 @@ def parsed(arguments: list[str]) -> Namespace:
     return chosen
 
 
-def check_name(cfg: DictConfig) -> None:
-    """Refuses a name that can be no folder and no part of a URL."""
+def check_switches(cfg: DictConfig) -> None:
+    """Refuses a name that can be no folder and no part of a URL, and a seed or threads that are no count."""
+    for key, least in (("seed", 0), ("threads", 1)):
+        if type(cfg[key]) is not int or cfg[key] < least:
+            raise ConfigError(f"{key} must be a whole number of at least {least}, however: {key}={cfg[key]}")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(cfg.name)):
         raise ConfigError(f"name must be made of letters, digits, _ . and -, however: name={cfg.name}")
 

@@ -268,3 +268,10 @@ def test_a_run_that_is_stopped_tells_how_to_go_on_and_does(tmp_path, number):
     code, output = run(more, tmp_path)
     assert code == 0, output
     assert (latest / "model" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("text", ["seed=-1", "seed=one", "threads=0", "threads=1.5", "seed=true"])
+def test_a_seed_or_threads_that_are_no_count_are_refused(text):
+    key = text.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"{key} must be a whole number of at least"):
+        main([text])
