@@ -22,6 +22,8 @@ def main(argv: list[str] | None = None) -> int:
         print(USAGE + "\n\n`mlp_torch VERB --help` tells more.")
         return 0 if arguments else 2
     verb, *rest = arguments
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # columns and heads of one's own lie beside the configuration that names them
     if verb not in VERBS:
         print(f"mlp_torch: no such verb: {verb}; {near(verb, VERBS)}", file=sys.stderr)
         return 2

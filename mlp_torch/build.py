@@ -50,8 +50,8 @@ def calibrate(task: Task, data: Data) -> None:
         task.model.calibrate(outputs(task, table), table.y, table.weight)
 
 
-def ship(task: Task, data: Data, folder: Path, *, name: str, metrics: Mapping[str, float]) -> Path:
-    """Exports the model's folder."""
+def ship(task: Task, data: Data, folder: Path, *, name: str, metrics: Mapping[str, float], config: str = "") -> Path:
+    """Exports the model's folder; `config` is the YAML that `evaluate` builds target and metrics from."""
     train = data.tables["train"]
     return export(
         ServingFunction(data.schema, data.transform, task.model, name=name),
@@ -61,6 +61,7 @@ def ship(task: Task, data: Data, folder: Path, *, name: str, metrics: Mapping[st
         constant=task.model.constant(train.y, train.weight),
         metrics=metrics,
         data=data.fingerprint,
+        config=config,
     )
 
 
@@ -78,3 +79,8 @@ def without_advice() -> None:
         warnings.filterwarnings("ignore", message=advice)
     # deterministic mode fills memory that nobody reads before it is written: half of a step's time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def accelerator(asked: str) -> str:
+    """`auto` is CUDA where there is one, else the CPU: raw values are float64, which Apple's MPS lacks."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked

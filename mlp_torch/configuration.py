@@ -80,6 +80,11 @@ def options(folder: Path | None) -> dict[str, set[str]]:
     return found
 
 
+def opened(text: str) -> str:
+    """An override of `data.fields`, whose keys are a user's own fields, as one that may add its key (Hydra's `++`)."""
+    return f"++{text}" if text.startswith("data.fields.") else text
+
+
 def key_of(text: str) -> str:
     """`seed` of `seed=7`."""
     return text.partition("=")[0].lstrip("+~").removeprefix("/")

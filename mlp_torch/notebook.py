@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mlp_torch.backbone.mlp import MLP
-from mlp_torch.build import calibrate, load_best, ship, single, without_advice
+from mlp_torch.build import accelerator, calibrate, load_best, ship, single, without_advice
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -117,6 +117,7 @@ def fit(
     with TemporaryDirectory() as folder:
         trainer = lightning.Trainer(
             max_epochs=epochs,
+            accelerator=accelerator("auto"),
             logger=False,
             enable_progress_bar=progress_bar,
             enable_model_summary=False,

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import calibrate, load_best, ship, single, without_advice
+from mlp_torch.build import accelerator, calibrate, load_best, ship, single, without_advice
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
@@ -46,15 +46,16 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     trainer = build_trainer(cfg, folder, logger)
     trainer.fit(task, data, ckpt_path=folder / "checkpoints" / LAST if checkpoint else None, weights_only=True)
     trained = time.perf_counter()
+    log.info("trained; now the baselines, the report and the export")
     epoch = load_best(task, folder / "checkpoints")
     calibrate(task, data)
     report = evaluate(cfg, task, data, folder)
     report.notes += epoch_notes(epoch, trainer)
-    metrics = report.flat() | {"epoch": epoch, "seconds": round(trained - started, 1)}
+    metrics = report.flat() | {"epoch": epoch + 1, "seconds": round(trained - started, 1)}
     log_closing(logger, cfg, task, data, metrics)
     files.write_json(folder / "metrics.json", metrics)
-    files.write_text(folder / "model" / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))  # for evaluate
-    ship(task, data, folder / "model", name=cfg.name, metrics=metrics)
+    config = OmegaConf.to_yaml(cfg, resolve=True)
+    ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config)
     report.notes.append(f"{metrics['seconds']} s to prepare and train, {time.perf_counter() - started:.1f} s in all")
     return report
 
@@ -62,13 +63,20 @@ def train(cfg: DictConfig, folder: Path) -> Report:
 def last_checkpoint(folder: Path) -> dict[str, Any] | None:
     """What a run that was stopped left; None where it had not come to a checkpoint."""
     path = folder / "checkpoints" / LAST
-    return read(path) if path.exists() else None
+    if not path.exists():
+        return None
+    checkpoint = read(path)
+    if any(state.get("best_model_path") for state in checkpoint["callbacks"].values()):
+        read(path.with_name("best.ckpt"))  # without it the run could not end: better to say so before it trains on
+    return checkpoint
 
 
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data: Data = built(cfg.data)
     data.prepare(checkpoint and checkpoint["state_dict"])
+    if checkpoint:
+        data.load_state_dict(checkpoint[type(data).__qualname__])  # refuses rows that have changed
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
@@ -98,7 +106,12 @@ def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightni
     callbacks = [built(callback) for callback in wanted.values()]
     refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
     trainer: lightning.Trainer = built(
-        cfg.trainer, refused=refused, callbacks=callbacks, logger=logger, plugins=[AtomicFiles()]
+        cfg.trainer,
+        refused=refused,
+        accelerator=accelerator(cfg.trainer.accelerator),
+        callbacks=callbacks,
+        logger=logger,
+        plugins=[AtomicFiles()],
     )
     return trainer
 
@@ -146,15 +159,19 @@ def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
     """Key, target, what was predicted and the loss of each row of a split."""
     table = data.tables[split]
     losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
-    columns: dict[str, Any] = {**data.keys[split], "target": table.y.numpy()}
+    columns: dict[str, Any] = {"target": table.y.numpy()}
     for name, value in task.model.predict(out).items():
         columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
-    return pa.table({**columns, "loss": losses.numpy()})
+    columns["loss"] = losses.numpy()
+    keys = {f"key_{name}" if name in columns else name: values for name, values in data.keys[split].items()}
+    return pa.table({**keys, **columns})
 
 
 def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
     """Where the best epoch lies; at either end it says that the run could be better."""
     last = trainer.current_epoch - 1
+    if last <= 0:
+        return []
     if epoch == 0:
         return [f"WARNING: the best epoch is the first of {last + 1}: lower optimizer.lr or add dropout."]
     if epoch >= last:

@@ -28,7 +28,7 @@ class MLP(nn.Module):
         layers: list[nn.Module] = []
         d = sum(widths.values())
         for width in hidden:
-            layers += [nn.Linear(d, width), nn.ReLU(), nn.Dropout(dropout)]
+            layers += [nn.Linear(d, width), nn.ReLU(), nn.Dropout(float(dropout))]  # TorchScript takes no int here
             d = width
         self.layers = nn.Sequential(*layers)
         self.d_out = d

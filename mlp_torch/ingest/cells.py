@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.reads import Kind
-from mlp_torch.ingest.times import wall_seconds
+from mlp_torch.ingest.times import FIRST, LAST, wall_seconds
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -167,8 +167,14 @@ def times(array: pa.Array, field: Field) -> Cells:
     if pa.types.is_date(kind):
         array, kind = array.cast(pa.timestamp("ms")), pa.timestamp("ms")
     if pa.types.is_timestamp(kind):
-        return refused(array, "aware_time", "time") if kind.tz is not None else Cells(clock(array), {}, {})
-    return measured(array, field) if is_number(kind) else refused(array, "wrong_type", "time")
+        return refused(array, "aware_time", "time") if kind.tz is not None else in_calendar(Cells(clock(array), {}, {}))
+    return in_calendar(measured(array, field)) if is_number(kind) else refused(array, "wrong_type", "time")
+
+
+def in_calendar(cells: Cells) -> Cells:
+    """Seconds outside the years 1 to 9999 are no time: they are milliseconds, as a rule."""
+    beyond = np.isfinite(cells.values) & ((cells.values < FIRST) | (cells.values > LAST))
+    return Cells(np.where(beyond, np.nan, cells.values), {**cells.bad, "not_a_time": beyond}, cells.changed)
 
 
 def clock(array: pa.Array) -> Floats:

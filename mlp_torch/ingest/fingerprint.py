@@ -103,7 +103,10 @@ def arrow_fingerprints(array: pa.Array | pa.ChunkedArray, *, field: str = "") ->
     encoded = array if pa.types.is_dictionary(array.type) else _large(array).dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()  # one dictionary for all chunks
-    table = torch.cat([torch.zeros(1, dtype=torch.int64), _hash(_large(encoded.dictionary), field)])
+    words = _valid(_large(encoded.dictionary), field)
+    # a row's few words go through the memo: as tensor operations they would take longer than the whole model
+    found = _remembered(words.to_pylist(), field) if len(words) <= SMALL else _hash(words, field)
+    table = torch.cat([torch.zeros(1, dtype=torch.int64), found])
     places = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy() + 1
     return table[torch.from_numpy(places)]
 
@@ -139,14 +142,19 @@ def _large(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return array.cast(pa.large_string())
 
 
-def _hash(words: pa.LargeStringArray, field: str) -> Tensor:
-    """(W,) fingerprints of Arrow strings as they stand in the buffers; null -> 0."""
-    columns = (field,) if field else ()
+def _valid(words: pa.LargeStringArray, field: str) -> pa.LargeStringArray:
+    """The same strings, if all are UTF-8."""
     try:
         words.validate(full=True)
     except pa.ArrowInvalid:
-        raise DataError(Problem("invalid_unicode", "bytes that are no UTF-8", columns)) from None
-    if len(words) == 0:
+        raise DataError(Problem("invalid_unicode", "bytes that are no UTF-8", (field,) if field else ())) from None
+    return words
+
+
+def _hash(words: pa.LargeStringArray, field: str) -> Tensor:
+    """(W,) fingerprints of Arrow strings as they stand in the buffers; null -> 0."""
+    columns = (field,) if field else ()
+    if len(_valid(words, field)) == 0:
         return torch.zeros(0, dtype=torch.int64)
     _, offsets, data = words.buffers()
     ends = torch.tensor(np.frombuffer(offsets, np.int64)[words.offset : words.offset + len(words) + 1])

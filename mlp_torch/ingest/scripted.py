@@ -16,7 +16,7 @@ from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import scripted_fingerprints
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
-from mlp_torch.ingest.times import wall_seconds
+from mlp_torch.ingest.times import FIRST, LAST, wall_seconds
 
 Strings = dict[str, list[str | None]]
 
@@ -41,6 +41,8 @@ class Reader(nn.Module):
         self.lenient = policy.invalid == "missing"
         self.lowest, self.highest, self.range = policy.lowest, policy.highest, policy.range
         self.bounded = policy.bounded and read.kind == "number"
+        if read.kind == "time":  # seconds outside the calendar are milliseconds, as a rule
+            self.lowest, self.highest, self.range, self.bounded = float(FIRST), float(LAST), "years 1 to 9999", True
         # Buffers without dimensions, not `x.device`: a frozen graph moves buffers with map_location, but keeps a
         # device that it has read as the constant it was.
         self.register_buffer("float64", torch.zeros((), dtype=torch.float64), persistent=False)

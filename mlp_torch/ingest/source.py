@@ -43,6 +43,7 @@ class Rows(NamedTuple):
         decimal: the decimal mark of numbers in text.
         joined: tables that were joined in, as they were before, by name: faults in rows of them that meet no row of
             `table` are counted.
+        strict: whether a column that nobody reads is an error.
     """
 
     table: pa.Table
@@ -51,6 +52,7 @@ class Rows(NamedTuple):
     name: str
     decimal: str = "."
     joined: Mapping[str, pa.Table] = MappingProxyType({})
+    strict: bool = False
 
 
 class Source(Protocol):
@@ -79,10 +81,11 @@ class Parquet:
 
     Args:
         path: the file.
+        strict: whether a column that nobody reads is an error.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, *, strict: bool = False):
+        self.path, self.strict = Path(path), strict
 
     def read(self) -> Rows:
         """Raises DataError: `no_file`, `empty_file`, `damaged_file`."""
@@ -95,7 +98,7 @@ class Parquet:
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(Problem("damaged_file", f"{self.path} cannot be read as Parquet: {reason}")) from None
-        return Rows(table, "row", 0, str(self.path))
+        return Rows(table, "row", 0, str(self.path), strict=self.strict)
 
 
 class Csv:
@@ -107,6 +110,7 @@ class Csv:
         encoding: of the file's text.
         decimal: the decimal mark of numbers, "." or ",".
         max_cell_bytes: the longest cell, in UTF-8.
+        strict: whether a column that nobody reads is an error.
     """
 
     def __init__(
@@ -117,6 +121,7 @@ class Csv:
         encoding: str = "utf8",
         decimal: str = ".",
         max_cell_bytes: int = 65536,
+        strict: bool = False,
     ):
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
             raise ConfigError(f"data.source.delimiter must be one ASCII character, however: {delimiter!r}")
@@ -124,7 +129,7 @@ class Csv:
             raise ConfigError(f"data.source.decimal must be '.' or ',' and no delimiter, however: {decimal!r}")
         if max_cell_bytes < 1:
             raise ConfigError(f"data.source.max_cell_bytes must be at least 1, however: {max_cell_bytes}")
-        self.path, self.delimiter, self.decimal = Path(path), delimiter, decimal
+        self.path, self.delimiter, self.decimal, self.strict = Path(path), delimiter, decimal, strict
         self.encoding, self.max_cell_bytes = encoding_of(encoding), max_cell_bytes
 
     def read(self) -> Rows:
@@ -143,7 +148,7 @@ class Csv:
         if not len(table):
             raise DataError(Problem("no_rows", f"{self.path} has a header and 0 rows"))
         self.check_sizes(table, unit, first)
-        return Rows(table, unit, first, str(self.path), self.decimal)
+        return Rows(table, unit, first, str(self.path), self.decimal, strict=self.strict)
 
     def utf8(self, content: bytes) -> bytes:
         """The content in UTF-8, without a byte order mark and blank lines at the end."""

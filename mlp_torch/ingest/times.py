@@ -77,6 +77,9 @@ def days_since_1970(year: int, month: int, day: int) -> int:
     return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
 
 
+FIRST, LAST = -62135596800, 253402300799  # 0001-01-01T00:00:00 and 9999-12-31T23:59:59 in seconds since 1970
+
+
 def iso(seconds: float) -> str:
     """The text of a time, to the second below."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds // 1)).replace(tzinfo=None).isoformat()

@@ -79,12 +79,12 @@ class Transform(nn.Module):
         return features
 
     @torch.jit.export
-    def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By column, which rows hold a category that training never showed: (B,) bool."""
+    def unseen(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """By column of features, which rows hold a category that training never showed: (B,) bool."""
         rows: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             if column.unknown >= 0:  # type: ignore[operator]
-                rows[name] = column.encode(inputs) == column.unknown  # type: ignore[operator]
+                rows[name] = torch.eq(features[name], column.unknown)  # type: ignore[arg-type]
         return rows
 
 

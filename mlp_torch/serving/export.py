@@ -80,7 +80,7 @@ class ServingFunction(nn.Module):
     @torch.jit.export
     def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """By column, the rows whose category training never showed: (B,) bool."""
-        return self.transform.unseen(inputs)
+        return self.transform.unseen(self.transform(inputs))
 
     @torch.jit.export
     def readable(self, predictions: dict[str, Tensor]) -> dict[str, list[str]]:
@@ -101,6 +101,7 @@ def export(
     constant: Tensor,
     metrics: Mapping[str, float],
     data: str,
+    config: str = "",
 ) -> Path:
     """Writes a model's folder, loads it again and refuses to hand out a model that disagrees with what was trained.
 
@@ -112,11 +113,15 @@ def export(
         constant: the best `out` that looks at no feature, (n,).
         metrics: of the closing report.
         data: fingerprint of the data.
+        config: the run's configuration as YAML, for later evaluation; empty = none.
 
     Raises:
         ModelError: if the saved graph answers otherwise than the modules on the probe rows, or with NaN.
     """
-    (folder / "manifest.json").unlink(missing_ok=True)  # until the new one is there, the folder is no model
+    for name in ("manifest.json", "config.yaml"):  # until the new manifest is there, the folder is no model
+        (folder / name).unlink(missing_ok=True)
+    if config:
+        files.write_text(folder / "config.yaml", config)
     scripted = script(serving.eval())
     frozen = torch.jit.freeze(scripted, preserved_attrs=[*METHODS, "names", "name"], optimize_numerics=False)
     files.write(folder / "model.pt", lambda file: torch.jit.save(frozen, file))

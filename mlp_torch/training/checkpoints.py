@@ -3,6 +3,7 @@
 A checkpoint is read with `weights_only=True`: no code in it is ever run.
 """
 
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from mlp_torch import files
@@ -58,6 +59,20 @@ def read(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best score of a run whose folder was moved; Lightning forgets it, and takes any next epoch for best."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        here = Path(str(self.dirpath))
+        paths = {
+            key: str(here / Path(state_dict[key]).name)
+            for key in ("best_model_path", "kth_best_model_path", "last_model_path")
+            if state_dict.get(key)
+        }
+        kept = {str(here / Path(path).name): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": kept, "dirpath": self.dirpath})
+
+
 class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt`: after every n steps and at the end of each epoch, after all that validation changes.
 
@@ -82,7 +97,11 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int
     ) -> None:
-        if (at + 1) % self.every == 0 and at + 1 < trainer.num_training_batches:
+        done = at + 1
+        whole = done % trainer.accumulate_grad_batches == 0  # gradients in hand are in no checkpoint
+        # on resume Lightning would take a validation that comes next for done
+        validates = done % (trainer.val_check_batch or math.inf) == 0
+        if done % self.every == 0 and whole and not validates and done < trainer.num_training_batches:
             trainer.save_checkpoint(self.path)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -93,4 +112,4 @@ class StopEarly(EarlyStopping):
     """Early stopping that a resumed run remembers: one that had stopped does not train on."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+        trainer.should_stop = trainer.should_stop or self.wait_count >= max(self.patience, 1)

@@ -102,30 +102,22 @@ class Data(LightningDataModule):
             if read.field in columns:
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
+        schema = Schema.of(self.reads(), self.policies)  # before anything is read: it refuses mistyped policies
         rows = self.source.read()
-        self.schema = Schema.of(self.reads(), self.policies)
+        self.schema = replace(schema, strict=rows.strict)
         checked = self.schema.check(rows.table, unit=rows.unit, first=rows.first, decimal=rows.decimal, training=True)
-        self.counts = dict(checked.counts) | ({"joined": self.joined(rows)} if rows.joined else {})
+        self.counts = dict(checked.counts)
+        if rows.joined:
+            own = [read for read in self.reads() if read.field in columns]
+            self.counts["joined"] = faults(rows, own, self.policies)
+            {"joined": faults(rows, [r for r in self.reads() if r.field in columns], self.policies)}
+            if rows.joined
+            else {}
+        )
         # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
         arrays = {read.key: checked.arrays[read.key] for read in self.transform.reads}
         self.warnings = notices(arrays, self.schema.fields, self.schema.reads, training=True)
         return to_inputs(checked, self.schema.reads.values()), checked
-
-    def joined(self, rows: Rows) -> dict[str, Any]:
-        """What the policies say of each table that the source joined in, before the join: counted, never refused.
-
-        A value that meets no row harms nobody, and one that does is judged there. Yet it says that a file has faults.
-        """
-        found = {}
-        columns = {read.field for read in self.transform.reads}
-        for name, table in rows.joined.items():
-            reads = [read for read in self.reads() if read.field in columns.intersection(table.column_names)]
-            policies = {
-                read.field: {**(self.policies.get(read.field) or {}), "invalid": "missing", "missing": "keep"}
-                for read in reads
-            }
-            found[name] = judged(Schema.of(reads, policies), table, rows.decimal)
-        return found
 
     def reads(self) -> list[Read]:
         """What columns, target, split and key need of the raw fields."""
@@ -144,7 +136,7 @@ class Data(LightningDataModule):
         features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         key_reads = self.key_reads(self.reads())
         table = Batch(features, y, torch.ones(len(y)), row_fingerprints(checked, key_reads))
-        unseen = self.transform.unseen(inputs)
+        unseen = self.transform.unseen(features)
         self.counts["splits"] = {}
         for number, name in enumerate(SPLITS):
             rows = (index == number).nonzero().squeeze(1)
@@ -180,6 +172,17 @@ class Data(LightningDataModule):
         if self.trainer is None:
             raise ConfigError("training batches need a trainer: Trainer.fit(task, data)")
         return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must find again; Lightning keeps it in the checkpoint."""
+        return {"fingerprint": self.fingerprint, "batch_size": self.batch_size}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Refuses to go on with other rows or batches: they would be other bits."""
+        for name, found in self.state_dict().items():
+            if state[name] != found:
+                text = f"a resumed run needs the {name} that it began with: {state[name]}, however: {found}"
+                raise DataError(Problem("changed_data", text, key="data"))
 
     def val_dataloader(self) -> list[Batches]:
         """Validation rows, and some training rows, the same ones each time: those with the smallest fingerprints."""
@@ -230,6 +233,21 @@ def numbered(checked: Checked) -> Iterator[None]:
                 for problem in error.problems
             ]
         ) from None
+
+
+def faults(rows: Rows, needed: list[Read], policies: Mapping[str, Any]) -> dict[str, Any]:
+    """What the policies say of each table that the source joined in, before the join: counted, never refused.
+
+    A value that meets no row harms nobody, and one that does is judged there. Yet it says that a file has faults.
+    """
+    found = {}
+    for name, table in rows.joined.items():
+        reads = [read for read in needed if read.field in table.column_names]
+        lenient = {
+            read.field: {**(policies.get(read.field) or {}), "invalid": "missing", "missing": "keep"} for read in reads
+        }
+        found[name] = judged(Schema.of(reads, lenient), table, rows.decimal)
+    return found
 
 
 def judged(schema: Schema, table: pa.Table, decimal: str) -> dict[str, Any]:

@@ -117,7 +117,8 @@ class Evaluation:
         for contender, verdict in self.verdicts.items():
             report.add(contender, "test", verdict.values)
         won = report.wins("constant", "model", "test")
-        said = [f"WARNING: the constant beats the model by {', '.join(won)}."] if won else []
+        loud = "WARNING: " if report.beats("constant", "test") else ""  # a constant is always well calibrated
+        said = [f"{loud}the constant beats the model by {', '.join(won)}."] if won else []
         return said + [f"{name} is not defined: {why}" for name, why in self.verdicts["model"].undefined.items()]
 
 
@@ -149,7 +150,7 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
         {**checked.counts, "unseen": unseen(predictor, features, len(y))},
         {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
         compare(predictor, head, constant, features, y),
-        checked.warnings,
+        [*checked.warnings, *trained_on(cfg, path)],
     )
 
 
@@ -212,20 +213,31 @@ def restored(cfg: DictConfig, folder: Path) -> tuple[Target, Head, Tensor]:
 def reader(cfg: DictConfig, path: Path) -> Source:
     """The file's reader; a CSV is read as the training rows were, where those were a CSV too."""
     by_ending = source(path)
-    trained_on = cfg.data.source
-    if not isinstance(by_ending, Csv) or trained_on._target_ != f"{Csv.__module__}.{Csv.__name__}":
+    known = instantiate(cfg.data.source, _convert_="all")
+    if not isinstance(by_ending, Csv) or not isinstance(known, Csv) or known.path.suffix.lower() != path.suffix.lower():
         return by_ending
-    if Path(trained_on.path).suffix.lower() != path.suffix.lower():
-        return by_ending
-    return Csv(path, **{key: value for key, value in trained_on.items() if key not in ("_target_", "path")})
+    return Csv(
+        path,
+        delimiter=known.delimiter,
+        encoding=known.encoding,
+        decimal=known.decimal,
+        max_cell_bytes=known.max_cell_bytes,
+    )
+
+
+def trained_on(cfg: DictConfig, path: Path) -> list[str]:
+    """A warning where the file is the one that the model was trained on."""
+    known = getattr(instantiate(cfg.data.source, _convert_="all"), "path", None)
+    if known is None or Path(known).resolve() != path.resolve():
+        return []
+    text = "WARNING: the model was trained on rows of this file; what it does on rows it has not seen is in the run's"
+    return [f"{text} metrics.json (test/…) and predictions/test.parquet"]
 
 
 def whole(schema: Schema, target: Target, cfg: DictConfig) -> Schema:
     """The model's fields and the target's, with the policies of training (which may drop rows) and its ranges."""
     reads = [*schema.reads.values(), *target.reads.values()]
-    given = OmegaConf.to_container(cfg.data, resolve=True)
-    assert isinstance(given, dict)
-    policies = given.get("fields") or {}  # data without policies need not name them
+    policies = instantiate(cfg.data.fields, _convert_="all") if "fields" in cfg.data else {}
     named = {read.field for read in reads}
     full = Schema.of(reads, {name: policy for name, policy in policies.items() if name in named}, strict=schema.strict)
     ranged = {name: replace(full.fields[name], low=field.low, high=field.high) for name, field in schema.fields.items()}

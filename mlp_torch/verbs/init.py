@@ -43,8 +43,8 @@ def experiment_name(given: str | None, table: str) -> str:
     word = re.sub("[^A-Za-z0-9_-]+", "_", given if given is not None else Path(table).stem).strip("_-")
     if given is not None and word != given:
         raise ConfigError(f"--name must be made of letters, digits, _ and -, however: {given!r}; try {word or 'mine'}")
-    if not word[:1].isalpha() or word.lower() in YAML_WORDS:
-        word = f"table_{word}".rstrip("_")  # Hydra takes experiment=2024 for a number, experiment=null for none
+    if not word[:1].isalpha() or word.lower() in {*YAML_WORDS, "inf", "nan"}:
+        word = f"table_{word}".rstrip("_")  # Hydra takes experiment=2024 and experiment=inf for numbers
     return word
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -14,9 +15,11 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
-from mlp_torch.configuration import CONFIGS, check_key, check_targets, composed, key_of, sweeps
+from mlp_torch.configuration import CONFIGS, check_key, check_targets, composed, key_of, opened, options, sweeps
 from mlp_torch.errors import ConfigError, ModelError, UserError, near
 from mlp_torch.responsible.report import Report
 
@@ -24,6 +27,7 @@ from mlp_torch.responsible.report import Report
 def main(arguments: list[str]) -> int:
     """Checks the arguments in a second; a run that goes on needs no more of Hydra, all else is handed to it."""
     chosen = parsed(arguments)
+    chosen.overrides = [opened(text) for text in chosen.overrides]
     looks = chosen.help or chosen.hydra_help or chosen.info or chosen.cfg
     if not looks and any(key_of(text) == "resume" and not text.endswith(("=", "=null")) for text in chosen.overrides):
         return guarded(lambda: go(*resumed(chosen.overrides)))
@@ -33,7 +37,7 @@ def main(arguments: list[str]) -> int:
             cfg = composed(overrides, folder)
             check_switches(cfg)
             check_targets(cfg)
-    sys.argv = [sys.argv[0], *arguments]
+    sys.argv = [sys.argv[0], *map(opened, arguments)]
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
     return 0
 
@@ -44,7 +48,10 @@ def parsed(arguments: list[str]) -> Namespace:
     Raises:
         ConfigError: for an option that there is not, and a folder of groups that there is not.
     """
-    parser = get_args_parser()
+    for text in arguments:
+        if text.startswith("--") and key_of(text.removeprefix("--")) in options(None):
+            raise ConfigError(f"no such option: {text}; write {text.removeprefix('--')}")
+    parser = get_args_parser()  # private to Hydra, and all there is: its own main names no near options
     chosen, unknown = parser.parse_known_args(arguments)
     flags = [flag for action in parser._actions for flag in action.option_strings]
     if unknown:
@@ -59,15 +66,33 @@ def check_switches(cfg: DictConfig) -> None:
     for key, least in (("seed", 0), ("threads", 1)):
         if type(cfg[key]) is not int or cfg[key] < least:
             raise ConfigError(f"{key} must be a whole number of at least {least}, however: {key}={cfg[key]}")
+    if cfg.trainer.max_epochs == 0:
+        raise ConfigError("trainer.max_epochs must be at least 1, however: trainer.max_epochs=0; see also debug=true")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(cfg.name)):
         raise ConfigError(f"name must be made of letters, digits, _ . and -, however: name={cfg.name}")
 
 
 def start(cfg: DictConfig) -> None:
     """A new run, or a look at what it would be; called by Hydra, which would swallow what a run raises."""
-    code = guarded(lambda: go(cfg, None) if cfg.debug else go(cfg, new_folder(cfg)))
+    code = guarded(lambda: go(cfg, None) if cfg.debug else begin(cfg))
     if code:
         sys.exit(code)
+
+
+def begin(cfg: DictConfig) -> None:
+    """A new run; one that is refused before it trains leaves no folder, and `latest` where it was."""
+    latest = Path(cfg.runs) / str(cfg.name) / "latest"
+    before = latest.readlink() if latest.is_symlink() else None
+    folder = new_folder(cfg)
+    try:
+        go(cfg, folder)
+    except UserError:
+        if not (folder / "tensorboard").exists():
+            shutil.rmtree(folder)
+            latest.unlink()
+            if before:
+                point(latest, latest.with_name(before.name))
+        raise
 
 
 def guarded(run: Callable[[], None]) -> int:
@@ -138,8 +163,7 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
     changes = [text for text in overrides if text not in own]
     asked = composed(own)
     folder = run_folder(Path(str(asked.resume)))
-    stored = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(stored, DictConfig)
+    stored = stored_configuration(folder / "config.yaml")
     if changes and (folder / "model" / "manifest.json").exists():
         raise ConfigError(f"a finished run keeps its configuration, however: {changes[0]}; start a new run")
     for text in changes:
@@ -148,6 +172,21 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
     merged = OmegaConf.create(moved(OmegaConf.to_container(stored), str(stored.folder), here))
     check_targets(merged)
     return merged, Path(here)
+
+
+def stored_configuration(path: Path) -> DictConfig:
+    """What a run was started with.
+
+    Raises:
+        ModelError: if the file is damaged.
+    """
+    try:
+        stored = OmegaConf.load(path)
+    except (OSError, UnicodeDecodeError, OmegaConfBaseException, YAMLError) as error:
+        raise ModelError(f"{path} is damaged: {error}") from None
+    if not isinstance(stored, DictConfig) or "folder" not in stored:
+        raise ModelError(f"{path} is damaged: it must be a run's configuration")
+    return stored
 
 
 def apply(text: str, stored: DictConfig, allowed: list[str]) -> None:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,8 @@ from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
-from mlp_torch.ingest.times import days_since_1970, iso, wall_seconds
+from mlp_torch.ingest.scripted import Scripted
+from mlp_torch.ingest.times import FIRST, LAST, days_since_1970, iso, wall_seconds
 
 NOT_UTF8 = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
 NUMBER, STRING, TIME = Read("x"), Read("x", "string"), Read("x", "time")
@@ -355,7 +357,8 @@ def test_any_table_gives_values_or_a_data_error_and_accepted_numbers_are_unchang
     assert len(inputs[read.key]) == len(kept) == checked.counts["used"]
     for before, after in zip(kept, inputs[read.key].tolist(), strict=True):
         if isinstance(before, int | float) and kind != "string" and np.isfinite(before):
-            assert after == before
+            beyond = kind == "time" and not FIRST <= before <= LAST
+            assert np.isnan(after) if beyond else after == before
         if isinstance(before, str) and kind == "string":
             assert after == fingerprints([before]).item()
 
@@ -371,3 +374,18 @@ def test_hidden_cells_of_a_union_are_not_judged():
     assert values_of(NUMBER, union) == [1.5, 5.0]
     (problem,) = problems_of(NUMBER, pa.UnionArray.from_sparse(pa.array([1, 1], pa.int8()), cells))
     assert (problem.code, problem.rows) == ("not_a_number", (0,))
+
+
+@pytest.mark.parametrize("seconds", [1_700_000_000_000, -62_135_596_801, 253_402_300_800])
+def test_seconds_outside_the_calendar_are_milliseconds_and_refused(seconds):
+    read = Read("at", "time")
+    with pytest.raises(DataError, match=r'not_a_time.*"at".*1 of 2 rows, row 1'):
+        Schema.of([read]).check(pa.table({"at": [0, seconds]}))
+    with pytest.raises((RuntimeError, torch.jit.Error), match="years 1 to 9999"):
+        Scripted(Schema.of([read]))({"at": torch.tensor([0.0, seconds], dtype=torch.float64)}, {})
+
+
+def test_seconds_at_the_ends_of_the_calendar_are_times():
+    read = Read("at", "time")
+    checked = Schema.of([read]).check(pa.table({"at": [FIRST, LAST]}))
+    assert to_inputs(checked, [read])["at:time"].tolist() == [FIRST, LAST]

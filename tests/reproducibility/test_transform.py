@@ -146,7 +146,7 @@ def test_a_field_may_have_any_name() -> None:
 def test_only_categories_that_training_never_showed_are_unseen() -> None:
     columns: dict[str, Column | None] = {"city": Embedding("city"), "age": Scaled("age")}
     transform = Transform(columns).fit(sample(city_string=[7, 8], age=[1, 2]))
-    unseen = transform.unseen(sample(city_string=[7, 9, 0], age=[50, NAN, 1]).inputs)
+    unseen = transform.unseen(transform(sample(city_string=[7, 9, 0], age=[50, NAN, 1]).inputs))
     assert {name: rows.tolist() for name, rows in unseen.items()} == {"city": [False, True, False]}
 
 

@@ -5,16 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as lightning
 import pytest
 import tiny
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 
+from mlp_torch.errors import DataError
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import AtomicFiles, LastCheckpoint, StopEarly, read
+from mlp_torch.training.checkpoints import AtomicFiles, BestCheckpoint, LastCheckpoint, StopEarly, read
 from mlp_torch.training.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -41,15 +42,28 @@ class Draws(lightning.Callback):
 
 
 def fit(
-    folder: Path, *, resume: bool = False, seed: int = 0, patience: int = 50, callbacks=(), epochs: int = EPOCHS
+    folder: Path,
+    *,
+    resume: bool = False,
+    seed: int = 0,
+    patience: int = 50,
+    callbacks=(),
+    epochs: int = EPOCHS,
+    dropout: float = 0.3,
+    lr: float = 1e-3,
+    trainer=None,
+    **data,
 ) -> Task:
     """One fit in the way of run.py: transform restored before encoding, else fitted."""
     last = folder / "last.ckpt"
     state = read(last)["state_dict"] if resume and last.exists() else None
-    made = tiny.data(seed=seed) if state is None else tiny.unprepared(seed=seed).prepare(state)
+    made = tiny.data(seed=seed, **data) if state is None else tiny.unprepared(seed=seed, **data).prepare(state)
     torch.manual_seed(seed)
-    task = Task(made.transform, made.target, tiny.model(made), seed=seed)
+    optimizer = partial(torch.optim.AdamW, lr=lr)
+    task = Task(made.transform, made.target, tiny.model(made, dropout), optimizer=optimizer, seed=seed)
+    options = trainer or {}
     trainer = lightning.Trainer(
+        **options,
         max_epochs=epochs,
         accelerator="cpu",
         logger=False,
@@ -60,7 +74,7 @@ def fit(
         callbacks=[
             *callbacks,
             StopEarly(monitor="val/loss", patience=patience),
-            ModelCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
+            BestCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
             LastCheckpoint(str(folder), every_n_steps=1),
         ],
     )
@@ -139,6 +153,40 @@ def test_a_run_that_had_stopped_early_does_not_train_on(tmp_path):
     fit(tmp_path, patience=1, epochs=60, resume=True)
     assert same(read(tmp_path / "last.ckpt")["state_dict"], stopped["state_dict"])
     assert read(tmp_path / "last.ckpt")["global_step"] == stopped["global_step"]
+
+
+def test_a_run_whose_folder_was_moved_keeps_its_best_weights(tmp_path):
+    hard = {"epochs": 6, "dropout": 0.0, "lr": 0.2}  # the best epoch is an early one
+    fit(tmp_path / "whole", **hard)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path / "old", callbacks=[Stop(45)], **hard)
+    (tmp_path / "old").rename(tmp_path / "new")
+    fit(tmp_path / "new", resume=True, **hard)
+    found, expected = read(tmp_path / "new/best.ckpt"), read(tmp_path / "whole/best.ckpt")
+    assert expected["epoch"] < 4
+    assert found["epoch"] == expected["epoch"]
+    assert same(found["state_dict"], expected["state_dict"])
+
+
+@pytest.mark.parametrize("options", [{"accumulate_grad_batches": 3}, {"val_check_interval": 3}])
+@pytest.mark.parametrize("after", [5, 6, 7])
+def test_accumulation_and_validation_within_an_epoch_resume_to_the_same_bits(options, after, tmp_path):
+    fit(tmp_path / "whole", trainer=options)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path / "killed", callbacks=[Stop(after)], trainer=options)
+    fit(tmp_path / "killed", resume=True, trainer=options)
+    found, expected = read(tmp_path / "killed/last.ckpt"), read(tmp_path / "whole/last.ckpt")
+    assert same(found["state_dict"], expected["state_dict"])
+    assert found["global_step"] == expected["global_step"]
+
+
+def test_a_run_whose_rows_have_changed_is_not_resumed(tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, callbacks=[Stop(5)])
+    with pytest.raises(DataError, match=r"changed_data.*fingerprint"):
+        fit(tmp_path, resume=True, rows=1199)
+    with pytest.raises(DataError, match=r"changed_data.*batch_size"):
+        fit(tmp_path, resume=True, batch_size=32)
 
 
 def run(arguments: list[str], folder: Path) -> "subprocess.Popen[str]":
