@@ -110,10 +110,6 @@ class Data(LightningDataModule):
         if rows.joined:
             own = [read for read in self.reads() if read.field in columns]
             self.counts["joined"] = faults(rows, own, self.policies)
-            {"joined": faults(rows, [r for r in self.reads() if r.field in columns], self.policies)}
-            if rows.joined
-            else {}
-        )
         # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
         arrays = {read.key: checked.arrays[read.key] for read in self.transform.reads}
         self.warnings = notices(arrays, self.schema.fields, self.schema.reads, training=True)

@@ -102,10 +102,11 @@ class Task(LightningModule):
         )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        gradients = {f"gradient of {name}": p.grad for name, p in self.model.named_parameters() if p.grad is not None}
-        norm = get_total_norm(gradients.values())
+        norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         # with float16 the scaler skips steps whose scaled gradients overflow
         if not torch.isfinite(norm) and self.trainer.precision != "16-mixed":
+            named = self.model.named_parameters()
+            gradients = {f"gradient of {name}": p.grad for name, p in named if p.grad is not None}
             raise NonFiniteLoss(self.diverged("gradient", gradients))
         if is_logged(self.trainer, self.global_step + 1):
             self.log("train/gradient_norm", norm)
