@@ -18,8 +18,6 @@ from torch import Tensor
 
 from mlp_torch.head import Batch
 
-GATHERED = 16  # batches gathered at once: an index into each column for each batch alone takes a tenth of a step
-
 
 def seed_of(*numbers: int) -> int:
     """One 63-bit seed from several numbers; neighbours give unrelated seeds."""
@@ -28,8 +26,12 @@ def seed_of(*numbers: int) -> int:
 
 def select(table: Batch, index: Tensor | slice) -> Batch:
     """The rows of a table at an index, (B,) int64 or a slice."""
-    features = {name: x[index] for name, x in table.features.items()}
-    return Batch(features, table.y[index], table.weight[index], table.row[index])
+
+    def take(x: Tensor) -> Tensor:
+        return x[index] if isinstance(index, slice) else x.index_select(0, index)  # half the time of x[index]
+
+    features = {name: take(x) for name, x in table.features.items()}
+    return Batch(features, take(table.y), take(table.weight), take(table.row))
 
 
 class Batches:
@@ -57,17 +59,12 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         if self.at is None:
-            yield from self.slices(self.table)
+            for start in range(0, len(self.table.y), self.size):
+                yield select(self.table, slice(start, start + self.size))
             return
         epoch, done = self.at()
-        order = self.order(epoch)
-        for start in range(done * self.size, len(order), self.size * GATHERED):
-            yield from self.slices(select(self.table, order[start : start + self.size * GATHERED]))
-
-    def slices(self, rows: Batch) -> Iterator[Batch]:
-        """Batches of rows as they lie."""
-        for start in range(0, len(rows.y), self.size):
-            yield select(rows, slice(start, start + self.size))
+        for index in self.order(epoch)[done * self.size :].split(self.size):  # type: ignore[no-untyped-call]
+            yield select(self.table, index)
 
     # Lightning takes a loader for resumable if it has these two; the position comes from `at`, so there is no state.
     def state_dict(self) -> dict[str, int]:
