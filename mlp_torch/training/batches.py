@@ -63,8 +63,9 @@ class Batches:
                 yield select(self.table, slice(start, start + self.size))
             return
         epoch, done = self.at()
-        for index in self.order(epoch)[done * self.size :].split(self.size):  # type: ignore[no-untyped-call]
-            yield select(self.table, index)
+        order = self.order(epoch)
+        for start in range(done * self.size, len(order), self.size):
+            yield select(self.table, order[start : start + self.size])
 
     # Lightning takes a loader for resumable if it has these two; the position comes from `at`, so there is no state.
     def state_dict(self) -> dict[str, int]:

@@ -24,7 +24,7 @@ from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, seed_of
 from mlp_torch.training.tensorboard import is_logged
 
-ROWS = 8192  # of an evaluation batch: a multiple of 16
+ROWS = 8192  # of an evaluation batch: a multiple of 32
 
 
 class NonFiniteLoss(UserError, RuntimeError):
