@@ -19,7 +19,6 @@ from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Rows, Source
-from mlp_torch.ingest.times import iso
 from mlp_torch.reproducibility.split import SPLITS, Split, check_sizes
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script
@@ -146,15 +145,6 @@ class Data(LightningDataModule):
             self.counts["used"] -= outside
             self.counts["dropped"]["in no split"] = outside
         self.fingerprint = digest([*inputs.values(), y])
-
-    def raw(self, read: Read, row: int) -> str:
-        """What ingestion made of a field in a training row, as text; for people to look at."""
-        if row >= len(self.samples[read.key]):
-            return ""
-        value = self.samples[read.key][row].as_py()
-        if value is None or value != value:  # NaN
-            return "missing"
-        return repr(value) if read.kind == "string" else iso(value) if read.kind == "time" else f"{value:.10g}"
 
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.head import Batch
+from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.times import iso
 from mlp_torch.model import Model
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import mean_loss
@@ -39,16 +41,26 @@ def columns(data: Data) -> list[str]:
     lines = ["column: raw values → features → width"]
     for name, column in data.transform.named_columns().items():
         reads = {read.key: read for read in column.reads.values()}  # two parts of a cross may read one field
-        raw = [", ".join(data.raw(read, row) for read in reads.values()) for row in range(3)]
+        values = [", ".join(raw(data, read, row) for read in reads.values()) for row in range(3)]
         encoded = data.tables["train"].features[name][:3].tolist()
         lines += [f"  {name}: {type(column).__name__}, width {column.dim}"]
-        lines += [f"    {cut(value)} → {shown(feature)}" for value, feature in zip(raw, encoded, strict=False)]
+        lines += [f"    {cut(value)} → {shown(feature)}" for value, feature in zip(values, encoded, strict=False)]
     return lines
 
 
 def cut(value: str) -> str:
     """A text that fits into a line."""
     return value if len(value) <= WIDTH else value[: WIDTH - 1] + "…"
+
+
+def raw(data: Data, read: Read, row: int) -> str:
+    """What ingestion made of a field in a training row, as text; for people to look at."""
+    if row >= len(data.samples[read.key]):
+        return ""
+    value = data.samples[read.key][row].as_py()
+    if value is None or value != value:  # NaN
+        return "missing"
+    return repr(value) if read.kind == "string" else iso(value) if read.kind == "time" else f"{value:.10g}"
 
 
 def shown(feature: object) -> str:

@@ -17,6 +17,7 @@ from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import SPLITS, ByColumn, ByFingerprint, ByTime
 from mlp_torch.target import AtLeast, Category, Number
 from mlp_torch.training.data import Data, one_thread
+from mlp_torch.training.overfitting import raw
 
 
 def changed(name: str, values: list[object] | pa.Array, rows: int = 1200) -> pa.Table:
@@ -400,12 +401,12 @@ def test_raw_values_are_shown_as_people_write_them():
     data = tiny.data()
     table = tiny.table()
     row = table["id"].to_pylist().index(data.keys["train"]["id"][1].as_py())
-    assert data.raw(Read("at", "time"), 1) == table["at"][row].as_py().isoformat()
-    assert data.raw(Read("city", "string"), 1) == repr(table["city"][row].as_py())
-    assert float(data.raw(Read("size"), 1)) == pytest.approx(table["size"][row].as_py(), rel=1e-9)
-    assert data.raw(Read("size"), 3) == ""
+    assert raw(data, Read("at", "time"), 1) == table["at"][row].as_py().isoformat()
+    assert raw(data, Read("city", "string"), 1) == repr(table["city"][row].as_py())
+    assert float(raw(data, Read("size"), 1)) == pytest.approx(table["size"][row].as_py(), rel=1e-9)
+    assert raw(data, Read("size"), 3) == ""
     data.samples["age"] = pa.array([float("nan")])
-    assert data.raw(Read("age"), 0) == "missing"
+    assert raw(data, Read("age"), 0) == "missing"
 
 
 def test_validation_watches_a_fixed_sample_of_training_rows_beside_the_validation_rows():
