@@ -15,16 +15,12 @@ and serving run (it is scripted into the exported graph), `layer` builds the lea
 tensor([[9.]])
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.ingest.reads import Inputs, Read
-
-Words = Callable[[Read], list[tuple[int, str]]]
-"""words(read): the distinct (fingerprint, word) pairs of a string field over the rows that a fit may see."""
+from mlp_torch.ingest.reads import Inputs, Read, Words
 
 
 class Sample(NamedTuple):

@@ -11,9 +11,8 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.column import Words
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
-from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.reads import Inputs, Read, Words
 
 
 class Target(nn.Module):

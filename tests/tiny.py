@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as lightning
 import numpy as np
 import pyarrow as pa
 
@@ -85,6 +86,17 @@ def model(prepared: Data, dropout: float = 0.3) -> Single:
     head = Binary(backbone.d_out, prepared.target)
     head.fit(prepared.tables["train"].y, prepared.tables["train"].weight)
     return Single(encoder, backbone, head)
+
+
+class Stop(lightning.Callback):
+    """Dies after a number of steps, before anything else happens."""
+
+    def __init__(self, after: int):
+        self.after = after
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.after:
+            raise RuntimeError("killed")
 
 
 EXPERIMENT = """\

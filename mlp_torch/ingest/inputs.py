@@ -20,10 +20,8 @@ from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.cells import LARGEST
 from mlp_torch.ingest.checks import Checked, no_value
 from mlp_torch.ingest.fingerprint import arrow_fingerprints, cross, distinct, fingerprints
-from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.reads import Inputs, Read, Words
 
-Words = Callable[[Read], list[tuple[int, str]]]
-"""words(read): the distinct (fingerprint, word) pairs of a string field; `mlp_torch.column.Words` is the same."""
 Bad = Callable[[object], bool]
 
 

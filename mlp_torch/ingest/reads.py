@@ -4,6 +4,7 @@
 ('hour', 'hour:string')
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -29,3 +30,7 @@ class Read(NamedTuple):
     def key(self) -> str:
         """The name of the tensor in Inputs: the field, and every option that is not the default."""
         return self.field if self.kind == "number" else f"{self.field}:{self.kind}"
+
+
+Words = Callable[[Read], list[tuple[int, str]]]
+"""words(read): the distinct (fingerprint, word) pairs of a string field over the rows that a fit may see."""

@@ -21,8 +21,7 @@ from torch import Tensor
 from mlp_torch.errors import ConfigError, ModelError, near
 from mlp_torch.ingest.checks import Checked, check
 from mlp_torch.ingest.fields import Field
-from mlp_torch.ingest.inputs import Words
-from mlp_torch.ingest.reads import Inputs, Kind, Read
+from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
 from mlp_torch.ingest.times import iso
 
 __all__ = ["Checked", "Field", "Schema"]

@@ -20,10 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlp_torch.column import Words
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.fingerprint import cross, fingerprints, tensorflow_bucket
-from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.reads import Inputs, Read, Words
 
 SPLITS = ("train", "calibration", "val", "test")
 TRAIN, CALIBRATION, VAL, TEST = range(4)

@@ -87,7 +87,11 @@ class Predictor:
         inputs = to_inputs(checked, self.schema.reads.values())
         ignored = ", ".join(checked.counts["ignored_columns"][:20])
         told = [f"columns that the model does not read: {ignored}"] if ignored else []
-        return Answer(self.columns(inputs), [*told, *checked.warnings, *self.unseen(inputs)])
+        unseen = [
+            f"{name}: {count} rows with a category that training never showed"
+            for name, count in self.unseen(inputs).items()
+        ]
+        return Answer(self.columns(inputs), [*told, *checked.warnings, *unseen])
 
     def columns(self, inputs: Inputs) -> dict[str, list[Any]]:
         """Predictions by name, class names beside class indices."""
@@ -110,12 +114,10 @@ class Predictor:
         """Inputs where the graph is."""
         return {key: x.to(self.device) for key, x in inputs.items()}
 
-    def unseen(self, inputs: Inputs) -> list[str]:
-        """A sentence for each column with categories that training never showed."""
+    def unseen(self, inputs: Inputs) -> dict[str, int]:
+        """By column, how many rows hold a category that training never showed; columns without such rows left out."""
         rows = {name: int(found.sum()) for name, found in self.module.unseen(self.there(inputs)).items()}
-        return [
-            f"{name}: {count} rows with a category that training never showed" for name, count in rows.items() if count
-        ]
+        return {name: count for name, count in rows.items() if count}
 
     def check_bits(self) -> None:
         """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""

@@ -4,6 +4,7 @@ The exported graph predicts, and the head's own metrics judge: the figures are t
 DIR's config.yaml and model.pt are programs: evaluate only models that you trust.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,10 +145,11 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
     inputs = to_inputs(checked, schema.reads.values())
     y = labels(target, inputs, checked)
     features = {key: inputs[key] for key in predictor.schema.reads}
+    unseen = sum((Counter(predictor.unseen(cut(features, rows))) for rows in chunks(len(y))), Counter[str]())
     return Evaluation(
         (predictor.name, predictor.version),
         rows.name,
-        {**checked.counts, "unseen": unseen(predictor, features, len(y))},
+        {**checked.counts, "unseen": dict(unseen)},
         {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
         compare(predictor, head, constant, features, y),
         [*checked.warnings, *trained_on(cfg, path)],
@@ -278,12 +280,3 @@ def labels(target: Target, inputs: Inputs, checked: Checked) -> Tensor:
 def cut(inputs: Inputs, rows: slice) -> Inputs:
     """Some rows."""
     return {key: x[rows] for key, x in inputs.items()}
-
-
-def unseen(predictor: Predictor, inputs: Inputs, n: int) -> dict[str, int]:
-    """By column, how many of n rows hold a category that training never showed."""
-    found: dict[str, int] = {}
-    for rows in chunks(n):
-        for name, bad in predictor.module.unseen(predictor.there(cut(inputs, rows))).items():
-            found[name] = found.get(name, 0) + int(bad.sum())
-    return {name: count for name, count in found.items() if count}

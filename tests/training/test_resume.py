@@ -23,17 +23,6 @@ EPOCHS = 3
 STEPS = 10  # 583 training rows in batches of 64
 
 
-class Stop(lightning.Callback):
-    """Dies after a number of steps, before anything else happens."""
-
-    def __init__(self, after: int):
-        self.after = after
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_step == self.after:
-            raise RuntimeError("killed")
-
-
 class Draws(lightning.Callback):
     """Draws random numbers that nobody asked for."""
 
@@ -104,7 +93,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("after", [1, 2, 3, 5, 7, 9, 10, 11, 13, 18, 19, 20, 21, 25, 29])
 def test_a_run_that_dies_after_any_step_resumes_to_the_same_bits(after, undisturbed, tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path, callbacks=[Stop(after)])
+        fit(tmp_path, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
     for name in ("last.ckpt", "best.ckpt"):
         found, expected = read(tmp_path / name), read(undisturbed / name)
@@ -116,14 +105,14 @@ def test_a_run_that_dies_after_any_step_resumes_to_the_same_bits(after, undistur
 def test_a_run_that_dies_twice_resumes_to_the_same_bits(undisturbed, tmp_path):
     for after in (4, 17):
         with pytest.raises(RuntimeError, match="killed"):
-            fit(tmp_path, resume=True, callbacks=[Stop(after)])
+            fit(tmp_path, resume=True, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
     assert same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
 
 
 def test_the_optimizer_comes_back_with_the_same_bits(undisturbed, tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path, callbacks=[Stop(12)])
+        fit(tmp_path, callbacks=[tiny.Stop(12)])
     fit(tmp_path, resume=True)
     found, expected = (read(f / "last.ckpt")["optimizer_states"][0]["state"] for f in (tmp_path, undisturbed))
     assert all(torch.equal(found[i]["exp_avg"], expected[i]["exp_avg"]) for i in expected)
@@ -159,7 +148,7 @@ def test_a_run_whose_folder_was_moved_keeps_its_best_weights(tmp_path):
     hard = {"epochs": 6, "dropout": 0.0, "lr": 0.2}  # the best epoch is an early one
     fit(tmp_path / "whole", **hard)
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path / "old", callbacks=[Stop(45)], **hard)
+        fit(tmp_path / "old", callbacks=[tiny.Stop(45)], **hard)
     (tmp_path / "old").rename(tmp_path / "new")
     fit(tmp_path / "new", resume=True, **hard)
     found, expected = read(tmp_path / "new/best.ckpt"), read(tmp_path / "whole/best.ckpt")
@@ -173,7 +162,7 @@ def test_a_run_whose_folder_was_moved_keeps_its_best_weights(tmp_path):
 def test_accumulation_and_validation_within_an_epoch_resume_to_the_same_bits(options, after, tmp_path):
     fit(tmp_path / "whole", trainer=options)
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path / "killed", callbacks=[Stop(after)], trainer=options)
+        fit(tmp_path / "killed", callbacks=[tiny.Stop(after)], trainer=options)
     fit(tmp_path / "killed", resume=True, trainer=options)
     found, expected = read(tmp_path / "killed/last.ckpt"), read(tmp_path / "whole/last.ckpt")
     assert same(found["state_dict"], expected["state_dict"])
@@ -182,7 +171,7 @@ def test_accumulation_and_validation_within_an_epoch_resume_to_the_same_bits(opt
 
 def test_a_run_whose_rows_have_changed_is_not_resumed(tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path, callbacks=[Stop(5)])
+        fit(tmp_path, callbacks=[tiny.Stop(5)])
     with pytest.raises(DataError, match=r"changed_data.*fingerprint"):
         fit(tmp_path, resume=True, rows=1199)
     with pytest.raises(DataError, match=r"changed_data.*batch_size"):

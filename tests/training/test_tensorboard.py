@@ -26,17 +26,6 @@ def curve(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events(folder).Scalars(tag)]
 
 
-class Stop(lightning.Callback):
-    """Dies when a step begins."""
-
-    def __init__(self, after: int):
-        self.after = after
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_step == self.after:
-            raise RuntimeError("killed")
-
-
 def fit(folder: Path, *callbacks: lightning.Callback, checkpoint_every: int = 3, resume: bool = False) -> Task:
     quiet()
     last = folder / "checkpoints" / "last.ckpt"
@@ -104,7 +93,7 @@ def test_a_stopped_and_resumed_run_draws_the_curves_of_one_that_was_not_without_
     # a checkpoint every 3 steps, a death between two: points of lost steps are logged and must not stay
     first = after > 3
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path, Stop(after), checkpoint_every=3)
+        fit(tmp_path, tiny.Stop(after), checkpoint_every=3)
     if first:
         fit(tmp_path, resume=True)
     else:
@@ -120,7 +109,7 @@ def test_a_stopped_and_resumed_run_draws_the_curves_of_one_that_was_not_without_
 
 def test_points_of_lost_steps_were_there_so_that_the_test_above_means_something(tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
-        fit(tmp_path, Stop(8), checkpoint_every=3)
+        fit(tmp_path, tiny.Stop(8), checkpoint_every=3)
     assert [step for step, _ in curve(tmp_path / "tensorboard" / "train", "loss")] == [1, 3, 5, 7]
     assert read(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 6
 
