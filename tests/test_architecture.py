@@ -24,6 +24,7 @@ LAYERS = {
             "run",
             "configuration",
             "signatures",
+            "profile",
             "proposal",
             "verbs",
             "__init__",

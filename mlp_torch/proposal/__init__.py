@@ -1,10 +1,8 @@
 """From someone's own table to an experiment: each field is looked at, decided on, and written with the reason.
 
 - source: how the file is to be read
-- facts: what its fields hold
 - target: what is predicted
 - columns: what each field becomes
-- leaks: fields that give the target away
 - split: which rows are for what
 - plan: the whole, with the sizes of training
 - text: as an experiment's YAML and as the table that is printed

@@ -1,7 +1,7 @@
 """Which columns a field becomes, and why some fields are left out.
 
 >>> import pyarrow as pa
->>> from mlp_torch.proposal.facts import look
+>>> from mlp_torch.profile.facts import look
 >>> facts = look("town", pa.array(["Rome", "Oslo"] * 50))
 >>> [(entry.suffix, entry.node) for entry in decide(facts).entries]
 [('', {'_target_': 'mlp_torch.representation.embeddings.Embedding', 'field': 'town'})]
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import matches
-from mlp_torch.proposal.facts import DAY, FEW, NA_WORDS, Facts, counted
+from mlp_torch.profile.facts import DAY, FEW, NA_WORDS, Facts, counted
 from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.reads import Read
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
-from mlp_torch.proposal.facts import Facts, look
-from mlp_torch.proposal.leaks import copied, suspect
+from mlp_torch.profile.facts import Facts, look
+from mlp_torch.profile.leaks import copied, suspect
 from mlp_torch.proposal.source import Opened
 from mlp_torch.proposal.split import Choice, absent, choose, identity, rows_apart
 from mlp_torch.proposal.target import Goal, aim

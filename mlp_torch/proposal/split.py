@@ -4,7 +4,7 @@ One time field: by time, since that is how the model will be used. Else by finge
 or several fields together. Book: ch. 6, Repeatable Splitting.
 
 >>> import pyarrow as pa
->>> from mlp_torch.proposal.facts import look
+>>> from mlp_torch.profile.facts import look
 >>> from mlp_torch.proposal.target import aim
 >>> day = look("day", pa.array([f"2024-01-{d:02}" for d in range(1, 31)] * 10))
 >>> choose([day], aim(look("y", pa.array([str(i) for i in range(300)])))).node["val"]
@@ -24,7 +24,7 @@ from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.times import iso
-from mlp_torch.proposal.facts import DAY, Facts
+from mlp_torch.profile.facts import DAY, Facts
 from mlp_torch.proposal.target import Goal
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime, Split
 

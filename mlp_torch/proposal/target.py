@@ -1,6 +1,6 @@
 """What is predicted: from the facts of the target's field to a head, a target and the policy of its cells.
 
->>> from mlp_torch.proposal.facts import look
+>>> from mlp_torch.profile.facts import look
 >>> goal = aim(look("late", pa.array(["no", "yes", "no", None] * 9)))
 >>> goal.head, goal.node["classes"], goal.policy
 ('binary', ['no', 'yes'], {'missing': 'drop'})
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.cells import Mask, mask
-from mlp_torch.proposal.facts import FEW, Facts, counted
+from mlp_torch.profile.facts import FEW, Facts, counted
 from mlp_torch.target import MAX_CLASSES
 
 YES = ("1", "yes", "y", "true", "t", "positive", "pos")

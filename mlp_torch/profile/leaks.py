@@ -1,7 +1,7 @@
 """Fields that give the target away: copies, which are left out, and suspects, which are named.
 
 >>> import pyarrow as pa
->>> from mlp_torch.proposal.facts import look
+>>> from mlp_torch.profile.facts import look
 >>> from mlp_torch.proposal.target import aim
 >>> grade, word = look("grade", pa.array(["1", "2", "3"] * 20)), look("word", pa.array(["good", "fair", "poor"] * 20))
 >>> copied(word, aim(grade))
@@ -10,7 +10,7 @@
 
 import numpy as np
 
-from mlp_torch.proposal.facts import Facts
+from mlp_torch.profile.facts import Facts
 from mlp_torch.proposal.target import Goal
 
 STRAIGHT = 0.999  # correlation
