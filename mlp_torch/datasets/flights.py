@@ -22,7 +22,7 @@ import pyarrow.csv
 
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.files import sha256
-from mlp_torch.ingest.source import Rows
+from mlp_torch.ingest.block import Block, Places
 
 FLIGHTS, WEATHER = "flights.csv.zip", "weather.csv"
 SHA256 = {FLIGHTS: "b6b5560eeae070d8", WEATHER: "5d1ea2548a3941ea"}  # the first 16 digits
@@ -43,7 +43,7 @@ TYPES = {
 class Flights:
     """The joined table. The read takes a second and 150 MB; nothing is kept."""
 
-    def read(self) -> Rows:
+    def read(self) -> Block:
         """All rows; their numbers are lines of flights.csv.
 
         Raises:
@@ -55,7 +55,7 @@ class Flights:
             flights = table(archive.read("flights.csv"))
         weather = table((folder / WEATHER).read_bytes()).drop_columns(["year", "month", "day", "hour"])
         joined = beside(flights.append_column("scheduled", scheduled(flights)), weather)
-        return Rows(joined.combine_chunks(), unit="line", first=2, name="flights.csv", joined={WEATHER: weather})
+        return Block(joined.combine_chunks(), Places("line", 2), "flights.csv", joined={WEATHER: weather})
 
 
 def installed() -> Path:

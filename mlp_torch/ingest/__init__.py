@@ -2,9 +2,15 @@
 
 - `reads`: what ingestion must make of a raw field, and the tensors that come out.
 - `source`: CSV, Parquet, pandas, Arrow or records -> an Arrow table with row or line numbers.
+- `block`: what every source gives: some rows, unchecked, and where each of them lies.
+- `csv`: CSV files, whole or in blocks.
+- `csv_text`: their text in pieces of whole rows, with the line or byte of what is wrong.
+- `parquet`: Parquet files, whole or in blocks.
 - `fields`: the policy of one raw field: range, invalid and missing values.
 - `schema`: all fields of a model, saved with it as `schema.json`; the one validator's face.
 - `checks`: the one validator: every rule, every problem, every count.
+- `inspection`: its verdict on a source's blocks, as if they were one table.
+- `tally`: what it found so far in a block.
 - `cells`: one Arrow column read as numbers, strings or times.
 - `notice`: what is legal but suspicious, in sentences.
 - `times`: the one ISO form of a time, parsed on bytes.

@@ -4,7 +4,7 @@ Every problem of every column is found before one error names them all; every fa
 `read = used + sum(dropped)`.
 
 >>> age = Field.of("age", ("number",), {"min": 0, "invalid": "drop"})
->>> checked = check(pa.table({"age": [3, -3]}), {"age": age}, {"age": Read("age")})
+>>> checked = check(Block(pa.table({"age": [3, -3]})), {"age": age}, {"age": Read("age")})
 >>> checked.keep, checked.counts["dropped"]
 (array([0]), {'age: out_of_range': 1})
 """
@@ -12,7 +12,7 @@ Every problem of every column is found before one error names them all; every fa
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem, near
-from mlp_torch.ingest.cells import Cells, Mask, read
+from mlp_torch.errors import DataError, Problem, near
+from mlp_torch.ingest.block import Block, Places, torn_rows
+from mlp_torch.ingest.cells import Cells, Mask, is_text, read
 from mlp_torch.ingest.fields import Field, path
-from mlp_torch.ingest.notice import notices
+from mlp_torch.ingest.notice import beyond_training, notices, strangers
 from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.tally import Tally, examples
 
 TEXTS = {
     "not_a_number": "a number field holds text that is no number",
@@ -37,119 +39,85 @@ TEXTS = {
     "wrong_type": "cells of this type cannot be read",
     "invalid_unicode": "text must be UTF-8",
 }
+KEYS = {"cell_too_large": "data.source.max_cell_bytes"}
 BY_POLICY = ("not_a_number", "not_a_time", "not_finite", "out_of_range")  # the others are errors whatever the policy
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a table gives once nothing is wrong with it.
+    """What a block gives once nothing is wrong with it.
 
     Attributes:
         arrays: by `Read.key`, the kept rows: float64 with NaN = missing, or large_string with null = missing.
-        keep: (K,) int64, which rows of the table were kept.
-        counts: read, used, dropped and changed by reason, missing by field, ignored_columns.
+        keep: (K,) int64, which rows of the block were kept.
+        counts: read, used, dropped and changed by reason, missing and beyond_training by field,
+            ignored_columns.
         warnings: sentences on what is legal but suspicious.
-        unit: what rows are counted in, "row" or "line".
-        first: the number of the table's first row.
+        places: where the block's rows lie.
+        reason: (N,) index into `reasons` of why a row was dropped; -1 = kept.
+        reasons: "field: code".
     """
 
     arrays: dict[str, pa.Array]
     keep: NDArray[np.int64]
     counts: dict[str, Any]
     warnings: list[str]
-    unit: str = "row"
-    first: int = 0
-
-
-@dataclass
-class Tally:
-    """What was found so far in a table of `total` rows."""
-
-    total: int
-    unit: str
-    first: int
-    problems: list[Problem] = field(default_factory=list)
-    changed: dict[str, int] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
-    reason: NDArray[np.int64] = field(init=False)  # (N,) why a row is dropped, by its first reason; -1 = kept
-
-    def __post_init__(self) -> None:
-        self.reason = np.full(self.total, -1)
-
-    def refuse(self, code: str, text: str, column: tuple[str, pa.Array], bad: Mask, key: str | None) -> None:
-        """Notes a problem of some cells."""
-        name, array = column
-        at = np.flatnonzero(bad)
-        rows = tuple(int(i) + self.first for i in at[:MAX_ROWS])
-        found = examples(array, at) if code != "missing_value" else ()
-        self.problems.append(Problem(code, text, (name,), len(at), self.total, rows, found, key, self.unit))
-
-    def drop(self, reason: str, bad: Mask) -> None:
-        """Drops rows; a row counts under the first reason only."""
-        self.reason[bad & (self.reason < 0)] = len(self.reasons)
-        self.reasons.append(reason)
-
-    def change(self, name: str, changed: Mapping[str, int]) -> None:
-        """Counts cells that were read as something else."""
-        self.changed.update({f"{name}: {what}": count for what, count in changed.items() if count})
-
-    def dropped(self) -> dict[str, int]:
-        """Rows dropped, by reason."""
-        counts = {reason: int((self.reason == i).sum()) for i, reason in enumerate(self.reasons)}
-        return {reason: count for reason, count in counts.items() if count}
+    places: Places
+    reason: NDArray[np.int64]
+    reasons: list[str]
 
 
 def check(
-    table: pa.Table,
+    block: Block,
     fields: Mapping[str, Field],
     reads: Mapping[str, Read],
     *,
     strict: bool = False,
-    unit: str = "row",
-    first: int = 0,
-    decimal: str = ".",
     training: bool = False,
+    skip: bool = False,
 ) -> Checked:
-    """The table's columns as `reads` want them.
+    """The block's columns as `reads` want them.
 
     Args:
-        table: any columns in any order; those that no field names are ignored, or refused if `strict`.
+        block: any columns in any order; those that no field names are ignored, or refused if `strict`.
         fields: policies by name.
         reads: what to make of them, by key.
         strict: whether a column that no field names is an error.
-        unit: "row", or "line" of a file.
-        first: number of the first row.
-        decimal: the decimal mark of numbers in text.
         training: whether to refuse and warn of what only a training set must not be (no rows, all missing).
+        skip: whether rows with bad cells are dropped and counted, instead of refused.
 
     Raises:
         DataError: with every problem of every column.
     """
-    tally = Tally(len(table), unit, first)
+    table, tally = block.table, Tally(block, skip)
     tally.problems += header_problems(table.column_names, fields, strict)
+    if block.torn and not skip:
+        tally.problems.append(torn_rows(block))
     seen = Counter(table.column_names)
     cells: dict[str, Cells] = {}
     for name, policy in fields.items():
         if seen[name] == 1:
             wanted = [item for item in reads.values() if item.field == name]
-            cells |= judged(plain(table.column(name)), policy, wanted, decimal, tally)
-    keep = np.flatnonzero(tally.reason < 0)
+            cells |= judged(plain(table.column(name)), policy, wanted, tally)
+    keep = tally.keep
     arrays = {key: kept(cells[key].values, keep, len(table)) for key in reads if key in cells}
     if training:
         tally.problems += training_problems(arrays, reads, tally)
     if tally.problems:
         raise DataError(tally.problems)
-    ignored = [name for name in table.column_names if name not in fields]
     missing = {reads[key].field: int(no_value(array).sum()) for key, array in arrays.items()}
-    counts = {
-        "read": len(table),
+    counts: dict[str, Any] = {
+        "read": block.total,
         "used": len(keep),
         "dropped": tally.dropped(),
         "changed": tally.changed,
         "missing": {name: count for name, count in missing.items() if count},
-        "ignored_columns": ignored,
+        "beyond_training": {} if training else beyond_training(arrays, fields, reads),
+        "ignored_columns": [name for name in table.column_names if name not in fields],
     }
-    return Checked(arrays, keep, counts, notices(arrays, fields, reads, training), unit, first)
+    beyond = strangers(counts["beyond_training"], fields, len(keep))
+    warnings = notices(arrays, reads) if training else beyond
+    return Checked(arrays, keep, counts, warnings, block.places, tally.reason, tally.reasons)
 
 
 def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> Iterable[Problem]:
@@ -165,11 +133,12 @@ def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> It
         yield Problem("extra_column", "no field of the schema", extra, key="data.source.strict")
 
 
-def judged(array: pa.Array, policy: Field, reads: list[Read], decimal: str, tally: Tally) -> dict[str, Cells]:
+def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> dict[str, Cells]:
     """One column as all its reads; a cell that is invalid for one of them is missing for all."""
+    decimal = tally.block.decimal
     cells = {item.key: read(array, item.kind, policy, decimal=decimal) for item in reads}
     column = (policy.name, array)
-    wrong: dict[str, Mask] = {}
+    wrong = too_large(array, tally.block.max_cell_bytes)
     for item in reads:
         tally.change(policy.name, cells[item.key].changed)
         found = dict(cells[item.key].bad)
@@ -180,13 +149,24 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], decimal: str, tall
             wrong[code] = wrong.get(code, False) | bad
     for code, bad in wrong.items():
         if bad.any():
-            settle_invalid(code, bad, column, policy, decimal, tally)
+            settle_invalid(code, bad, column, policy, tally)
     gone = any_of(array, wrong.values())
     cells = {key: item._replace(values=blanked(item.values, gone)) for key, item in cells.items()}
     settled = {code: bad for code, bad in wrong.items() if policy.invalid != "missing" or code not in BY_POLICY}
     missing = any_of(array, (item.missing for item in cells.values())) & ~any_of(array, settled.values())
     settle_missing(missing, column, policy, tally)
     return cells
+
+
+def too_large(array: pa.Array, most: int) -> dict[str, Mask]:
+    """Which texts are longer than allowed."""
+    return {"cell_too_large": sizes(array) > most} if is_text(array.type) else {}
+
+
+def sizes(text: pa.Array) -> NDArray[np.int64]:
+    """(N,) bytes of each text; null has none."""
+    found: NDArray[np.int64] = pc.binary_length(text.cast(pa.large_string())).fill_null(0).to_numpy()
+    return found
 
 
 def any_of(array: pa.Array, masks: Iterable[Mask]) -> Mask:
@@ -197,17 +177,15 @@ def any_of(array: pa.Array, masks: Iterable[Mask]) -> Mask:
     return found
 
 
-def settle_invalid(
-    code: str, bad: Mask, column: tuple[str, pa.Array], policy: Field, decimal: str, tally: Tally
-) -> None:
+def settle_invalid(code: str, bad: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
     """Refuses, drops or counts invalid cells, as the policy says."""
     if code in BY_POLICY and policy.invalid == "missing":
         tally.change(policy.name, {f"{code} read as missing": int(bad.sum())})
     elif code in BY_POLICY and policy.invalid == "drop":
         tally.drop(f"{policy.name}: {code}", bad)
     else:
-        key = path(policy.name, "invalid") if code in BY_POLICY else None
-        tally.refuse(code, text_of(code, bad, column[1], policy, decimal), column, bad, key)
+        key = path(policy.name, "invalid") if code in BY_POLICY else KEYS.get(code)
+        tally.refuse(code, text_of(code, bad, column[1], policy, tally.block), column, bad, key)
 
 
 def settle_missing(missing: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
@@ -218,13 +196,15 @@ def settle_missing(missing: Mask, column: tuple[str, pa.Array], policy: Field, t
         tally.refuse("missing_value", "a value must be there", column, missing, path(policy.name, "missing"))
 
 
-def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, decimal: str) -> str:
+def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, block: Block) -> str:
     """The clause of a problem, with what is known of this column."""
+    if code == "cell_too_large":
+        return f"a cell must have at most {block.max_cell_bytes:,} bytes, however: {sizes(array).max():,}"
     if code == "out_of_range":
         return f"{TEXTS[code]} {policy.range}"
     if code in ("wrong_type", "aware_time"):
         return f"{TEXTS[code]}, however: {array.type}"
-    commas = decimal == "." and code == "not_a_number"
+    commas = block.decimal == "." and code == "not_a_number"
     if commas and any(item.replace(",", "").isdigit() and "," in item for item in examples(array, np.flatnonzero(bad))):
         return f"{TEXTS[code]}; a decimal comma needs data.source.decimal: ','"
     return TEXTS[code]
@@ -232,15 +212,15 @@ def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, decimal: str) 
 
 def training_problems(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read], tally: Tally) -> Iterable[Problem]:
     """What no training set may be: empty, or without any value of a field."""
-    used = int((tally.reason < 0).sum())
+    used, total = len(tally.keep), tally.block.total
     if not used:
         why = ", ".join(f"{reason} ({count:,})" for reason, count in tally.dropped().items()) or "the table has none"
-        yield Problem("no_rows", f"training needs rows, however: {why}; {tally.total:,} rows read")
+        yield Problem("no_rows", f"training needs rows, however: {why}; {total:,} rows read")
         return
     empty = {reads[key].field for key, array in arrays.items() if no_value(array).all()}
     refused = {name for problem in tally.problems for name in problem.columns}
     for name in sorted(empty - refused):
-        yield Problem("all_missing", "no row has a value", (name,), used, tally.total, unit=tally.unit)
+        yield Problem("all_missing", "no row has a value", (name,), used, total, unit=tally.block.places.unit)
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
@@ -271,17 +251,3 @@ def no_value(array: pa.Array) -> Mask:
     """(N,) which rows have no value."""
     found: Mask = array.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
     return found
-
-
-def examples(array: pa.Array, at: NDArray[np.int64]) -> tuple[str, ...]:
-    """The first distinct values at some rows, as text."""
-    found: dict[str, None] = {}
-    for i in at[:1000]:
-        scalar = array[int(i)]
-        try:
-            found[str(scalar.as_py())] = None
-        except (UnicodeDecodeError, ValueError):  # text that is not UTF-8, a date beyond Python's
-            found[str(scalar.cast(pa.large_binary()).as_py()) if pa.types.is_large_string(array.type) else "?"] = None
-        if len(found) == MAX_EXAMPLES:
-            break
-    return tuple(found)

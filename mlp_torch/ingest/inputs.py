@@ -221,9 +221,9 @@ def canonical(array: pa.Array, item: Read) -> Tensor:
 
 def key_problem(code: str, text: str, key: Sequence[Read], at: Any, checked: Checked) -> Problem:
     """A problem with the key of some kept rows, numbered as in the table."""
-    rows = tuple(int(checked.keep[i]) + checked.first for i in at[:MAX_ROWS])
+    rows = checked.places.of(checked.keep[at[:MAX_ROWS]])
     columns = tuple(item.field for item in key)
     total = len(checked.keep)
     values = [", ".join(str(checked.arrays[item.key][int(i)].as_py()) for item in key) for i in at[:100]]
     found = tuple(dict.fromkeys(values))[:MAX_EXAMPLES]
-    return Problem(code, text, columns, len(at), total, rows, found, "data.key", checked.unit)
+    return Problem(code, text, columns, len(at), total, rows, found, "data.key", checked.places.unit)

@@ -19,18 +19,9 @@ ID_ROWS, ID_SHARE = 100, 0.99
 MAX_WORDS = 100_000  # look-alikes are sought among so many words at most
 
 
-def notices(
-    arrays: Mapping[str, pa.Array], fields: Mapping[str, Field], reads: Mapping[str, Read], training: bool
-) -> list[str]:
-    """A sentence for each suspicion."""
-    found = []
-    for key, array in arrays.items():
-        item = reads[key]
-        if training:
-            found += suspicions(item, array)
-        elif item.kind == "number":
-            found += strangers(fields[item.field], array)
-    return found
+def notices(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read]) -> list[str]:
+    """A sentence for each suspicion about the columns of a training table."""
+    return [sentence for key, array in arrays.items() for sentence in suspicions(reads[key], array)]
 
 
 def suspicions(item: Read, array: pa.Array) -> list[str]:
@@ -58,15 +49,23 @@ def look_alikes(words: pa.Array) -> int:
     return sum(count for count in plain.values() if count > 1)
 
 
-def strangers(field: Field, array: pa.Array) -> list[str]:
-    """Numbers that no training row comes near: legal, but the model guesses there."""
-    if field.low is None or field.high is None:
-        return []
-    outside = pc.or_(pc.less(array, field.low), pc.greater(array, field.high))
-    count = pc.sum(outside).as_py() or 0
-    if not count:
-        return []
+def beyond_training(
+    arrays: Mapping[str, pa.Array], fields: Mapping[str, Field], reads: Mapping[str, Read]
+) -> dict[str, int]:
+    """By field, how many numbers no training row comes near: legal, but the model guesses there."""
+    found = {}
+    for key, array in arrays.items():
+        field = fields[reads[key].field]
+        if reads[key].kind == "number" and field.low is not None and field.high is not None:
+            outside = pc.or_(pc.less(array, field.low), pc.greater(array, field.high))
+            found[field.name] = pc.sum(outside).as_py() or 0
+    return {name: count for name, count in found.items() if count}
+
+
+def strangers(counts: Mapping[str, int], fields: Mapping[str, Field], rows: int) -> list[str]:
+    """The same in sentences."""
     return [
-        f'beyond_training: column "{field.name}" has {count:,} of {len(array):,} rows outside the training range '
-        f"[{field.low:g}, {field.high:g}]"
+        f'beyond_training: column "{name}" has {count:,} of {rows:,} rows outside the training range '
+        f"[{fields[name].low:g}, {fields[name].high:g}]"
+        for name, count in counts.items()
     ]

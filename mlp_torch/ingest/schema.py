@@ -19,6 +19,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from mlp_torch.errors import ConfigError, ModelError, near
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked, check
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
@@ -79,20 +80,11 @@ class Schema:
         example = {name: value for name, value in self.example.items() if name in kinds}
         return replace(self, fields=fields, reads=by_key, example=example)
 
-    def check(
-        self, table: pa.Table, *, unit: str = "row", first: int = 0, decimal: str = ".", training: bool = False
-    ) -> Checked:
-        """The table's rows, checked: see `mlp_torch.ingest.checks.check`. Raises DataError with every problem."""
-        return check(
-            table,
-            self.fields,
-            self.reads,
-            strict=self.strict,
-            unit=unit,
-            first=first,
-            decimal=decimal,
-            training=training,
-        )
+    def check(self, rows: pa.Table | Block, *, training: bool = False, skip: bool = False) -> Checked:
+        """The rows, checked: see `mlp_torch.ingest.checks.check`. Raises DataError with every problem."""
+        block = rows if isinstance(rows, Block) else Block(rows)
+        strict = self.strict or block.strict
+        return check(block, self.fields, self.reads, strict=strict, training=training, skip=skip)
 
     def learn(self, inputs: Inputs, words: Words) -> "Schema":
         """The same schema with the ranges of training rows and a synthetic example.

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlp_torch.errors import DataError, Problem
+from mlp_torch.ingest.block import present
 from mlp_torch.ingest.cells import is_text, matches
 from mlp_torch.ingest.checks import plain
-from mlp_torch.ingest.source import MARKS, Csv, Parquet, present, source
+from mlp_torch.ingest.csv_text import MARKS
+from mlp_torch.ingest.source import Csv, Parquet, source
 
 DELIMITERS = (",", ";", "\t", "|")
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}

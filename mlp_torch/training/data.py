@@ -14,11 +14,12 @@ from torch import Tensor
 from mlp_torch.column import Column, Sample
 from mlp_torch.errors import MAX_ROWS, ConfigError, DataError, Problem
 from mlp_torch.head import Batch
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Checked, Schema
-from mlp_torch.ingest.source import Rows, Source
+from mlp_torch.ingest.source import Source
 from mlp_torch.reproducibility.split import SPLITS, Split, check_sizes
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script
@@ -33,7 +34,7 @@ class Data(LightningDataModule):
     """A table, what to make of its fields, and how to split its rows.
 
     Args:
-        source: anything with `read() -> Rows`.
+        source: anything with `read() -> Block`.
         columns: by name.
         target: what to predict.
         split: which rows are for what.
@@ -102,16 +103,16 @@ class Data(LightningDataModule):
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
         schema = Schema.of(self.reads(), self.policies)  # before anything is read: it refuses mistyped policies
-        rows = self.source.read()
-        self.schema = replace(schema, strict=rows.strict)
-        checked = self.schema.check(rows.table, unit=rows.unit, first=rows.first, decimal=rows.decimal, training=True)
+        block = self.source.read()
+        self.schema = replace(schema, strict=block.strict)
+        checked = self.schema.check(block, training=True)
         self.counts = dict(checked.counts)
-        if rows.joined:
+        if block.joined:
             own = [read for read in self.reads() if read.field in columns]
-            self.counts["joined"] = faults(rows, own, self.policies)
+            self.counts["joined"] = faults(block, own, self.policies)
         # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
         arrays = {read.key: checked.arrays[read.key] for read in self.transform.reads}
-        self.warnings = notices(arrays, self.schema.fields, self.schema.reads, training=True)
+        self.warnings = notices(arrays, self.schema.reads)
         return to_inputs(checked, self.schema.reads.values()), checked
 
     def reads(self) -> list[Read]:
@@ -211,38 +212,34 @@ def numbered(checked: Checked) -> Iterator[None]:
     except DataError as error:
         raise DataError(
             [
-                replace(
-                    problem,
-                    rows=tuple(int(checked.keep[row]) + checked.first for row in problem.rows),
-                    unit=checked.unit,
-                )
+                replace(problem, rows=checked.places.of(checked.keep[list(problem.rows)]), unit=checked.places.unit)
                 for problem in error.problems
             ]
         ) from None
 
 
-def faults(rows: Rows, needed: list[Read], policies: Mapping[str, Any]) -> dict[str, Any]:
+def faults(block: Block, needed: list[Read], policies: Mapping[str, Any]) -> dict[str, Any]:
     """What the policies say of each table that the source joined in, before the join: counted, never refused.
 
     A value that meets no row harms nobody, and one that does is judged there. Yet it says that a file has faults.
     """
     found = {}
-    for name, table in rows.joined.items():
+    for name, table in block.joined.items():
         reads = [read for read in needed if read.field in table.column_names]
         lenient = {
             read.field: {**(policies.get(read.field) or {}), "invalid": "missing", "missing": "keep"} for read in reads
         }
-        found[name] = judged(Schema.of(reads, lenient), table, rows.decimal)
+        found[name] = judged(Schema.of(reads, lenient), block._replace(table=table))
     return found
 
 
-def judged(schema: Schema, table: pa.Table, decimal: str) -> dict[str, Any]:
+def judged(schema: Schema, block: Block) -> dict[str, Any]:
     """Rows read, cells that the policies would change, and missing cells by field."""
     try:
-        counts = schema.check(table, decimal=decimal).counts
+        counts = schema.check(block).counts
     except DataError as error:  # what no policy lets pass, such as a fraction as a category
         changed = {f"{', '.join(problem.columns)}: {problem.code}": problem.bad for problem in error.problems}
-        return {"read": len(table), "changed": changed, "missing": {}}
+        return {"read": block.total, "changed": changed, "missing": {}}
     return {key: counts[key] for key in ("read", "changed", "missing")}
 
 

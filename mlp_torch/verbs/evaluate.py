@@ -21,11 +21,12 @@ from mlp_torch import files
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import DataError, ModelError, Problem, near
 from mlp_torch.head import Head
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import to_inputs
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
-from mlp_torch.ingest.source import Csv, Rows, Source, source
+from mlp_torch.ingest.source import Csv, Source, source
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import Verdict, chunks, judge_predictions
@@ -139,16 +140,16 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
     predictor = Predictor(folder, device=device)
     cfg = configuration(folder)
     target, head, constant = restored(cfg, folder)
-    rows = reader(cfg, path).read()
+    block = reader(cfg, path).read()
     schema = whole(predictor.schema, target, cfg)
-    checked = check(rows, schema, target)
+    checked = check(block, schema, target)
     inputs = to_inputs(checked, schema.reads.values())
     y = labels(target, inputs, checked)
     features = {key: inputs[key] for key in predictor.schema.reads}
     unseen = sum((Counter(predictor.unseen(cut(features, rows))) for rows in chunks(len(y))), Counter[str]())
     return Evaluation(
         (predictor.name, predictor.version),
-        rows.name,
+        block.name,
         {**checked.counts, "unseen": dict(unseen)},
         {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
         compare(predictor, head, constant, features, y),
@@ -246,16 +247,16 @@ def whole(schema: Schema, target: Target, cfg: DictConfig) -> Schema:
     return replace(full, fields={**full.fields, **ranged})
 
 
-def check(rows: Rows, schema: Schema, target: Target) -> Checked:
+def check(block: Block, schema: Schema, target: Target) -> Checked:
     """The rows, checked; a label column that is missing is told as such, beside all other problems."""
-    absent = tuple(read.field for read in target.reads.values() if read.field not in rows.table.column_names)
+    absent = tuple(read.field for read in target.reads.values() if read.field not in block.table.column_names)
     problems = [
-        Problem("missing_label_column", f"evaluation needs the label; {near(name, rows.table.column_names)}", (name,))
+        Problem("missing_label_column", f"evaluation needs the label; {near(name, block.table.column_names)}", (name,))
         for name in absent
     ]
     rest = schema.subset([read for read in schema.reads.values() if read.field not in absent])
     try:
-        checked = rest.check(rows.table, unit=rows.unit, first=rows.first, decimal=rows.decimal)
+        checked = rest.check(block)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from None
     if not absent and not len(checked.keep):
@@ -271,9 +272,9 @@ def labels(target: Target, inputs: Inputs, checked: Checked) -> Tensor:
     without = y.isnan().reshape(len(y), -1).all(dim=1)
     if bad := int(without.sum()):
         fields = tuple(read.field for read in target.reads.values())
-        rows = tuple(int(checked.keep[i]) + checked.first for i in without.nonzero()[:5, 0].tolist())
+        rows = checked.places.of(checked.keep[without.nonzero()[:5, 0].numpy()])
         text = "rows without a label; take them out of the file"
-        raise DataError(Problem("missing_label", text, fields, bad, len(y), rows, unit=checked.unit))
+        raise DataError(Problem("missing_label", text, fields, bad, len(y), rows, unit=checked.places.unit))
     return y
 
 

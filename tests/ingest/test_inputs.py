@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mlp_torch.errors import DataError
+from mlp_torch.ingest.block import Block, Places
 from mlp_torch.ingest.fingerprint import cross, fingerprints
 from mlp_torch.ingest.inputs import row_fingerprints, table_of, to_inputs, words_of
 from mlp_torch.ingest.reads import Read
@@ -168,7 +169,7 @@ def test_row_55_repeated_keys_are_refused_with_their_rows():
 
 def test_row_56_a_missing_key_is_refused_with_its_rows():
     reads = [Read("id", "string")]
-    checked = Schema.of(reads).check(pa.table({"id": ["a", None, "c"]}), unit="line", first=2)
+    checked = Schema.of(reads).check(Block(pa.table({"id": ["a", None, "c"]}), Places("line", 2)))
     with pytest.raises(DataError) as caught:
         row_fingerprints(checked, reads)
     (problem,) = caught.value.problems

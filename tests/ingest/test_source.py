@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Frame, Parquet, source
@@ -32,19 +33,20 @@ def test_every_cell_of_a_csv_is_text_and_an_empty_one_is_missing_unless_quoted(w
     rows = Csv(written(b'id,word\n00123,""\n5.0,\n1e3,NA\n')).read()
     assert rows.table.to_pydict() == {"id": ["00123", "5.0", "1e3"], "word": ["", None, "NA"]}
     assert rows.table.schema.types == [pa.large_string()] * 2
-    assert (rows.unit, rows.first) == ("line", 2)
+    assert rows.places[:2] == ("line", 2)
 
 
 def test_line_numbers_in_messages_are_those_of_the_file(written):
     rows = Csv(written(b"age\n1\n2\nold\n")).read()
-    problem = only_problem(lambda: Schema.of([Read("age")]).check(rows.table, unit=rows.unit, first=rows.first))
+    problem = only_problem(lambda: Schema.of([Read("age")]).check(rows))
     assert (problem.rows, problem.unit) == ((4,), "line")
 
 
-def test_with_line_ends_inside_quotes_rows_are_counted_instead_of_lines(written):
-    rows = Csv(written(b'a,b\n1,"x\ny"\n2,z\n')).read()
-    assert rows.table.column("b").to_pylist() == ["x\ny", "z"]
-    assert (rows.unit, rows.first) == ("row", 0)
+def test_with_line_ends_inside_quotes_and_blank_lines_each_row_still_knows_its_line(written):
+    rows = Csv(written(b'\na,b\n1,"x\ny"\n\n2,z\n3,w\n')).read()
+    assert rows.table.column("b").to_pylist() == ["x\ny", "z", "w"]
+    assert rows.places.unit == "line"
+    assert rows.places.of([0, 1, 2]) == (3, 6, 7)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -52,7 +54,7 @@ def test_line_ends_and_trailing_blank_lines_change_nothing(written, end):  # row
     plain = Csv(written(b"a,b\n1,2\n3,4\n")).read()
     other = Csv(written(end.join([b"a,b", b"1,2", b"3,4", b"", b"", b""]), "other.csv")).read()
     assert other.table.equals(plain.table)
-    assert (other.unit, other.first) == ("line", 2)
+    assert other.places[:2] == ("line", 2)
 
 
 def test_an_empty_line_of_a_single_column_is_a_missing_value(written):
@@ -134,20 +136,22 @@ def test_row_37_a_decimal_comma_is_read_when_asked_for_and_hinted_at_otherwise(w
     path = written(b"a;b\n1,5;x\n-2,25e1;y\n")
     schema = Schema.of([Read("a")])
     rows = Csv(path, delimiter=";", decimal=",").read()
-    assert schema.check(rows.table, decimal=rows.decimal).arrays["a"].to_pylist() == [1.5, -22.5]
+    assert schema.check(rows).arrays["a"].to_pylist() == [1.5, -22.5]
     plain = Csv(path, delimiter=";").read()
-    problem = only_problem(lambda: schema.check(plain.table, decimal=plain.decimal))
+    problem = only_problem(lambda: schema.check(plain))
     assert (problem.code, problem.bad) == ("not_a_number", 2)
     assert "data.source.decimal" in str(problem)
     points = pa.table({"a": ["1.5"]})
-    assert only_problem(lambda: schema.check(points, decimal=",")).code == "not_a_number"
+    assert only_problem(lambda: schema.check(Block(points, decimal=","))).code == "not_a_number"
 
 
 def test_row_23_a_cell_above_the_limit_is_refused_with_its_line(written):
     path = written(b"a,b\n1,x\n2," + b"y" * 101 + b"\n")
-    problem = only_problem(Csv(path, max_cell_bytes=100).read)
+    schema = Schema.of([Read("b", "string")])
+    problem = only_problem(lambda: schema.check(Csv(path, max_cell_bytes=100).read()))
     assert (problem.code, problem.columns, problem.rows, problem.bad) == ("cell_too_large", ("b",), (3,), 1)
-    assert Csv(path, max_cell_bytes=101).read().table.num_rows == 2
+    assert problem.key == "data.source.max_cell_bytes"
+    assert schema.check(Csv(path, max_cell_bytes=101).read()).counts["used"] == 2
 
 
 def test_a_cell_may_be_longer_than_arrows_own_block(written):

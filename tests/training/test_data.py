@@ -8,9 +8,10 @@ import torch
 
 from mlp_torch.column import Column
 from mlp_torch.errors import DataError, Problem
+from mlp_torch.ingest.block import Block, Places
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.reads import Read
-from mlp_torch.ingest.source import Csv, Frame, Rows
+from mlp_torch.ingest.source import Csv, Frame
 from mlp_torch.problem.classification import Binary
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
@@ -340,8 +341,8 @@ class Joined:
     def __init__(self, table: pa.Table, beside: pa.Table):
         self.table, self.beside = table, beside
 
-    def read(self) -> Rows:
-        return Rows(self.table, "row", 0, "joined", joined={"beside.csv": self.beside})
+    def read(self) -> Block:
+        return Block(self.table, Places(), "joined", joined={"beside.csv": self.beside})
 
 
 def joined(beside: pa.Table, **policy) -> Data:

@@ -1,0 +1,177 @@
+"""CSV files, read in blocks of whole rows: every cell is text, and only the schema decides what it means.
+
+pyarrow.csv parses. What it leaves out is done beforehand, in `csv_text`: it takes a quote that is never closed for a
+cell that holds the rest of the file, tells no line or byte of a fault, and keeps no count of lines.
+
+>>> import tempfile
+>>> with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+...     _ = file.write(b"town,hour\\nUlm,5\\n") + (file.flush() or 0)
+...     Csv(file.name).read().table.to_pylist()
+[{'town': 'Ulm', 'hour': '5'}]
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, Torn, joined, torn_rows
+from mlp_torch.ingest.csv_text import Text, lines
+
+PIECE = 2**23  # bytes that are read at once
+
+
+class Csv:
+    """A CSV file with a header; an unquoted empty cell is missing, a quoted one is the empty text.
+
+    Args:
+        path: the file.
+        delimiter: one character between cells.
+        encoding: of the file's text.
+        decimal: the decimal mark of numbers, "." or ",".
+        max_cell_bytes: the longest cell, in UTF-8.
+        strict: whether a column that nobody reads is an error.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        delimiter: str = ",",
+        encoding: str = "utf8",
+        decimal: str = ".",
+        max_cell_bytes: int = MAX_CELL_BYTES,
+        strict: bool = False,
+    ):
+        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+            raise ConfigError(f"data.source.delimiter must be one ASCII character, however: {delimiter!r}")
+        if decimal not in (".", ",") or decimal == delimiter:
+            raise ConfigError(f"data.source.decimal must be '.' or ',' and no delimiter, however: {decimal!r}")
+        if max_cell_bytes < 1:
+            raise ConfigError(f"data.source.max_cell_bytes must be at least 1, however: {max_cell_bytes}")
+        self.path, self.text = Path(path), Text(Path(path), encoding, delimiter)
+        self.delimiter, self.encoding, self.decimal = delimiter, self.text.encoding, decimal
+        self.max_cell_bytes, self.strict = max_cell_bytes, strict
+
+    def read(self) -> Block:
+        """All rows.
+
+        Raises:
+            DataError: as `blocks`, and `wrong_field_count`.
+        """
+        block = joined(self.blocks())
+        if block.torn:
+            raise DataError(torn_rows(block))
+        return block
+
+    def blocks(self, size: int = PIECE) -> Iterator[Block]:
+        """The rows in order, of about `size` bytes at a time; there is at least one row.
+
+        Raises:
+            DataError: `no_file`, `empty_file`, `no_rows`, `encoding`, `duplicate_column`, `wrong_delimiter`,
+                `unclosed_quote`, `damaged_file`.
+        """
+        names: list[str] = []
+        any_rows = False
+        for line, piece in self.text.pieces(size):
+            if not names:
+                head = self.first_row(piece)
+                names, piece, line = self.header(head), piece[len(head) :], line + lines(head)
+            if piece.strip(b"\r\n") or (len(names) == 1 and piece):  # in a single column an empty line is a cell
+                any_rows = True
+                yield self.block(piece, names, line)
+        if not names:
+            raise DataError(Problem("empty_file", f"{self.path} is empty"))
+        if not any_rows:
+            raise DataError(Problem("no_rows", f"{self.path} has a header and 0 rows"))
+
+    def first_row(self, piece: bytes) -> bytes:
+        """The header's bytes with its line end, and with blank lines before it."""
+        found = self.text.grammar.row.match(piece, len(piece) - len(piece.lstrip(b"\r\n")))
+        assert found  # a piece is of whole rows
+        return piece[: found.end()]
+
+    def header(self, row: bytes) -> list[str]:
+        """The columns' names."""
+        try:
+            names = next(csv.reader([row.strip(b"\r\n").decode()], delimiter=self.delimiter))
+        except UnicodeDecodeError as error:
+            raise DataError(self.text.undecodable(error, error.start, 1)) from None
+        except csv.Error as error:  # a name of more than 128 KiB
+            raise DataError(Problem("damaged_file", f"{self.path} has no header: {error}")) from None
+        if twice := tuple(name for name, times in Counter(names).items() if times > 1):
+            raise DataError(Problem("duplicate_column", "a column's name must be there once", twice))
+        other = [mark for mark in (",", ";", "\t", "|") if mark != self.delimiter and mark in names[0]]
+        if len(names) == 1 and other:
+            clause = f"{self.path} has one column; its header holds {json.dumps(other[0])}"
+            raise DataError(Problem("wrong_delimiter", clause, tuple(names), key="data.source.delimiter"))
+        return names
+
+    def block(self, piece: bytes, names: list[str], line: int) -> Block:
+        """Whole rows as a table; `line` is the first one's."""
+        table, torn = self.parsed(piece, names, line)
+        numbers = self.numbers(piece, len(table) + len(torn), line, blank_is_row=len(names) == 1)
+        at = [row.number - 1 for row in torn]  # Arrow counts rows from 1
+        found = tuple(
+            Torn(int(numbers[i]), row.actual_columns, row.expected_columns, row.text)
+            for i, row in zip(at, torn, strict=True)
+        )
+        kept = np.delete(numbers, at)
+        follows = not len(kept) or kept[-1] - line == len(kept) - 1
+        return Block(
+            table,
+            Places("line", line, None if follows else kept),
+            str(self.path),
+            decimal=self.decimal,
+            max_cell_bytes=self.max_cell_bytes,
+            strict=self.strict,
+            torn=found,
+        )
+
+    def parsed(self, piece: bytes, names: list[str], line: int) -> tuple[pa.Table, list[Any]]:
+        """The table, every column as text, and the rows that have another number of cells."""
+        torn: list[Any] = []
+
+        def note(row: Any) -> str:
+            torn.append(row)
+            return "skip"
+
+        try:
+            table = pa.csv.read_csv(
+                pa.BufferReader(piece),
+                pa.csv.ReadOptions(use_threads=False, block_size=len(piece) + 1, column_names=names),
+                pa.csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=len(names) > 1,
+                    invalid_row_handler=note,
+                ),
+                pa.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.large_string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowException as error:
+            raise DataError(self.text.unparsable(piece, line, error)) from None
+        return table, torn
+
+    def numbers(self, piece: bytes, rows: int, line: int, *, blank_is_row: bool) -> NDArray[np.int64]:
+        """(N,) the line in which each row begins."""
+        if lines(piece) == rows:
+            return np.arange(line, line + rows)
+        found = []
+        for row in self.text.grammar.row.finditer(piece):
+            if blank_is_row or row.group().strip(b"\r\n"):
+                found.append(line)
+            line += lines(row.group())
+        return np.array(found, np.int64)
