@@ -6,8 +6,7 @@
 """
 
 import unicodedata
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,10 +42,19 @@ def suspicions(item: Read, array: pa.Array) -> list[str]:
 
 def look_alikes(words: pa.Array) -> int:
     """How many words have a twin that differs only by case, blanks or Unicode form."""
-    plain = Counter(
-        " ".join(unicodedata.normalize("NFKC", word).casefold().split()) for word in words.drop_null().to_pylist()
-    )
-    return sum(count for count in plain.values() if count > 1)
+    return sum(len(group) for group in twins(words.drop_null().to_pylist()))
+
+
+def twins(words: Iterable[str]) -> list[list[str]]:
+    """The groups of words that differ only by case, blanks or Unicode form.
+
+    >>> twins(["Rome", "Oslo", "rome "])
+    [['Rome', 'rome ']]
+    """
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        groups.setdefault(" ".join(unicodedata.normalize("NFKC", word).casefold().split()), []).append(word)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def beyond_training(
