@@ -1,13 +1,15 @@
 """One Arrow column read as numbers, strings or times, cell by cell, without judging: what cannot be read is marked.
 
 Nothing is guessed: text is a number only if the whole cell is one, a number is a category only if it is whole, and a
-time has one form. Shape: N cells -> float64 (N,), NaN = missing; or Arrow large_string (N,), null = missing.
+time has one form. Shape: N cells -> float64 (N,), NaN = missing; or dictionary-encoded Arrow large_string (N,), null =
+missing: what is done with words, is done once for each distinct one.
 
 >>> cells = read(pa.array(["12", "twelve", None]), "number", Field("age", ("number",)))
 >>> cells.values, cells.bad["not_a_number"]
 (array([12., nan, nan]), array([False,  True, False]))
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +23,9 @@ from mlp_torch.ingest.times import FIRST, LAST, wall_seconds
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+CODED = pa.dictionary(pa.int32(), pa.large_string())
 LARGEST = 2**53  # float64 holds every whole number up to here
+REFUSED = ("nested_value", "wrong_type", "too_large_integer", "invalid_unicode", "missing_field")  # parts of a union
 EXPONENT = r"([eE][+-]?[0-9]+)?$"
 
 
@@ -29,7 +33,7 @@ class Cells(NamedTuple):
     """A column read as one kind.
 
     Args:
-        values: float64 (N,) with NaN for missing, or a large_string array with nulls.
+        values: float64 (N,) with NaN for missing, or a dictionary-encoded large_string array with nulls.
         bad: by reason code, the cells that could not be read; their values are missing.
         changed: by a few words, how many cells were read as something else than they were.
     """
@@ -51,9 +55,9 @@ def read(array: pa.Array, kind: Kind, field: Field, *, decimal: str = ".") -> Ce
     if pa.types.is_null(array.type):
         array = array.cast(pa.float64())
     if is_text(array.type):
-        array = array.cast(pa.large_string())
-        if not is_unicode(array):
-            return refused(array, "invalid_unicode", kind)
+        return told_in_text(array, kind, field, decimal)
+    if pa.types.is_nested(array.type):
+        return refused(array, "nested_value", kind)
     if kind == "number":
         return numbers(array, field, decimal)
     return strings(array, field) if kind == "string" else times(array, field)
@@ -61,26 +65,67 @@ def read(array: pa.Array, kind: Kind, field: Field, *, decimal: str = ".") -> Ce
 
 def united(array: pa.UnionArray, kind: Kind, field: Field, decimal: str) -> Cells:
     """Cells of several types in one column (records may mix them): each is read by its own type."""
-    codes = np.asarray(array.type_codes)
-    parts = [read(array.field(i), kind, field, decimal=decimal) for i in range(array.type.num_fields)]
-    values = parts[0].values
+    where, parts = [], []
+    for name, at, part in parts_of(array):
+        where.append(at)
+        parts.append(refused(part, name, kind) if name in REFUSED else read(part, kind, field, decimal=decimal))
+    n = len(array)
     bad: dict[str, Mask] = {}
     changed: dict[str, int] = {}
-    for i, part in enumerate(parts):
-        here = codes == array.type.type_codes[i]
-        is_array = isinstance(values, np.ndarray)
-        values = np.where(here, part.values, values) if is_array else pc.if_else(here, part.values, values)
+    for at, part in zip(where, parts, strict=True):
         for code, wrong in part.bad.items():
-            bad[code] = bad.get(code, False) | (wrong & here)
+            bad.setdefault(code, np.zeros(n, bool))[at] = wrong
         for what, count in part.changed.items():
             changed[what] = changed.get(what, 0) + count
-    return Cells(values, bad, changed)
+    back = np.argsort(np.concatenate([np.zeros(0, np.int64), *where]), kind="stable")
+    if kind == "string":
+        words = [pa.array([], pa.large_string()), *(part.values.dictionary_decode() for part in parts)]
+        return Cells(pa.concat_arrays(words).take(pa.array(back)).dictionary_encode(), bad, changed)
+    return Cells(np.concatenate([np.zeros(0), *(part.values for part in parts)])[back], bad, changed)
+
+
+def parts_of(array: pa.UnionArray) -> Iterator[tuple[str, NDArray[np.int64], pa.Array]]:
+    """By type of a sparse union: its name, which cells are of it, and these cells."""
+    codes = np.asarray(array.type_codes)
+    for i in range(array.type.num_fields):
+        at = np.flatnonzero(codes == array.type.type_codes[i])
+        yield array.type.field(i).name, at, decoded(array.field(i).take(pa.array(at)))
+
+
+def decoded(array: pa.Array) -> pa.Array:
+    """Categories and runs as their values, text with wide offsets so that any amount fits."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
+    if pa.types.is_string(array.type) or pa.types.is_string_view(array.type):
+        array = array.cast(pa.large_string())
+    return array
+
+
+def told_in_text(text: pa.Array, kind: Kind, field: Field, decimal: str) -> Cells:
+    """Text as one kind; bytes that are no UTF-8 are kept from all that looks into them."""
+    text = text.cast(pa.large_string())
+    coded = text.dictionary_encode() if kind != "number" else None
+    torn = not_unicode(text) if coded is None else by_word(not_unicode(coded.dictionary), coded)
+    if torn.any():
+        text = pc.if_else(torn, pa.scalar(None, pa.large_string()), text)
+        coded = text.dictionary_encode() if coded is not None else None
+    if coded is None:
+        cells = spelled(text, field, decimal)
+    else:
+        cells = strings(coded, field) if kind == "string" else told(coded, field)
+    return cells._replace(bad={**cells.bad, "invalid_unicode": torn}) if torn.any() else cells
+
+
+def by_word(words: Mask, coded: pa.DictionaryArray) -> Mask:
+    """(N,) what is true of each cell's word; of a null nothing is."""
+    found: Mask = np.append(words, False)[coded.indices.fill_null(-1).to_numpy()]
+    return found
 
 
 def numbers(array: pa.Array, field: Field, decimal: str) -> Cells:
-    """Numbers and booleans widen to float64; text must be a number as a whole."""
-    if is_text(array.type):
-        return spelled(array, field, decimal)
+    """Numbers and booleans widen to float64."""
     if pa.types.is_decimal(array.type):
         return spelled(array.cast(pa.large_string()), field, ".")._replace(changed={})  # rounded once, as text is
     if pa.types.is_boolean(array.type):
@@ -131,22 +176,35 @@ def measured(array: pa.Array, field: Field) -> Cells:
 def strings(array: pa.Array, field: Field) -> Cells:
     """Text as it is, byte by byte; whole numbers and booleans as decimal text ("5", never "5.0")."""
     bad: dict[str, Mask] = {}
-    changed = {"number read as text": 0 if is_text(array.type) else int(present(array).sum())}
-    if is_text(array.type):
+    changed = {"number read as text": 0 if is_coded(array.type) else int(present(array).sum())}
+    if is_coded(array.type):
         text = array
     elif pa.types.is_boolean(array.type) or pa.types.is_integer(array.type):
-        text = array.cast(pa.uint8() if pa.types.is_boolean(array.type) else array.type).cast(pa.large_string())
+        text = spelled_out((array.cast(pa.uint8()) if pa.types.is_boolean(array.type) else array).dictionary_encode())
     elif pa.types.is_floating(array.type):
         text, bad = whole_text(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
     elif pa.types.is_decimal(array.type):
-        text = pc.replace_substring_regex(array.cast(pa.large_string()), r"\.0+$", "")
-        bad = {"not_whole": present(text) & ~matches(text, "^-?[0-9]+$")}
+        words = pc.replace_substring_regex(array.cast(pa.large_string()), r"\.0+$", "")
+        bad = {"not_whole": present(words) & ~matches(words, "^-?[0-9]+$")}
+        text = words.dictionary_encode()
     else:
         return refused(array, "wrong_type", "string")
     na = listed(text, field)
     changed["na_values read as missing"] = int(na.sum())
-    gone = np.logical_or.reduce([na, *bad.values()])
-    return Cells(pc.if_else(gone, pa.scalar(None, pa.large_string()), text), bad, changed)
+    return Cells(without(text, np.logical_or.reduce([na, *bad.values()])), bad, changed)
+
+
+def spelled_out(coded: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Dictionary-encoded whole numbers as decimal text."""
+    return pa.DictionaryArray.from_arrays(coded.indices, coded.dictionary.cast(pa.large_string()))
+
+
+def without(text: pa.DictionaryArray, gone: Mask) -> pa.DictionaryArray:
+    """The words, missing where they are gone."""
+    if not gone.any():
+        return text
+    indices = pc.if_else(gone, pa.scalar(None, text.indices.type), text.indices)
+    return pa.DictionaryArray.from_arrays(indices, text.dictionary)
 
 
 def whole_text(values: Floats) -> tuple[pa.Array, dict[str, Mask]]:
@@ -155,15 +213,13 @@ def whole_text(values: Floats) -> tuple[pa.Array, dict[str, Mask]]:
         infinite, large = np.isinf(values), np.isfinite(values) & (np.abs(values) > LARGEST)
         torn = np.isfinite(values) & (values != np.floor(values))
     readable = np.isfinite(values) & ~large & ~torn
-    text = pa.array(np.where(readable, values, 0).astype(np.int64), mask=~readable).cast(pa.large_string())
-    return text, {"not_finite": infinite, "too_large_integer": large & ~torn, "not_whole": torn}
+    text = pa.array(np.where(readable, values, 0).astype(np.int64), mask=~readable).dictionary_encode()
+    return spelled_out(text), {"not_finite": infinite, "too_large_integer": large & ~torn, "not_whole": torn}
 
 
 def times(array: pa.Array, field: Field) -> Cells:
     """Seconds of wall clock since 1970-01-01, as given; numbers are seconds."""
     kind = array.type
-    if is_text(kind):
-        return told(array, field)
     if pa.types.is_date(kind):
         array, kind = array.cast(pa.timestamp("ms")), pa.timestamp("ms")
     if pa.types.is_timestamp(kind):
@@ -186,27 +242,31 @@ def clock(array: pa.Array) -> Floats:
     return np.where(present(array), seconds, np.nan)
 
 
-def told(text: pa.Array, field: Field) -> Cells:
-    """Times in ISO text; distinct texts are parsed once."""
-    na = listed(text, field)
-    coded = pc.if_else(na, pa.scalar(None, pa.large_string()), text).dictionary_encode()
+def told(coded: pa.DictionaryArray, field: Field) -> Cells:
+    """Times in ISO text."""
+    na = listed(coded, field)
     parsed = [wall_seconds(word) for word in coded.dictionary.to_pylist()]
     table = np.array([np.nan if seconds is None else float(seconds) for seconds in parsed] + [np.nan])
     values: Floats = table[coded.indices.fill_null(len(parsed)).to_numpy()]
-    bad = {"not_a_time": np.isnan(values) & ~na & present(text)}
-    return Cells(values, bad, {"na_values read as missing": int(na.sum())})
+    bad = {"not_a_time": np.isnan(values) & ~na & present(coded)}
+    return Cells(np.where(na, np.nan, values), bad, {"na_values read as missing": int(na.sum())})
 
 
 def refused(array: pa.Array, code: str, kind: Kind) -> Cells:
     """A column that cannot be read at all; a null is still a null."""
     n = len(array)
-    values = pa.nulls(n, pa.large_string()) if kind == "string" else np.full(n, np.nan)
+    values = pa.nulls(n, CODED) if kind == "string" else np.full(n, np.nan)
     return Cells(values, {code: present(array)}, {})
 
 
 def listed(text: pa.Array, field: Field) -> Mask:
     """Which texts mean missing."""
-    return mask(pc.is_in(text, value_set=pa.array(field.na_values, pa.large_string())))
+    if not field.na_values:
+        return np.zeros(len(text), bool)
+    known = pa.array(field.na_values, pa.large_string())
+    if not is_coded(text.type):
+        return mask(pc.is_in(text, value_set=known))
+    return by_word(mask(pc.is_in(text.dictionary, value_set=known)), text)
 
 
 def without_na(values: Floats, field: Field) -> Floats:
@@ -235,15 +295,25 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def is_coded(kind: pa.DataType) -> bool:
+    """Whether cells are codes of words."""
+    return bool(pa.types.is_dictionary(kind))
+
+
 def is_number(kind: pa.DataType) -> bool:
     """Whether cells are binary numbers."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def is_unicode(text: pa.Array) -> bool:
-    """Whether all cells are UTF-8, which Arrow checks only when asked."""
+def not_unicode(text: pa.Array) -> Mask:
+    """Which cells are no UTF-8; Arrow looks only when asked, and then at all of them together."""
+    found = np.zeros(len(text), bool)
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
-        return False
-    return True
+        for i, content in enumerate(text.cast(pa.large_binary()).to_pylist()):
+            try:
+                (content or b"").decode()
+            except UnicodeDecodeError:
+                found[i] = True
+    return found

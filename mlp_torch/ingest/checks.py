@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near
 from mlp_torch.ingest.block import Block, Places, torn_rows
-from mlp_torch.ingest.cells import Cells, Mask, is_text, read
+from mlp_torch.ingest.cells import Cells, Mask, decoded, is_text, parts_of, read, without
 from mlp_torch.ingest.fields import Field, path
 from mlp_torch.ingest.notice import beyond_training, notices, strangers
 from mlp_torch.ingest.reads import Read
@@ -37,7 +37,9 @@ TEXTS = {
     "not_whole": "a category must be text or a whole number; a continuous number needs a column that reads numbers",
     "aware_time": "a time must be wall clock without a time zone; convert to local time and drop the zone first",
     "wrong_type": "cells of this type cannot be read",
-    "invalid_unicode": "text must be UTF-8",
+    "invalid_unicode": "text must be UTF-8, without lone surrogates",
+    "nested_value": "a cell must hold text, a number, true, false or null",
+    "missing_field": "a field that some rows have must be in all, null where it is missing",
 }
 KEYS = {"cell_too_large": "data.source.max_cell_bytes"}
 BY_POLICY = ("not_a_number", "not_a_time", "not_finite", "out_of_range")  # the others are errors whatever the policy
@@ -48,7 +50,8 @@ class Checked:
     """What a block gives once nothing is wrong with it.
 
     Attributes:
-        arrays: by `Read.key`, the kept rows: float64 with NaN = missing, or large_string with null = missing.
+        arrays: by `Read.key`, the kept rows: float64 with NaN = missing, or dictionary-encoded large_string with
+            null = missing.
         keep: (K,) int64, which rows of the block were kept.
         counts: read, used, dropped and changed by reason, missing and beyond_training by field,
             ignored_columns.
@@ -160,12 +163,18 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
 
 def too_large(array: pa.Array, most: int) -> dict[str, Mask]:
     """Which texts are longer than allowed."""
-    return {"cell_too_large": sizes(array) > most} if is_text(array.type) else {}
+    large = sizes(array) > most
+    return {"cell_too_large": large} if large.any() else {}
 
 
-def sizes(text: pa.Array) -> NDArray[np.int64]:
-    """(N,) bytes of each text; null has none."""
-    found: NDArray[np.int64] = pc.binary_length(text.cast(pa.large_string())).fill_null(0).to_numpy()
+def sizes(array: pa.Array) -> NDArray[np.int64]:
+    """(N,) bytes of each text; other cells have none."""
+    found = np.zeros(len(array), np.int64)
+    if is_text(array.type):
+        found = pc.binary_length(array.cast(pa.large_string())).fill_null(0).to_numpy()
+    elif isinstance(array.type, pa.SparseUnionType):
+        for _, at, part in parts_of(array):
+            found[at] = sizes(part)
     return found
 
 
@@ -202,7 +211,7 @@ def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, block: Block) 
         return f"a cell must have at most {block.max_cell_bytes:,} bytes, however: {sizes(array).max():,}"
     if code == "out_of_range":
         return f"{TEXTS[code]} {policy.range}"
-    if code in ("wrong_type", "aware_time"):
+    if code in ("wrong_type", "aware_time", "nested_value") and not pa.types.is_union(array.type):
         return f"{TEXTS[code]}, however: {array.type}"
     commas = block.decimal == "." and code == "not_a_number"
     if commas and any(item.replace(",", "").isdigit() and "," in item for item in examples(array, np.flatnonzero(bad))):
@@ -224,21 +233,20 @@ def training_problems(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read],
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece; categories as their values, text with wide offsets so that any amount fits."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type):
-        column = column.cast(pa.large_string())
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    """A column in one piece; categories as their values."""
+    chunks = [decoded(chunk) for chunk in column.chunks]
+    return (
+        chunks[0]
+        if len(chunks) == 1
+        else pa.chunked_array(chunks or [decoded(pa.array([], column.type))]).combine_chunks()
+    )
 
 
 def blanked(values: Any, gone: Mask) -> Any:
     """The values, missing where they are gone."""
     if not gone.any():
         return values
-    if isinstance(values, np.ndarray):
-        return np.where(gone, np.nan, values)
-    return pc.if_else(gone, pa.scalar(None, pa.large_string()), values)
+    return np.where(gone, np.nan, values) if isinstance(values, np.ndarray) else without(values, gone)
 
 
 def kept(values: Any, keep: NDArray[np.int64], total: int) -> pa.Array:

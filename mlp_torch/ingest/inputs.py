@@ -8,6 +8,7 @@ Records, pandas frames and Arrow tables go the same way as files do: first Arrow
 """
 
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -17,12 +18,10 @@ import torch
 from torch import Tensor
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
-from mlp_torch.ingest.cells import LARGEST
+from mlp_torch.ingest.cells import spelled_out
 from mlp_torch.ingest.checks import Checked, no_value
 from mlp_torch.ingest.fingerprint import arrow_fingerprints, cross, distinct, fingerprints
 from mlp_torch.ingest.reads import Inputs, Read, Words
-
-Bad = Callable[[object], bool]
 
 
 @runtime_checkable
@@ -39,8 +38,8 @@ def table_of(rows: Any) -> pa.Table:
     """One row (a dict), several (a list of dicts), a pandas frame, an Arrow table or batch, as an Arrow table.
 
     Raises:
-        DataError: `missing_field`, `nested_value`, `too_large_integer`, `invalid_unicode`, `duplicate_column`, or
-            `not_rows` for anything else.
+        DataError: `not_rows` for anything else; `duplicate_column`; `invalid_unicode` for a name. Cells are judged by
+            the one validator.
     """
     if isinstance(rows, pa.Table):
         return rows
@@ -57,104 +56,99 @@ def table_of(rows: Any) -> pa.Table:
 
 def from_frame(frame: Any) -> pa.Table:
     """A pandas frame, column by column; an object column of mixed types goes the way of records."""
-    names = [str(name) for name in frame.columns]
+    names = readable_names(str(name) for name in frame.columns)
     if twice := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
         raise DataError(Problem("duplicate_column", "a column's name must be there once", twice))
     arrays: list[Any] = []
-    problems: list[Problem] = []
-    for name, original in zip(names, frame.columns, strict=True):
+    for original in frame.columns:
+        column = frame[original]
         try:
-            arrays.append(pa.Array.from_pandas(frame[original]))
+            found = pa.Array.from_pandas(column)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            values = frame[original].tolist()
-            problems += value_problems(name, values)
-            arrays.append(pa.nulls(len(values)) if problems else column_of(values))
-    if problems:
-        raise DataError(problems)
-    arrays = [array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array for array in arrays]
-    return pa.table(arrays, names=names)
+            found = column_of(column.astype(object).where(column.notna(), None).tolist())
+        arrays.append(found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found)
+    return pa.table(arrays, names=names) if names else no_columns(len(frame))
 
 
 def from_records(records: Sequence[object]) -> pa.Table:
-    """Dicts with the same keys, in any order."""
+    """Dicts in any order of their keys; a key that only some have is judged as any other trouble of a cell."""
     names: dict[str, None] = {}
-    problems: list[Problem] = []
     for row, record in enumerate(records):
         if not isinstance(record, Mapping) or not all(isinstance(name, str) for name in record):
             text = f"a row must be an object with names as keys, however: {type(record).__name__}"
             raise DataError(Problem("not_rows", text, bad=1, total=len(records), rows=(row,)))
         names.update(dict.fromkeys(record))
     rows = cast("Sequence[Mapping[str, object]]", records)
-    for name in names:
-        absent = [i for i, record in enumerate(rows) if name not in record]
-        if absent:
-            text = "a field that some rows have must be in all, null where it is missing"
-            problems.append(problem("missing_field", text, name, absent, len(rows)))
-        problems += value_problems(name, [record.get(name) for record in rows])
-    if problems:
-        raise DataError(problems)
-    arrays = {name: column_of([record[name] for record in rows]) for name in names}
-    return pa.table(arrays) if arrays else pa.table({"": pa.nulls(len(rows))}).select([])
+    arrays = {name: column_of([record.get(name, ABSENT) for record in rows]) for name in readable_names(names)}
+    return pa.table(arrays) if arrays else no_columns(len(rows))
 
 
-def value_problems(name: str, values: list[Any]) -> Iterable[Problem]:
-    """Values that no cell may hold."""
-    rules: tuple[tuple[str, str, Bad], ...] = (
-        ("nested_value", "a value must be text, a number, true, false or null", is_nested),
-        ("too_large_integer", "whole numbers must fit: 64 bits, or ±2^53 beside fractions", is_beyond(values)),
-        ("invalid_unicode", "text must be Unicode without lone surrogates", is_torn),
-    )
-    for code, text, is_bad in rules:
-        if at := [i for i, value in enumerate(values) if is_bad(value)]:
-            found = dict.fromkeys(ascii(values[i])[:200] for i in at[:1000])
-            yield problem(code, text, name, at, len(values), tuple(found)[:MAX_EXAMPLES])
+def readable_names(names: Iterable[str]) -> list[str]:
+    """Names of columns that have UTF-8."""
+    found = list(names)
+    if torn := tuple(ascii(name) for name in found if is_torn(name)):
+        raise DataError(Problem("invalid_unicode", "text must be Unicode without lone surrogates", torn))
+    return found
 
 
-def problem(code: str, text: str, name: str, at: Sequence[int], total: int, examples: tuple[str, ...] = ()) -> Problem:
-    """A problem of some rows of one field."""
-    return Problem(code, text, (name,), len(at), total, tuple(at[:MAX_ROWS]), examples)
+def no_columns(rows: int) -> pa.Table:
+    """Rows without any cell."""
+    return pa.table({"": pa.nulls(rows)}).select([])
 
 
-def is_nested(value: object) -> bool:
-    """Whether a value is none of a cell's types."""
-    return value is not None and not isinstance(value, str | int | float | np.bool_ | np.integer | np.floating)
+def column_of(values: Sequence[object]) -> pa.Array:
+    """Python values as one Arrow column that says of each cell what it was; nothing is cast.
 
-
-def is_torn(value: object) -> bool:
-    """Whether text holds a lone surrogate, which has no UTF-8."""
-    return isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value)
-
-
-def is_beyond(values: list[Any]) -> Bad:
-    """Whether an integer is too large for the column: beside fractions it must become float64 exactly."""
-    beside = any(isinstance(value, float | np.floating) and not math.isnan(value) for value in values)
-    least, most = (-LARGEST, LARGEST) if beside else (-(2**63), 2**63 - 1)
-    return lambda value: isinstance(value, int | np.integer) and not least <= int(value) <= most
-
-
-def column_of(values: list[Any]) -> pa.Array:
-    """Python values as one Arrow column that says of each cell what it was; nothing is cast to text.
-
-    Text beside numbers gives a union of both, so that each cell is judged as if it were alone.
+    Cells of several types give a sparse union with a part a type, so that each cell is judged as if it were alone.
+    What no cell may hold is a part that is called as its problem (`REFUSED`) and holds the values as they print.
     """
-    plain = [None if isinstance(value, float | np.floating) and math.isnan(value) else value for value in values]
-    is_text = [int(isinstance(value, str)) for value in plain]
-    texts = pa.array([value if isinstance(value, str) else None for value in plain], pa.large_string())
-    others = [None if isinstance(value, str) else value for value in plain]
-    if all(value is None for value in others):
-        return texts if any(is_text) else pa.nulls(len(values))
-    kind = value_type(others)
-    if kind != pa.bool_():  # Arrow takes True for no number
-        others = [int(value) if isinstance(value, bool | np.bool_) else value for value in others]
-    cells = pa.array(others, kind)
-    return pa.UnionArray.from_sparse(pa.array(is_text, pa.int8()), [cells, texts]) if any(is_text) else cells
+    kinds = [kind_of(value) for value in values]
+    parts = list(dict.fromkeys(kind for kind in kinds if kind))
+    if not parts:
+        return pa.nulls(len(values))
+    arrays = []
+    for part in parts:
+        make = MAKE.get(part, printed)
+        cells = [make(value) if kind == part else None for value, kind in zip(values, kinds, strict=True)]
+        arrays.append(pa.array(cells, TYPES.get(part, pa.large_string())))
+    if len(parts) == 1 and parts[0] in MAKE:
+        return arrays[0]
+    codes = pa.array([parts.index(kind) if kind else 0 for kind in kinds], pa.int8())
+    return pa.UnionArray.from_sparse(codes, arrays, field_names=parts)
 
 
-def value_type(values: list[Any]) -> pa.DataType:
-    """The type that holds booleans, whole numbers and fractions without loss."""
-    if any(isinstance(value, float | np.floating) for value in values):
-        return pa.float64()
-    return pa.bool_() if all(value is None or isinstance(value, bool | np.bool_) for value in values) else pa.int64()
+TYPES = {"bool": pa.bool_(), "whole": pa.int64(), "unsigned": pa.uint64(), "fraction": pa.float64()}
+MAKE: dict[str, Callable[[Any], object]] = {"bool": bool, "whole": int, "unsigned": int, "fraction": float, "text": str}
+ABSENT = object()  # a cell that its record lacks
+
+
+def kind_of(value: object) -> str:
+    """A type of cells, a problem that it is, or "" where there is no value."""
+    if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
+        return ""
+    if isinstance(value, str):
+        return "invalid_unicode" if is_torn(value) else "text"
+    if isinstance(value, bool | np.bool_):
+        return "bool"
+    if isinstance(value, int | np.integer):
+        if -(2**63) <= int(value) < 2**63:
+            return "whole"
+        return "unsigned" if 0 <= int(value) < 2**64 else "too_large_integer"
+    if isinstance(value, float | np.floating):
+        return "fraction"
+    if value is ABSENT:
+        return "missing_field"
+    return "nested_value" if isinstance(value, list | tuple | set | Mapping | np.ndarray) else "wrong_type"
+
+
+def printed(value: object) -> str:
+    """What no cell may hold, for a message: in ASCII, and a deep one in part."""
+    return ascii(value)[:200] if isinstance(value, str | int) else ascii(reprlib.repr(value))[1:-1]
+
+
+def is_torn(text: str) -> bool:
+    """Whether text holds a lone surrogate, which has no UTF-8."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def to_inputs(checked: Checked, reads: Iterable[Read]) -> Inputs:
@@ -202,9 +196,10 @@ def row_fingerprints(checked: Checked, key: Sequence[Read] = ()) -> Tensor:
         raise DataError(key_problem("missing_key", "a key must have a value", key, np.flatnonzero(gone), checked))
     parts = [canonical(checked.arrays[item.key], item) for item in key]
     found = parts[0] if len(parts) == 1 else cross(parts)
-    _, inverse, counts = np.unique(found.numpy(), return_inverse=True, return_counts=True)
-    again = np.flatnonzero(counts[inverse] > 1)
-    if len(again):
+    ascending = np.sort(found.numpy())
+    if (ascending[1:] == ascending[:-1]).any():
+        _, inverse, counts = np.unique(found.numpy(), return_inverse=True, return_counts=True)
+        again = np.flatnonzero(counts[inverse] > 1)
         raise DataError(key_problem("repeated_key", "a key must be there once", key, again, checked))
     return found
 
@@ -215,7 +210,7 @@ def canonical(array: pa.Array, item: Read) -> Tensor:
         return arrow_fingerprints(array, field=item.field)
     values = array.to_numpy()
     if ((values == np.floor(values)) & (np.abs(values) < 2**63)).all():  # as times and ids are: at once
-        return arrow_fingerprints(pa.array(values.astype(np.int64)).cast(pa.large_string()), field=item.field)
+        return arrow_fingerprints(spelled_out(pa.array(values.astype(np.int64)).dictionary_encode()), field=item.field)
     return fingerprints([str(int(value)) if value.is_integer() else repr(value) for value in values.tolist()])
 
 

@@ -25,19 +25,26 @@ def notices(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read]) -> list[s
 
 def suspicions(item: Read, array: pa.Array) -> list[str]:
     """What a training column should not be."""
-    distinct = array.unique()
     here, n = f'column "{item.field}"', len(array)
     found = []
-    if len(distinct) == 1 and n > 1:
+    if n > 1 and is_constant(array):
         found.append(f"constant: {here} has the same value in all {n:,} rows and can tell nothing")
-    if item.kind == "string" and n >= ID_ROWS and len(distinct) >= ID_SHARE * n:
-        found.append(f"id_like: {here} has {len(distinct):,} values in {n:,} rows: an id can only be memorised")
-    if item.kind == "string" and len(distinct) <= MAX_WORDS and (alike := look_alikes(distinct)):
+    if item.kind != "string":
+        return found
+    words = array.unique()
+    if n >= ID_ROWS and len(words) >= ID_SHARE * n:
+        found.append(f"id_like: {here} has {len(words):,} values in {n:,} rows: an id can only be memorised")
+    if len(words) <= MAX_WORDS and (alike := look_alikes(words)):
         found.append(
             f"look_alike: {here} has {alike:,} words that differ by case, blanks or Unicode form only; each is a "
             "value of its own"
         )
     return found
+
+
+def is_constant(array: pa.Array) -> bool:
+    """Whether all cells hold the same; the first ones tell it, as a rule."""
+    return len(array.slice(0, 1000).unique()) == 1 and len(array.unique()) == 1
 
 
 def look_alikes(words: pa.Array) -> int:
@@ -53,8 +60,14 @@ def twins(words: Iterable[str]) -> list[list[str]]:
     """
     groups: dict[str, list[str]] = {}
     for word in words:
-        groups.setdefault(" ".join(unicodedata.normalize("NFKC", word).casefold().split()), []).append(word)
+        groups.setdefault(folded(word), []).append(word)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def folded(word: str) -> str:
+    """A word without case, blanks and Unicode form."""
+    plain = word if word.isascii() else unicodedata.normalize("NFKC", word)
+    return " ".join(plain.casefold().split())
 
 
 def beyond_training(

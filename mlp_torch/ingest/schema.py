@@ -27,6 +27,7 @@ from mlp_torch.ingest.times import iso
 
 __all__ = ["Checked", "Field", "Schema"]
 
+TYPICAL_ROWS = 10_000  # evenly spaced, of which the example row is made
 UNNAMED = "example"  # stands for a word that one row alone holds, which would give that row away
 
 
@@ -94,7 +95,8 @@ class Schema:
             words: the words behind their fingerprints.
         """
         fields = {name: ranged(item, inputs) for name, item in self.fields.items()}
-        example = {name: typical(item, inputs, words) for name, item in self.fields.items()}
+        some = {key: x[:: -(-len(x) // TYPICAL_ROWS) or 1] for key, x in inputs.items()}
+        example = {name: typical(item, some, words) for name, item in self.fields.items()}
         return replace(self, fields=fields, example=example)
 
     def to_json(self) -> dict[str, Any]:
@@ -147,8 +149,10 @@ def ranged(policy: Field, inputs: Inputs) -> Field:
     if "number" not in policy.kinds:
         return policy
     found = inputs[Read(policy.name).key]
-    found = found[~found.isnan()]
-    return replace(policy, low=float(found.min()), high=float(found.max())) if len(found) else policy
+    if not len(found) or found.isnan().all():
+        return policy
+    low, high = np.fmin.reduce(found.numpy()), np.fmax.reduce(found.numpy())  # NaN counts for neither
+    return replace(policy, low=float(low), high=float(high))
 
 
 def typical(policy: Field, inputs: Inputs, words: Words) -> object:
@@ -160,7 +164,8 @@ def typical(policy: Field, inputs: Inputs, words: Words) -> object:
     found = found[~found.isnan()]
     if not len(found):
         return None
-    median = float(found.median())  # the lower of two, so that whole numbers stay whole
+    middle = (len(found) - 1) // 2  # the lower of two, so that whole numbers stay whole
+    median = float(found.kthvalue(middle + 1).values)
     if kind == "time":
         return iso(median)
     return int(median) if median.is_integer() else median

@@ -17,6 +17,8 @@ from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, Problem
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.cells import Mask
 
+UNSHOWN = ("missing_value", "missing_field", "cell_too_large")  # where the cells tell nothing
+
 
 @dataclass
 class Tally:
@@ -50,7 +52,7 @@ class Tally:
             return
         at = np.flatnonzero(bad)
         rows, unit = self.block.places.of(at[:MAX_ROWS]), self.block.places.unit
-        found = examples(array, at) if code not in ("missing_value", "cell_too_large") else ()
+        found = examples(array, at) if code not in UNSHOWN else ()
         self.problems.append(Problem(code, text, (name,), len(at), self.block.total, rows, found, key, unit))
 
     def drop(self, reason: str, bad: Mask) -> None:

