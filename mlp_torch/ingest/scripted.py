@@ -101,6 +101,8 @@ class TimeReader(Reader):
                 f'field "{self.field}" must be given in `strings`: YYYY-MM-DD[(T| )HH:MM[:SS]] or None; '
                 "or in `tensors`: seconds of wall clock since 1970-01-01"
             )
+        if tensors[self.field].dtype == torch.bool:
+            raise RuntimeError(f'field "{self.field}" must be text or seconds, however: a tensor of bool')
         return self.numbers(tensors[self.field])
 
     def told(self, texts: list[str | None]) -> tuple[Tensor, Tensor]:

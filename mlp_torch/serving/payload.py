@@ -22,7 +22,6 @@ TOP = ("instances", "keys")
 MAX_NAME = 1000  # characters
 MAX_FIELDS = 10_000
 MAX_CELLS = 2**22  # of the table that the instances make
-MAX_CELL_BYTES = 65_536  # as in a file, see `mlp_torch.ingest.source.Csv`
 MAX_DIGITS = 4300  # Python reads no longer integer, since that takes quadratic time
 KEY_RANGE = range(-(2**63), 2**64)  # what JSON can be written with by the common libraries
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -46,7 +45,7 @@ def parse(body: bytes) -> Payload:
     Raises:
         DataError: `empty_body`, `not_utf8`, `not_json`, `not_a_json_number`, `duplicate_key`, `name_too_long`,
             `invalid_unicode`, `too_deep`, `not_an_object`, `unknown_key`, `missing_key`, `not_a_list`, `wrong_key`,
-            `wrong_number_of_keys`, `cell_too_large`, `too_many_cells`.
+            `wrong_number_of_keys`, `too_many_cells`.
     """
     value = decoded(body)
     if not isinstance(value, dict):
@@ -134,25 +133,12 @@ def check_keys(payload: Payload) -> None:
 
 
 def check_sizes(instances: list[Any]) -> None:
-    """Refuses rows whose names differ so much that the table they make is far larger than the body, and huge cells."""
+    """Refuses rows whose names differ so much that the table they make is far larger than the body."""
     rows = [row for row in instances if isinstance(row, dict)]  # others are refused by the validator, with their row
     names = set().union(*rows)
     if len(names) > MAX_FIELDS or len(names) * len(rows) > MAX_CELLS:
         text = f"there must be at most {MAX_FIELDS:,} fields and {MAX_CELLS:,} cells, however: "
         raise refusal("too_many_cells", text + f"{len(rows):,} rows with {len(names):,} fields in all")
-    large = [(i, name) for i, row in enumerate(rows) for name, cell in row.items() if is_large(cell)]
-    if large:
-        at = tuple(dict.fromkeys(i for i, _ in large))
-        columns = tuple(dict.fromkeys(name for _, name in large))
-        text = f"a cell must have at most {MAX_CELL_BYTES:,} bytes"
-        raise DataError(Problem("cell_too_large", text, columns, len(at), len(rows), at[:5]))
-
-
-def is_large(cell: object) -> bool:
-    """Whether a cell's text is longer than a file's may be; lone surrogates are the validator's matter."""
-    if not isinstance(cell, str) or 4 * len(cell) <= MAX_CELL_BYTES:
-        return False
-    return len(cell.encode(errors="replace")) > MAX_CELL_BYTES
 
 
 def is_key(key: object) -> bool:

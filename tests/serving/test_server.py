@@ -191,7 +191,7 @@ def test_a_body_that_is_wrong_gets_400_saying_why(client, body, code, text):
 def test_no_depth_of_nesting_is_a_mistake_of_the_server(client, deep):
     response = post(client, b'{"instances": [{"hour": ' + b"[" * deep + b"]" * deep + b"}]}")
     assert response.status_code == 400
-    assert response.json()["problems"][0]["code"] in ("nested_value", "too_deep")
+    assert {"nested_value", "too_deep"} & {problem["code"] for problem in response.json()["problems"]}
     assert client.get("/v2/health/live").status_code == 200
 
 
@@ -240,7 +240,7 @@ def test_a_row_that_training_would_drop_is_refused_so_that_keys_stay_with_their_
 
 def test_rows_that_would_make_a_huge_table_are_refused_at_once(client, monkeypatch):
     body = {"instances": [{f"f{i}": 1} for i in range(200)]}
-    assert "missing_field" in refused(post(client, body), "missing_field")
+    assert "distance" in refused(post(client, body), "missing_column")
     monkeypatch.setattr(payload, "MAX_CELLS", 200 * 200 - 1)
     assert "200 rows with 200 fields" in refused(post(client, body), "too_many_cells")
 
