@@ -27,7 +27,7 @@ class Problem:
         text: one clause in words.
         columns: the raw fields concerned.
         bad: number of bad rows, of `total`; 0 where the problem is not about rows.
-        rows: the first bad rows, counted as `unit` counts them.
+        rows: the first bad rows, counted as `unit` counts them; `file:number` in a source of several files.
         examples: up to three of the values found, as text.
         key: the configuration key that changes the policy.
         unit: "row" (from 0) or "line" (of the file, from 1).
@@ -38,7 +38,7 @@ class Problem:
     columns: tuple[str, ...] = ()
     bad: int = 0
     total: int = 0
-    rows: tuple[int, ...] = ()
+    rows: tuple[int | str, ...] = ()
     examples: tuple[str, ...] = ()
     key: str | None = None
     unit: str = "row"

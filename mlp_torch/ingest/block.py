@@ -4,6 +4,7 @@
 (2, 5)
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,15 +26,27 @@ class Places(NamedTuple):
         unit: "row" from 0, or "line" of a file from 1.
         first: the number of the first row.
         lines: (N,) the number of each row, where they do not simply follow one another.
+        files: of a source of several files, the index in the table at which the rows of each begin, and its name; in
+            each of them rows are counted anew.
+
+    >>> Places("row", 7, files=((0, "part-0.parquet"),)).of([0, 3])
+    ('part-0.parquet:7', 'part-0.parquet:10')
     """
 
     unit: str = "row"
     first: int = 0
     lines: NDArray[np.int64] | None = None
+    files: tuple[tuple[int, str], ...] = ()
 
-    def of(self, rows: Iterable[int]) -> tuple[int, ...]:
-        """The numbers of some rows, given by their index in the table."""
-        return tuple(int(self.first + row if self.lines is None else self.lines[row]) for row in rows)
+    def of(self, rows: Iterable[int]) -> tuple[int | str, ...]:
+        """The numbers of some rows, given by their index in the table; `file:number` where there are several files."""
+        at = list(rows)
+        numbers = [int(self.first + row if self.lines is None else self.lines[row]) for row in at]
+        if not self.files:
+            return tuple(numbers)
+        begins = [begin for begin, _ in self.files]
+        names = [self.files[bisect_right(begins, row) - 1][1] for row in at]
+        return tuple(f"{name}:{number}" for name, number in zip(names, numbers, strict=True))
 
     def numbers(self, rows: int) -> NDArray[np.int64]:
         """(N,) the numbers of all N rows."""
@@ -95,7 +108,9 @@ def joined(blocks: Iterable[Block]) -> Block:
     table = pa.concat_tables([part.table for part in parts])
     lines = np.concatenate([part.places.numbers(len(part.table)) for part in parts])
     follows = np.array_equal(lines, np.arange(first.places.first, first.places.first + len(table)))
-    places = first.places._replace(lines=None if follows else lines)
+    begins = np.cumsum([0, *(len(part.table) for part in parts)]).tolist()
+    files = [(begin + at, name) for begin, part in zip(begins, parts, strict=False) for at, name in part.places.files]
+    places = first.places._replace(lines=None if follows else lines, files=tuple(files))
     return first._replace(table=table, places=places, torn=tuple(row for part in parts for row in part.torn))
 
 
