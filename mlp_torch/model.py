@@ -20,7 +20,10 @@ def padded(features: dict[str, Tensor], multiple: int = 32) -> dict[str, Tensor]
     filled: dict[str, Tensor] = {}
     for name, x in features.items():
         rows = (multiple - x.shape[0] % multiple) % multiple
-        filled[name] = torch.cat([x, x.new_zeros([rows] + list(x.shape[1:]))])  # noqa: RUF005  # (B', …); TorchScript does not unpack
+        if rows == 0:
+            filled[name] = x
+        else:
+            filled[name] = torch.cat([x, x.new_zeros([rows] + list(x.shape[1:]))])  # noqa: RUF005  # (B', …); TorchScript does not unpack
     return filled
 
 

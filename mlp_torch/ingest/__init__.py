@@ -15,6 +15,7 @@
 - `notice`: what is legal but suspicious, in sentences.
 - `times`: the one ISO form of a time, parsed on bytes.
 - `inputs`: rows -> Arrow, checked Arrow -> tensors, row identity.
+- `plain`: records whose cells are as they should be, straight to tensors.
 - `scripted`: the same ingestion in TorchScript, inside `model.pt`.
 - `fingerprint`: 64-bit fingerprints of strings, buckets and crosses.
 - `farmhash`: the hash itself, over bytes.

@@ -7,6 +7,7 @@ target.pt      state of target and head, for later evaluation
 manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
 """
 
+import copy
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -28,9 +29,47 @@ from mlp_torch.script import script
 from mlp_torch.serving.probes import probes, raw_arguments
 from mlp_torch.target import Target
 
-METHODS = ["predict", "vectors", "read_out", "unseen", "readable"]
+METHODS = ["vectors", "read_out", "unseen"]
 SHIPPED = ("config.yaml", "model.pt", "schema.json", "target.pt")  # what the manifest vouches for
 PACKAGES = ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")
+
+
+class Scoring(nn.Module):
+    """Inputs to predictions: Transform and Model.
+
+    Args:
+        first: a key of the Inputs.
+        transform: fitted.
+        model: trained.
+    """
+
+    def __init__(self, first: str, transform: Transform, model: Model):
+        super().__init__()
+        self.first, self.transform, self.model = first, transform, model
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        rows = inputs[self.first].shape[0]
+        out = self.model(padded(self.transform(inputs)))  # (B', …)
+        predictions: dict[str, Tensor] = {}
+        for name, value in self.model.predict(out).items():
+            predictions[name] = value[:rows]
+        return predictions
+
+    @torch.jit.export
+    def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Inputs -> (B, d)."""
+        rows = inputs[self.first].shape[0]
+        return self.model.vectors(padded(self.transform(inputs)))[:rows]
+
+    @torch.jit.export
+    def read_out(self, vectors: Tensor) -> dict[str, Tensor]:
+        """Vectors (B, d) -> predictions by name."""
+        return self.model.predict(self.model.read_out(vectors))
+
+    @torch.jit.export
+    def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """By column, (B,) bool."""
+        return self.transform.unseen(self.transform(inputs))
 
 
 class ServingFunction(nn.Module):
@@ -49,8 +88,8 @@ class ServingFunction(nn.Module):
 
     def __init__(self, schema: Schema, transform: Transform, model: Model, *, name: str):
         super().__init__()
-        self.ingest, self.transform, self.model = Scripted(schema), transform, model
-        self.name, self.names, self.first = name, dict(model.head.names), next(iter(schema.reads))
+        self.ingest, self.scoring = Scripted(schema), Scoring(next(iter(schema.reads)), transform, model)
+        self.name, self.names = name, dict(model.head.names)
 
     def forward(self, tensors: dict[str, Tensor], strings: dict[str, list[str | None]]) -> dict[str, Tensor]:
         """Raw values by field name -> predictions by name. None and NaN are missing."""
@@ -59,28 +98,23 @@ class ServingFunction(nn.Module):
     @torch.jit.export
     def predict(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Inputs -> predictions by name, (B, …) each."""
-        rows = inputs[self.first].shape[0]
-        out = self.model(padded(self.transform(inputs)))  # (B', …)
-        predictions: dict[str, Tensor] = {}
-        for name, value in self.model.predict(out).items():
-            predictions[name] = value[:rows]
+        predictions: dict[str, Tensor] = self.scoring(inputs)
         return predictions
 
     @torch.jit.export
     def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
         """Inputs -> (B, d): the columns' vectors, side by side."""
-        rows = inputs[self.first].shape[0]
-        return self.model.vectors(padded(self.transform(inputs)))[:rows]
+        return self.scoring.vectors(inputs)
 
     @torch.jit.export
     def read_out(self, vectors: Tensor) -> dict[str, Tensor]:
         """Vectors (B, d) -> predictions by name: the part of the graph in which gradients live."""
-        return self.model.predict(self.model.read_out(vectors))
+        return self.scoring.read_out(vectors)
 
     @torch.jit.export
     def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """By column, the rows whose category training never showed: (B,) bool."""
-        return self.transform.unseen(self.transform(inputs))
+        return self.scoring.unseen(inputs)
 
     @torch.jit.export
     def readable(self, predictions: dict[str, Tensor]) -> dict[str, list[str]]:
@@ -90,6 +124,16 @@ class ServingFunction(nn.Module):
             indices: list[int] = predictions[name].tolist()  # TorchScript needs the type
             words[name] = [classes[index] for index in indices]
         return words
+
+
+def scripted(serving: ServingFunction) -> torch.jit.ScriptModule:
+    """The graph that is shipped: scoring has its weights as constants, ingestion does not.
+
+    Freezing writes each function out wherever it is called; of ingestion, which hashes in every field, that would be
+    seven eighths of the graph, and most of the time that it takes to load.
+    """
+    scoring = torch.jit.freeze(script(serving.scoring), preserved_attrs=METHODS, optimize_numerics=False)
+    return script(copy.deepcopy(serving, {id(serving.scoring): scoring}))  # a copy with the frozen part in its place
 
 
 def export(
@@ -122,12 +166,11 @@ def export(
         (folder / name).unlink(missing_ok=True)
     if config:
         files.write_text(folder / "config.yaml", config)
-    scripted = script(serving.eval())
-    frozen = torch.jit.freeze(scripted, preserved_attrs=[*METHODS, "names", "name"], optimize_numerics=False)
-    files.write(folder / "model.pt", lambda file: torch.jit.save(frozen, file))
+    graph = scripted(serving.eval())
+    files.write(folder / "model.pt", lambda file: torch.jit.save(graph, file))
     agree(serving, folder / "model.pt", schema)
     files.write_json(folder / "schema.json", schema.to_json())
-    head = serving.model.head.state_dict()
+    head = serving.scoring.model.head.state_dict()
     state = {"format": files.FORMAT, "target": target.state_dict(), "head": head, "constant": constant}
     files.write(folder / "target.pt", lambda file: torch.save(state, file))
     files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))

@@ -3,7 +3,7 @@
     model = mlp_torch.load("runs/quickstart/latest/model")
     model.predict({"carrier": "UA", …})     # {"probability": 0.31, "class": 0, "label": "on_time"}
 
-A row's answer does not depend on the rows beside it.
+A row's answer does not depend on the rows beside it. One predictor may be called from several threads.
 """
 
 import warnings
@@ -19,11 +19,13 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.errors import ModelError
 from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.plain import Plain
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.probes import probes
 
 ROWS = 8192  # scored at once: torch would compute more on several threads, whose shares are no multiples of 32
+MULTIPLE = 32  # rows, to which the graph would fill up each of its features, which takes longer
 
 
 class Answer(NamedTuple):
@@ -62,6 +64,8 @@ class Predictor:
         self.device = torch.device(device)
         self.module = torch.jit.load(str(folder / "model.pt"), map_location=self.device).eval()  # type: ignore[no-untyped-call]
         self.name, self.version = str(self.manifest["name"]), str(self.manifest["version"])
+        self.classes: dict[str, list[str]] = dict(self.module.names)
+        self.plain, self.score = Plain(self.schema, multiple=MULTIPLE), self.module.predict
         self.check_bits()
 
     def predict(self, rows: Any) -> Any:
@@ -70,45 +74,63 @@ class Predictor:
         Raises:
             DataError: with every problem of the rows.
         """
-        answer = self.answer(rows)
+        inputs, count, _ = self.read(rows)
+        found = self.run(inputs, count)
         if isinstance(rows, Mapping):
-            return answer.rows()[0]
+            return {name: values[0] for name, values in self.columns(found).items()}
         if isinstance(rows, list | tuple):
-            return answer.rows()
-        table = pa.table(answer.columns)
+            return Answer(self.columns(found), []).rows()
+        table = self.table(found)
         return table if isinstance(rows, pa.Table | pa.RecordBatch) else table.to_pandas().set_axis(rows.index)
 
     def answer(self, rows: Any) -> Answer:
         """Predictions by name and warnings, for rows of any kind that `predict` takes; as many answers as rows."""
+        inputs, count, told = self.read(rows, warned=True)
+        unseen = [
+            f"{name}: {number} rows with a category that training never showed"
+            for name, number in self.unseen({key: x[:count] for key, x in inputs.items()}).items()
+        ]
+        return Answer(self.columns(self.run(inputs, count)), told + unseen)
+
+    def read(self, rows: Any, *, warned: bool = False) -> tuple[Inputs, int, list[str]]:
+        """Rows as Inputs, which may go on with zeros; how many they are; and, if asked, the validator's warnings."""
+        records = [rows] if isinstance(rows, Mapping) else rows
+        if isinstance(records, list | tuple):
+            plain = self.plain(records, known=warned)
+            if plain is not None:
+                return plain, len(records), []
         table = table_of(rows)
         if not len(table):  # no rows need no columns
-            return Answer(self.columns(empty(self.schema)), [])
+            return empty(self.schema), 0, []
         checked = self.schema.check(table)
-        inputs = to_inputs(checked, self.schema.reads.values())
         ignored = ", ".join(checked.counts["ignored_columns"][:20])
         told = [f"columns that the model does not read: {ignored}"] if ignored else []
-        unseen = [
-            f"{name}: {count} rows with a category that training never showed"
-            for name, count in self.unseen(inputs).items()
-        ]
-        return Answer(self.columns(inputs), [*told, *checked.warnings, *unseen])
+        return to_inputs(checked, self.schema.reads.values()), len(table), [*told, *checked.warnings]
 
-    def columns(self, inputs: Inputs) -> dict[str, list[Any]]:
-        """Predictions by name, class names beside class indices."""
-        found = self.run(inputs)
+    def columns(self, found: dict[str, Tensor]) -> dict[str, list[Any]]:
+        """Predictions as plain values, class names beside class indices."""
         columns: dict[str, list[Any]] = {name: value.tolist() for name, value in found.items()}
-        for name, labels in self.module.readable(found).items():
-            columns[name.removesuffix("class") + "label"] = labels
+        for name, classes in self.classes.items():
+            columns[name.removesuffix("class") + "label"] = [classes[index] for index in columns[name]]
         return columns
 
-    @torch.inference_mode()
-    def run(self, inputs: Inputs) -> dict[str, Tensor]:
-        """Inputs -> predictions by name, on the CPU."""
+    def table(self, found: dict[str, Tensor]) -> pa.Table:
+        """The same as an Arrow table, whose types do not depend on the rows."""
+        types = [arrow_type(value) for value in found.values()] + [pa.string()] * len(self.classes)
+        columns = self.columns(found)
+        return pa.table([pa.array(*column) for column in zip(columns.values(), types, strict=True)], names=[*columns])
+
+    def run(self, inputs: Inputs, count: int | None = None) -> dict[str, Tensor]:
+        """Inputs -> predictions by name, on the CPU; for the first rows or all."""
         rows = len(next(iter(inputs.values())))
-        parts: list[dict[str, Tensor]] = []
-        for start in range(0, max(rows, 1), ROWS):
-            parts.append(self.module.predict(self.there({key: x[start : start + ROWS] for key, x in inputs.items()})))
-        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+        count = rows if count is None else count
+        if rows > ROWS:
+            parts = [self.run({key: x[i : i + ROWS] for key, x in inputs.items()}) for i in range(0, rows, ROWS)]
+            return {name: torch.cat([part[name] for part in parts])[:count] for name in parts[0]}
+        if missing := -rows % MULTIPLE:
+            inputs = {key: torch.cat([x, x.new_zeros((missing, *x.shape[1:]))]) for key, x in inputs.items()}
+        with torch.inference_mode():
+            return {name: value[:count].cpu() for name, value in self.score(self.there(inputs)).items()}
 
     def there(self, inputs: Inputs) -> Inputs:
         """Inputs where the graph is."""
@@ -121,10 +143,10 @@ class Predictor:
 
     def check_bits(self) -> None:
         """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""
-        table = table_of(probes(self.schema))
-        inputs = to_inputs(self.schema.check(table), self.schema.reads.values())
-        together = self.run(inputs)
-        for row in range(len(table)):
+        rows = probes(self.schema)
+        inputs, count, _ = self.read(rows)
+        together = self.run(inputs, count)
+        for row in range(count):
             alone = self.run({key: x[row : row + 1] for key, x in inputs.items()})
             if any(not torch.equal(alone[name], value[row : row + 1]) for name, value in together.items()):
                 text = "on this machine a row's last bits depend on the rows beside it; answers may differ by rounding"
@@ -174,3 +196,11 @@ def empty(schema: Schema) -> Inputs:
     """Inputs without rows."""
     kinds = {"string": torch.int64, "number": torch.float64, "time": torch.float64}
     return {key: torch.zeros(0, dtype=kinds[read.kind]) for key, read in schema.reads.items()}
+
+
+def arrow_type(value: Tensor) -> pa.DataType:
+    """The type of a prediction in a table, whatever the number of rows: (B,) numbers, (B, k) lists of k numbers."""
+    kind = pa.float64() if value.is_floating_point() else pa.from_numpy_dtype(value.numpy().dtype)
+    for _ in range(value.dim() - 1):
+        kind = pa.list_(kind)
+    return kind

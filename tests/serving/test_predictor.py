@@ -166,8 +166,8 @@ def test_what_is_no_folder_is_refused(folder):
 def test_a_machine_whose_bits_depend_on_the_batch_is_told_so(folder, monkeypatch):
     run = Predictor.run
 
-    def uneven(self, inputs):
-        found = run(self, inputs)
+    def uneven(self, *given):
+        found = run(self, *given)
         rows = len(found["probability"])
         return {**found, "probability": found["probability"] + (1e-6 if rows > 1 else 0)}
 

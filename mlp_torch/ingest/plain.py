@@ -1,0 +1,152 @@
+"""Records whose cells are plain, straight to tensors: a request's one row takes longer through Arrow than by the model.
+
+A cell is plain if its field takes it as it is: a number inside the range, text that is no `na_value`, an ISO time, or
+nothing where that may be missing. If one cell is not, or a row has a field too many or too few, no row is read here:
+the verdict on all of them is the one validator's, and so are its words. Where there are Inputs, they are the same bits.
+
+Shape: N records -> Inputs, (N',) each; N' is the next multiple of `multiple`, filled up with zeros.
+
+>>> plain = Plain(Schema.of([Read("hour"), Read("origin", "string")]))
+>>> plain([{"hour": 5, "origin": None}])
+{'hour': tensor([5.], dtype=torch.float64), 'origin:string': tensor([0])}
+>>> plain([{"hour": "5", "origin": None}]) is None
+True
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mlp_torch.errors import DataError
+from mlp_torch.ingest.block import MAX_CELL_BYTES
+from mlp_torch.ingest.cells import LARGEST
+from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.schema import Schema
+from mlp_torch.ingest.times import wall_seconds
+
+LONGEST = MAX_CELL_BYTES // 4  # characters, of four bytes at most
+NUMBERS = (int, float)  # neither bool nor numbers of numpy's
+
+
+class NotPlain(Exception):
+    """A cell that the validator must see."""
+
+
+class Rule(NamedTuple):
+    """Which cells of a field are plain.
+
+    Args:
+        lowest: least number.
+        highest: greatest number.
+        na_numbers: numbers that mean missing.
+        na_values: texts that mean missing.
+        keeps: whether a cell may be missing.
+        is_number: whether the field is read as a number, beside other kinds.
+    """
+
+    lowest: float
+    highest: float
+    na_numbers: frozenset[float]
+    na_values: frozenset[str]
+    keeps: bool
+    is_number: bool
+
+    @classmethod
+    def of(cls, policy: Field, *, known: bool) -> "Rule":
+        """The rule of a field; `known` takes numbers of the training range only."""
+        lowest, highest = max(policy.lowest, -LARGEST), min(policy.highest, LARGEST)
+        if known and policy.low is not None and policy.high is not None:
+            lowest, highest = max(lowest, policy.low), min(highest, policy.high)
+        na_numbers, na_values = frozenset(policy.na_numbers), frozenset(policy.na_values)
+        return cls(lowest, highest, na_numbers, na_values, policy.missing == "keep", "number" in policy.kinds)
+
+    def number(self, cell: Any) -> float:
+        """A number as it is, missing as NaN."""
+        if type(cell) in NUMBERS and self.lowest <= cell <= self.highest and cell not in self.na_numbers:
+            return cell  # type: ignore[no-any-return]
+        self.require_missing(cell)
+        return math.nan
+
+    def time(self, cell: Any) -> float:
+        """An ISO text as seconds, missing as NaN."""
+        if type(cell) is str and cell not in self.na_values and (seconds := wall_seconds(cell)) is not None:
+            return seconds
+        self.require_missing(cell)
+        return math.nan
+
+    def word(self, cell: Any) -> str | None:
+        """Text as it is, missing as None; where the field is a number too, a whole one as its decimal text."""
+        if self.is_number and type(cell) is int and self.number(cell) == cell:
+            return str(cell)
+        if type(cell) is str and len(cell) <= LONGEST and cell not in self.na_values and not self.is_number:
+            return cell
+        self.require_missing(cell)
+        return None
+
+    def require_missing(self, cell: Any) -> None:
+        """Raises NotPlain for a cell that holds something, or that must."""
+        if not (self.keeps and (cell is None or (type(cell) is float and math.isnan(cell)))):
+            raise NotPlain
+
+
+READERS: dict[str, Callable[[Rule, Any], Any]] = {"number": Rule.number, "time": Rule.time, "string": Rule.word}
+
+
+class Plain:
+    """The reader of plain records.
+
+    Args:
+        schema: the fields.
+        multiple: rows are filled up to a multiple of so many.
+    """
+
+    def __init__(self, schema: Schema, *, multiple: int = 1):
+        self.names, self.multiple = dict.fromkeys(schema.fields).keys(), multiple
+        self.numbers = [item for item in schema.reads.values() if item.kind != "string"]
+        self.words = [item for item in schema.reads.values() if item.kind == "string"]
+        self.keys = [item.key for item in (*self.numbers, *self.words)]
+        self.rules = {
+            known: {name: Rule.of(policy, known=known) for name, policy in schema.fields.items()}
+            for known in (False, True)
+        }
+
+    def __call__(self, records: Sequence[Any], *, known: bool = False) -> Inputs | None:
+        """Inputs, or None where the validator must see the rows.
+
+        Args:
+            records: dicts.
+            known: whether a number outside of the training range is not plain, since the validator warns of it.
+        """
+        if not records or not all(type(record) is dict and record.keys() == self.names for record in records):
+            return None
+        rules = self.rules[known]
+        try:
+            numbers = [self.cells(item, records, rules) for item in self.numbers]
+            words = [word for item in self.words for word in self.cells(item, records, rules)]
+            found = fingerprints(words)
+        except (NotPlain, DataError):  # the latter for a lone surrogate
+            return None
+        rows = len(records)
+        width = rows + -rows % self.multiple
+        blocks = filled(np.array(numbers, np.float64), width), filled(found.view(-1, rows).numpy(), width)
+        return dict(zip(self.keys, (*blocks[0].unbind(), *blocks[1].unbind()), strict=True))
+
+    def cells(self, item: Read, records: Sequence[Any], rules: Mapping[str, Rule]) -> list[Any]:
+        """One read of all rows. Raises NotPlain."""
+        rule, reader = rules[item.field], READERS[item.kind]
+        return [reader(rule, record[item.field]) for record in records]
+
+
+def filled(values: NDArray[Any], width: int) -> Tensor:
+    """(K, N) -> (K, width), zeros after what is there."""
+    block = np.zeros((len(values), width), values.dtype)
+    if len(values):
+        block[:, : values.shape[1]] = values
+    return torch.from_numpy(block)
