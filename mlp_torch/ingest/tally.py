@@ -8,6 +8,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -75,11 +76,17 @@ def examples(array: pa.Array, at: NDArray[np.int64]) -> tuple[str, ...]:
     """The first distinct values at some rows, as text."""
     found: dict[str, None] = {}
     for i in at[:1000]:
-        scalar = array[int(i)]
-        try:
-            found[str(scalar.as_py())] = None
-        except (UnicodeDecodeError, ValueError):  # text that is not UTF-8, a date beyond Python's
-            found[str(scalar.cast(pa.large_binary()).as_py()) if pa.types.is_large_string(array.type) else "?"] = None
+        found[shown(array[int(i)])] = None
         if len(found) == MAX_EXAMPLES:
             break
     return tuple(found)
+
+
+def shown(scalar: Any) -> str:
+    """A value as text."""
+    try:
+        return str(scalar.as_py())
+    except UnicodeDecodeError:  # text that is not UTF-8
+        return str(scalar.as_buffer().to_pybytes())
+    except (ValueError, OverflowError):  # a time beyond Python's
+        return f"{getattr(scalar, 'value', '?')} as {scalar.type}"
