@@ -12,6 +12,7 @@
 - `inspection`: its verdict on a source's blocks, as if they were one table.
 - `tally`: what it found so far in a block.
 - `cells`: one Arrow column read as numbers, strings or times.
+- `layouts`: the ways in which Arrow lays out cells, as the one that is judged.
 - `notice`: what is legal but suspicious, in sentences.
 - `times`: the one ISO form of a time, parsed on bytes.
 - `inputs`: rows -> Arrow, checked Arrow -> tensors, row identity.

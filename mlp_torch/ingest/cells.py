@@ -9,7 +9,6 @@ missing: what is done with words, is done once for each distinct one.
 (array([12., nan, nan]), array([False,  True, False]))
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.layouts import parts_of
 from mlp_torch.ingest.reads import Kind
 from mlp_torch.ingest.times import FIRST, LAST, wall_seconds
 
@@ -82,32 +82,6 @@ def united(array: pa.UnionArray, kind: Kind, field: Field, decimal: str) -> Cell
         words = [pa.array([], pa.large_string()), *(part.values.dictionary_decode() for part in parts)]
         return Cells(pa.concat_arrays(words).take(pa.array(back)).dictionary_encode(), bad, changed)
     return Cells(np.concatenate([np.zeros(0), *(part.values for part in parts)])[back], bad, changed)
-
-
-def parts_of(array: pa.UnionArray) -> Iterator[tuple[str, NDArray[np.int64], pa.Array]]:
-    """By type of a sparse union: its name, which cells are of it, and these cells."""
-    codes = np.asarray(array.type_codes)
-    for i in range(array.type.num_fields):
-        at = np.flatnonzero(codes == array.type.type_codes[i])
-        yield array.type.field(i).name, at, decoded(taken(array.field(i), pa.array(at)))
-
-
-def decoded(array: pa.Array) -> pa.Array:
-    """Categories and runs as their values, text with wide offsets so that any amount fits."""
-    if pa.types.is_dictionary(array.type):
-        return taken(decoded(array.dictionary), array.indices)
-    if pa.types.is_run_end_encoded(array.type):
-        cells = array.offset + np.arange(len(array))
-        return taken(decoded(array.values), pa.array(np.searchsorted(array.run_ends.to_numpy(), cells, side="right")))
-    return array.cast(pa.large_string()) if is_text(array.type) else array
-
-
-def taken(array: pa.Array, at: pa.Array) -> pa.Array:
-    """Some cells of an array."""
-    try:
-        return array.take(at)
-    except pa.ArrowNotImplementedError:  # of a type that no field holds: all that matters is which cells are there
-        return pc.if_else(array.is_valid().take(at).fill_null(False), pa.scalar(b""), pa.scalar(None, pa.binary()))
 
 
 def told_in_text(text: pa.Array, kind: Kind, field: Field, decimal: str) -> Cells:

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near
 from mlp_torch.ingest.block import Block, Places, torn_rows
-from mlp_torch.ingest.cells import Cells, Mask, decoded, is_text, parts_of, read, without
+from mlp_torch.ingest.cells import Cells, Mask, is_text, read, without
 from mlp_torch.ingest.fields import Field, path
+from mlp_torch.ingest.layouts import decoded, parts_of
 from mlp_torch.ingest.notice import beyond_training, notices, strangers
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.tally import Tally, examples
