@@ -1,5 +1,15 @@
 """The data report: what a table holds and what is suspicious about it, in the terminal and as one HTML page.
 
-- facts: what its fields hold
+- source: how a file is to be read
+- facts: what a field holds
+- finding: one suspicious thing, and what to do about it
+- content: fields that hold too little, or something else in each row
+- numbers: piles far from all others, outliers, invalid cells
+- words: look-alikes, text that is no category
+- forms: numbers and times in spellings that the schema does not read
 - leaks: fields that give the target away
+- copies: rows that are there twice, fields that say the same
+- suspicions: all findings on fields
+- report: of a whole table
+- table: a report in the terminal
 """

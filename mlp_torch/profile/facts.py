@@ -1,4 +1,4 @@
-"""What the fields of a table hold, judged by the schema's own grammar, so that `init` and training cannot disagree.
+"""What the fields of a table hold, judged by the schema's own grammar, so that report and training cannot disagree.
 
 Shape: N cells of a field -> `Facts`, with N values and N codes.
 
@@ -7,7 +7,7 @@ Shape: N cells of a field -> `Facts`, with N values and N codes.
 ('number', 2, {'?': 1}, '27 … 31')
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import Mask, is_number, is_text, mask, matches, read
-from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.fields import NUMBER, Field
 from mlp_torch.ingest.reads import Kind
 from mlp_torch.ingest.times import iso
 
@@ -28,6 +28,9 @@ NA_WORDS = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "N
 STRAY = 0.05  # share of cells in a number field that may be no number
 FEW = 20  # a number with no more distinct values could as well be a category
 DAY = 86_400  # seconds
+HUGE = "whole numbers beyond 2^53 are ids: float64 would round them"
+STRANGE = {"not_finite": "infinity", "not_a_time": "outside the years 1 to 9999"}
+ZEROS = "leading zeros: codes, not amounts"
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,19 @@ class Facts:
         found: Mask = ~np.isnan(self.values) if is_array else mask(self.values.is_valid())
         return found
 
-    @property
+    @cached_property
     def missing(self) -> int:
         return int((~self.present).sum())
+
+    @property
+    def invalid(self) -> int:
+        """How many cells cannot be read as what the field is; they count as missing."""
+        return sum(self.stray.values())
+
+    @cached_property
+    def levels(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Distinct numbers or times in order, the place of each value that is there among them, and their cells."""
+        return np.unique(self.values[self.present], return_inverse=True, return_counts=True)
 
     @cached_property
     def codes(self) -> NDArray[np.int64]:
@@ -77,10 +90,10 @@ class Facts:
             codes = self.values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
             return codes
         codes = np.full(self.rows, -1)
-        codes[self.present] = np.unique(self.values[self.present], return_inverse=True)[1]
+        codes[self.present] = self.levels[1]
         return codes
 
-    @property
+    @cached_property
     def distinct(self) -> int:
         """How many values there are, missing not among them."""
         return int(self.codes.max(initial=-1)) + 1
@@ -134,49 +147,55 @@ class Facts:
         return ", ".join(quote(word[:20]) for word, _ in frequent)
 
 
-def look(name: str, array: pa.Array, *, decimal: str = ".") -> Facts:
+def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[str] = ()) -> Facts:
     """The facts of one field.
 
     Args:
         name: of the field.
         array: its cells, in one piece.
         decimal: the decimal mark of numbers in text.
+        na_values: texts that are known to mean missing.
     """
     kind = array.type
     if is_text(kind):
-        return look_at_words(name, array, decimal=decimal)
+        return look_at_words(name, array.cast(pa.large_string()), decimal=decimal, na_values=na_values)
     if pa.types.is_null(kind) or array.null_count == len(array):
         return blank(name, array, kind="empty")
     if pa.types.is_boolean(kind):
         return reading(name, array, kind="text", why="true and false are read as 1 and 0")
     if is_number(kind) or pa.types.is_decimal(kind):
-        if read(array, "number", Field(name, ("number",))).bad.get("too_large_integer", np.zeros(1)).any():
-            return reading(name, array, kind="text", why="whole numbers beyond 2^53 are ids: float64 would round them")
-        return reading(name, array, kind="number")
+        cells = read(array, "number", Field(name, ("number",)))
+        if cells.bad.get("too_large_integer", np.zeros(1)).any():
+            return reading(name, array, kind="text", why=HUGE)
+        numbers = {word: float(word) for word in na_values if NUMBER.fullmatch(word)}
+        na = {word: int((cells.values == number).sum()) for word, number in numbers.items()}
+        return reading(name, array, kind="number", na={word: count for word, count in na.items() if count})
     if pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None):
         return reading(name, array, kind="time")
     zone = " with a time zone" if pa.types.is_timestamp(kind) else ""
     return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} cannot be read")
 
 
-def look_at_words(name: str, array: pa.Array, *, decimal: str) -> Facts:
+def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequence[str]) -> Facts:
     """The facts of a field of text, which may spell numbers or times."""
     words = counted(array)
-    na = {word: count for word, count in words.items() if word in NA_WORDS}
+    declared = {word: count for word, count in words.items() if word in na_values}
+    na = declared | {word: count for word, count in words.items() if word in NA_WORDS}
     rest = pa.array([word for word in words if word not in na], pa.large_string())
     if not len(rest):
-        return reading(name, array, kind="text") if len(na) > 1 else blank(name, array, kind="empty")
+        has_words = len(na) - len(declared) > 1
+        return reading(name, array, kind="text", na=declared) if has_words else blank(name, array, kind="empty")
     for kind in ("number", "time"):
         stray = unread(rest, kind, decimal=decimal)
         if stray is None:
-            return reading(name, array, kind="text", why="whole numbers beyond 2^53 are ids: float64 would round them")
+            return reading(name, array, kind="text", na=declared, why=HUGE)
         few = sum(words[word] for word in stray) <= STRAY * sum(words.values()) and len(rest) - len(stray) > FEW
         if not stray or few:
             if kind == "number" and matches(rest, "^-?0[0-9]").any():
-                return reading(name, array, kind="text", why="leading zeros: codes, not amounts")
+                return reading(name, array, kind="text", na=declared, why=ZEROS)
             found = {word: words[word] for word in stray}
             return reading(name, array, kind=kind, na=na, stray=found, decimal=decimal)
-    return reading(name, array, kind="text")
+    return reading(name, array, kind="text", na=declared)
 
 
 def counted(array: pa.Array) -> dict[str, int]:
@@ -214,8 +233,8 @@ def reading(
     """Facts with the values that training would read."""
     as_kind: Kind = "string" if kind == "text" else kind
     cells = read(array, as_kind, Field(name, (as_kind,), na_values=tuple(na or {})), decimal=decimal)
-    if not stray and "not_finite" in cells.bad and cells.bad["not_finite"].any():
-        stray = {"infinity": int(cells.bad["not_finite"].sum())}
+    if not stray:  # cells with a type of their own have no words
+        stray = {STRANGE[code]: int(bad.sum()) for code, bad in cells.bad.items() if code in STRANGE and bad.any()}
     return Facts(name, kind, array, cells.values, na or {}, stray or {}, why, decimal)
 
 

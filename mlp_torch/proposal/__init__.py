@@ -1,6 +1,5 @@
 """From someone's own table to an experiment: each field is looked at, decided on, and written with the reason.
 
-- source: how the file is to be read
 - target: what is predicted
 - columns: what each field becomes
 - split: which rows are for what

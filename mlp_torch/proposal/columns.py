@@ -7,27 +7,26 @@
 [('', {'_target_': 'mlp_torch.representation.embeddings.Embedding', 'field': 'town'})]
 """
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
 
 from mlp_torch.errors import quote
-from mlp_torch.ingest.cells import matches
+from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
 from mlp_torch.profile.facts import DAY, FEW, NA_WORDS, Facts, counted
+from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.words import FORMS
 from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
 
-IDS, ID_ROWS = 0.99, 100
 PER_VALUE = 20  # rows; with fewer a whole number is no category
 MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
 WORDS = "mlp_torch.representation"
 RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")  # Hydra takes these keys for its own
-ID_NAME = re.compile(r"(?i:(^|[^a-z])(id|key|uuid|guid|nr|no|num|number|index|idx))$|(Id|ID)$")
-OTHER_NUMBER = r"^\s*[-+]?\s*[$€£]?\s*(\d{1,3}([, '.]\d{3})+|\d+)?([.,]\d*)?\s*(%|[$€£]|[kM])?\s*$"
-OTHER_TIME = r"^(\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}[-/.]\d{1,2}[-/.]\d{1,2})([T ].*)?$"
+# findings for which a field is left out
+LEFT_OUT = ("unreadable", "empty", "constant", "few_values", "row_number", "id_like", "near_unique", "copy_of_target")
 
 
 class Entry(NamedTuple):
@@ -56,6 +55,7 @@ class Decision:
         left_out: the reason, or "" for a field that is used.
         policy: of its cells.
         loud: whether the reason must not be overlooked.
+        findings: what is suspicious about it.
     """
 
     facts: Facts
@@ -63,6 +63,7 @@ class Decision:
     left_out: str = ""
     policy: Any = None
     loud: bool = False
+    findings: tuple[Finding, ...] = ()
 
     def without(self, reason: str, *, loud: bool = False) -> "Decision":
         """The same field left out."""
@@ -78,79 +79,34 @@ class Decision:
         return ", ".join(dict.fromkeys(names))
 
 
-def decide(facts: Facts) -> Decision:
-    """The columns of a field, or the reason why it has none."""
+def decide(facts: Facts, findings: Sequence[Finding] = ()) -> Decision:
+    """The columns of a field, or the reason why it has none.
+
+    Args:
+        facts: of the field.
+        findings: what is suspicious about it.
+    """
     makers = {"number": of_number, "time": of_time}
     entries = makers.get(facts.kind, of_text)(facts)
     policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
     policy |= {"invalid": "missing"} if facts.stray else {}
-    decision = Decision(facts, entries, policy=policy)
-    reason = (
-        unusable_name(facts)
-        or without_content(facts)
-        or other_form(facts)
-        or like_an_id(facts)
-        or ("" if any(entry.active for entry in entries) else "always the same weekday and time of day")
-    )
-    return decision.without(reason) if reason else decision
+    decision = Decision(facts, entries, policy=policy, findings=tuple(findings))
+    if reason := unusable_name(facts):
+        return decision.without(reason)
+    for finding in findings:
+        if finding.code in LEFT_OUT or (finding.code in FORMS and facts.kind == "text"):
+            return decision.without(finding.text, loud=finding.code == "copy_of_target")
+    if not any(entry.active for entry in entries):
+        return decision.without("always the same weekday and time of day")
+    return decision
 
 
 def unusable_name(facts: Facts) -> str:
-    """Names that the configuration cannot hold, and pandas' index."""
-    name = facts.name
-    if name in RESERVED and (facts.na or facts.stray):
-        return f"Hydra takes the name {name} for its own; rename the column"
-    if len(quoted(name)) > 1000 and (facts.na or facts.stray):
+    """Names that the configuration cannot hold."""
+    if facts.name in RESERVED and (facts.na or facts.stray):
+        return f"Hydra takes the name {facts.name} for its own; rename the column"
+    if len(quoted(facts.name)) > 1000 and (facts.na or facts.stray):
         return "YAML keys end at 1,024 characters; give the column a shorter name"
-    is_index = name == "" or re.fullmatch(r"Unnamed: \d+|__index_level_\d+__", name)
-    if is_index and facts.distinct >= IDS * facts.rows:
-        return "the row's number, as pandas writes its index: it tells nothing about a new row"
-    return ""
-
-
-def without_content(facts: Facts) -> str:
-    """Fields that tell nothing, or too little."""
-    present = facts.rows - facts.missing
-    if facts.kind == "unreadable":
-        return facts.why
-    if not present:
-        return "no cell has a value"
-    if facts.distinct == 1 and not facts.missing:
-        return "the same value in all rows"
-    if present < min(20, 0.1 * facts.rows):
-        return f"only {present} cells have a value"
-    return ""
-
-
-def other_form(facts: Facts) -> str:
-    """Text that is no category: prose, and numbers or times in a spelling that the schema does not read."""
-    if facts.kind != "text" or facts.why:
-        return ""
-    words = counted(facts.values)
-    lengths = pc.utf8_length(facts.values).fill_null(0).to_numpy()[facts.present]
-    if len(words) > max(FEW, facts.rows / 2) and (lengths.mean() > 50 or np.mean([w.count(" ") for w in words]) > 5):
-        return f"free text, {lengths.mean():.0f} characters on average: there is no column for prose yet"
-    rest = facts.values.filter(pc.invert(pc.is_in(facts.values, value_set=pc.cast(list(NA_WORDS), "large_string"))))
-    example = quote(facts.span.split('", ')[0].strip('"'))
-    if len(rest) and np.mean(matches(rest, OTHER_TIME)) > 0.95:
-        return f"times in another form than YYYY-MM-DD[(T| )HH:MM[:SS]], e.g. {example}"
-    if len(rest) and len(words) > FEW and np.mean(matches(rest, OTHER_NUMBER) & matches(rest, r"\d")) > 0.95:
-        return f"numbers in another spelling than -?digits[.digits], e.g. {example}"
-    return ""
-
-
-def like_an_id(facts: Facts) -> str:
-    """Fields of which a row could only be learned by heart."""
-    present = facts.rows - facts.missing
-    if facts.kind == "text":
-        is_id = facts.distinct >= IDS * present if present >= ID_ROWS else facts.distinct == present >= FEW
-        return f"{facts.distinct:,} distinct values in {present:,} rows: an id can only be learned by heart" * is_id
-    if not facts.whole or facts.missing or facts.rows < ID_ROWS or facts.distinct < IDS * facts.rows:
-        return ""
-    steps = np.diff(facts.values)
-    dense = np.nanmax(facts.values) - np.nanmin(facts.values) < 1.1 * facts.rows
-    if dense or (steps > 0).all() or ID_NAME.search(facts.name):
-        return f"{facts.distinct:,} distinct whole numbers in {facts.rows:,} rows, by name or order an id"
     return ""
 
 
@@ -164,7 +120,7 @@ def of_number(facts: Facts) -> tuple[Entry, ...]:
         if far > 10:
             scaled["clip"] = 10
             why += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
-        if facts.whole and facts.distinct >= IDS * facts.rows and facts.rows >= ID_ROWS:
+        if facts.whole and facts.distinct >= ID_SHARE * facts.rows and facts.rows >= ID_ROWS:
             why += "; nearly all rows differ: leave it out if it is an id"
         return (Entry("", scaled, why),)
     embedded = {"_target_": f"{WORDS}.embeddings.Embedding", "field": facts.name}

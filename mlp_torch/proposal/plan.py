@@ -1,25 +1,28 @@
 """The whole proposal for a table: what each field becomes, what is predicted, the split, and the sizes of training.
 
 >>> import pyarrow as pa
->>> from mlp_torch.proposal.source import Opened
+>>> from mlp_torch.profile.source import Opened
 >>> cells = {"x": pa.array([f"{i}.5" for i in range(400)]), "y": pa.array(["a", "b"] * 200)}
 >>> plan = propose(Opened(cells, 400, {}, [], "."), "y")
 >>> plan.goal.head, [decision.becomes for decision in plan.decisions], plan.batch_size
 ('binary', ['Scaled'], 32)
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, near, quote
+from mlp_torch.errors import DataError, Problem, near
 from mlp_torch.ingest.reads import Read
-from mlp_torch.proposal.columns import RESERVED, Decision, decide
+from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.facts import Facts, look
-from mlp_torch.profile.leaks import copied, suspect
-from mlp_torch.proposal.source import Opened
-from mlp_torch.proposal.split import Choice, absent, choose, identity, rows_apart
+from mlp_torch.profile.finding import Finding, loudest_first
+from mlp_torch.profile.source import Opened
+from mlp_torch.profile.suspicions import IDS, suspicions
+from mlp_torch.proposal.columns import RESERVED, Decision, decide
+from mlp_torch.proposal.split import Choice, absent, choose, identity
 from mlp_torch.proposal.target import Goal, aim
 
 # from so many training rows on: epochs, epochs of patience, hidden widths
@@ -36,7 +39,7 @@ class Plan:
         decisions: on every other field, in the file's order.
         choice: the split.
         key: the field that names a row, or None.
-        notes: sentences on the table.
+        findings: what is suspicious about the table, those that must not be overlooked first.
     """
 
     table: Opened
@@ -44,7 +47,7 @@ class Plan:
     decisions: list[Decision]
     choice: Choice
     key: Facts | None
-    notes: list[str]
+    findings: list[Finding]
 
     @property
     def training_rows(self) -> int:
@@ -77,11 +80,25 @@ def propose(table: Opened, target: str) -> Plan:
         goal, choice = learnable(goal, choice, lost=lost)
     if goal.policy and target in RESERVED:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
-    decisions = distinguishable([judged(decide(facts), goal, choice=choice) for facts in fields], goal)
+    findings = found_in(table, known, goal)
+    decisions = [in_training(decision, choice) for decision in decided(fields, findings, goal)]
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
         raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
-    return Plan(table, goal, decisions, choice, identity(fields), doubles([known[target], *fields], goal))
+    return Plan(table, goal, decisions, choice, identity(fields), findings)
+
+
+def found_in(table: Opened, known: Mapping[str, Facts], goal: Goal) -> list[Finding]:
+    """What is suspicious about the table, those that must not be overlooked first."""
+    found = suspicions(known, target=goal.facts.name, used=goal.used)
+    ids = {finding.fields[0] for finding in found if finding.code in IDS}
+    return loudest_first(found + of_rows(table.columns, ids=ids, target=goal.facts.name))
+
+
+def decided(fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal) -> list[Decision]:
+    """What becomes of each field."""
+    own = {facts.name: [finding for finding in findings if finding.fields[:1] == (facts.name,)] for facts in fields}
+    return distinguishable([decide(facts, own[facts.name]) for facts in fields], goal)
 
 
 def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[Goal, Choice]:
@@ -93,18 +110,10 @@ def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[G
     return goal, replace(choice, index=np.where(goal.used, choice.index, -1))
 
 
-def judged(decision: Decision, goal: Goal, *, choice: Choice) -> Decision:
-    """A decision in the light of the target and the split."""
-    facts = decision.facts
-    if reason := copied(facts, goal):
-        return decision.without(f"a copy of the target: {reason}", loud=True)
-    if decision.left_out:
-        return decision
-    if not facts.present[choice.index == 0].any():
+def in_training(decision: Decision, choice: Choice) -> Decision:
+    """A decision in the light of the split."""
+    if not decision.left_out and not decision.facts.present[choice.index == 0].any():
         return decision.without("no training row has a value")
-    if reason := suspect(facts, goal):
-        first, *others = decision.entries
-        return replace(decision, entries=(first._replace(why=f"{first.why}. SUSPECT: {reason}"), *others))
     return decision
 
 
@@ -120,12 +129,3 @@ def distinguishable(decisions: list[Decision], goal: Goal) -> list[Decision]:
         taken |= kinds if not decision.left_out else set()
         found.append(decision)
     return found
-
-
-def doubles(fields: list[Facts], goal: Goal) -> list[str]:
-    """A sentence on rows that are there more than once."""
-    rows = int(goal.used.sum())
-    again = rows - rows_apart(fields, goal)
-    if not again:
-        return []
-    return [f"{again:,} of {rows:,} rows repeat an earlier one in all fields: {quote('drop_duplicates')} if by mistake"]

@@ -13,6 +13,7 @@ or several fields together. Book: ch. 6, Repeatable Splitting.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.times import iso
+from mlp_torch.profile.copies import mixed
 from mlp_torch.profile.facts import DAY, Facts
 from mlp_torch.proposal.target import Goal
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime, Split
@@ -94,7 +96,7 @@ def choose(fields: list[Facts], goal: Goal) -> Choice:
         raise DataError(Problem("too_few_rows", text, (goal.facts.name,)))
     times = [facts for facts in fields if facts.kind == "time"]
     best: Choice | None = None
-    for choice in (*by_time(times, goal), *by_fingerprint(fields, goal)):
+    for choice in chain(by_time(times, goal), by_fingerprint(fields, goal)):  # the first one mostly does
         if best is None or choice.trouble(goal) < best.trouble(goal):
             best = choice
         if not best.trouble(goal):
@@ -141,7 +143,7 @@ def by_fingerprint(fields: list[Facts], goal: Goal) -> Iterator[Choice]:
     """By what tells rows apart, with growing shares until no part is empty."""
     rows = int(goal.used.sum())
     wanted = [shares for least, shares in SHARES.items() if rows >= least]
-    for chosen, note in (*by_id(fields), *by_several(fields, goal)):
+    for chosen, note in chain(by_id(fields), by_several(fields, goal)):
         names = [facts.name for facts in chosen]
         inputs = {Read(facts.name, "string").key: fingerprinted(facts, goal) for facts in chosen}
         for calibration, val, test in wanted:
@@ -204,10 +206,4 @@ def by_several(fields: list[Facts], goal: Goal) -> Iterator[tuple[list[Facts], s
 
 def rows_apart(fields: list[Facts], goal: Goal) -> int:
     """How many distinct combinations the fields have in the rows that are used."""
-    mixed = np.zeros(int(goal.used.sum()), np.uint64)
-    for facts in fields:  # splitmix64 of each step: two of a million rows collide once in 10^7 tables
-        mixed += facts.codes[goal.used].astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-    return len(np.unique(mixed))
+    return len(np.unique(mixed(facts.codes[goal.used] for facts in fields)))

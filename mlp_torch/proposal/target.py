@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.cells import Mask, mask
 from mlp_torch.profile.facts import FEW, Facts, counted
+from mlp_torch.profile.leaks import PER_CLASS, is_class_number
 from mlp_torch.target import MAX_CLASSES
 
 YES = ("1", "yes", "y", "true", "t", "positive", "pos")
 NO_LABEL = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "")  # but "none" may well be a class
-PER_CLASS = 10  # rows; with fewer a number is no class
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,6 @@ def refuse(facts: Facts) -> None:
     if facts.distinct == 1:
         text = "the target must have two classes or values, however: all rows have the same one"
         raise DataError(Problem("one_class", text, name, examples=(facts.span,)))
-
-
-def is_class_number(facts: Facts) -> bool:
-    """Whether a number can stand for classes: few whole numbers, each in several rows."""
-    return facts.whole and facts.distinct <= FEW and facts.rows - facts.missing >= PER_CLASS * facts.distinct
 
 
 def number(facts: Facts) -> Goal:

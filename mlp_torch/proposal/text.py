@@ -3,15 +3,21 @@
 The text is loaded again before it is written: every name, value and `_target_` must come out as it went in.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import quote
+from mlp_torch.profile.facts import Facts
+from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.table import aligned, cut, short, warned
 from mlp_torch.proposal.columns import Decision
 from mlp_torch.proposal.plan import Plan
 from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
+
+TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel")  # findings that stand elsewhere
 
 
 def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
@@ -27,7 +33,8 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
         "# @package _global_",
         *comment(f"{name}: {quote(plan.goal.facts.name)} ({plan.goal.head}), a proposal by `{origin}`", 0),
         f"#   {command}",
-        *comment(f"{plan.table.rows:,} rows, {len(plan.table.columns)} fields. {'; '.join(plan.notes)}".rstrip(), 0),
+        f"# {plan.table.rows:,} rows, {len(plan.table.columns)} fields.",
+        *[line for finding in plan.findings if not finding.fields for line in comment(looked(finding), 0)],
         "# Every line below is a proposal made from the rows of that file: change what you know better.",
         "defaults:",
         "  - override /data: table",
@@ -51,6 +58,7 @@ def data_lines(plan: Plan) -> list[str]:
         "  source:",
         *block(plan.table.node, 4),
         *comment(". ".join(plan.goal.notes), 2),
+        *[line for finding in on(plan, plan.goal.facts.name) for line in comment(looked(finding), 2)],
         "  target:",
         *block(plan.goal.node, 4),
         *comment(f"{named}; it is no feature and is not asked for in serving", 2),
@@ -66,14 +74,34 @@ def data_lines(plan: Plan) -> list[str]:
 
 
 def field_lines(plan: Plan) -> list[str]:
-    """Policies of the fields that need one."""
-    policies = {d.facts.name: d.policy for d in plan.decisions if d.policy and not d.left_out}
-    if plan.goal.policy:
-        policies[plan.goal.facts.name] = plan.goal.policy
-    if not policies:
+    """Policies of the fields that need one, and as comments those that a look at the field decides."""
+    policies = {d.facts.name: d.policy for d in plan.decisions if not d.left_out} | {
+        plan.goal.facts.name: plan.goal.policy
+    }
+    lines = [line for name, policy in policies.items() for line in policy_lines(plan, name, policy)]
+    if not lines:
         return ["  fields: {} # which cells are missing, invalid or out of range; no field needs a word on that"]
-    lines = ["  fields: # by the field's name: which words mean missing, and what becomes of invalid and missing cells"]
-    return lines + [f"    {key_of(name)}: {flow_policy(policy)}" for name, policy in policies.items()]
+    return [
+        "  fields: # by the field's name: which words mean missing, and what becomes of invalid and missing cells",
+        *lines,
+    ]
+
+
+def policy_lines(plan: Plan, name: str, policy: dict[str, Any]) -> list[str]:
+    """The policy of one field, and the one that makes suspicious values missing, as a comment."""
+    lines = [f"    {key_of(name)}: {flow_policy(policy)}"] if policy else []
+    marks = [finding for finding in plan.findings if finding.code == "sentinel" and finding.fields == (name,)]
+    declared = [finding for finding in marks if "na_values" in finding.advice]
+    for finding in marks:
+        lines += comment(f"LOOK: {quote(name)}: {finding.clause}", 4)
+    if declared:
+        words = [word for finding in declared for word in finding.examples]
+        changed = policy | {"na_values": [*policy.get("na_values", []), *words]}
+        changed |= {"missing": "drop"} if name == plan.goal.facts.name else {}
+        instead = ", and without the line above" if policy else ""
+        lines += comment(f"If that means missing, use the next line{instead}:", 4)
+        lines.append(f"    # {key_of(name)}: {flow_policy(changed)}")
+    return lines
 
 
 def flow_policy(policy: dict[str, Any]) -> str:
@@ -83,25 +111,49 @@ def flow_policy(policy: dict[str, Any]) -> str:
 
 def column_lines(plan: Plan) -> list[str]:
     """Columns, and what was left out, in the file's order."""
+    keyed = zip(plan.decisions, column_keys(plan.decisions), strict=True)
+    return [line for decision, key in keyed for line in decision_lines(decision, key)]
+
+
+def decision_lines(decision: Decision, key: str) -> list[str]:
+    """The columns of a field with what is to be known about them."""
     lines = []
-    for decision, key in zip(plan.decisions, column_keys(plan), strict=True):
-        if decision.left_out:
-            loud = "LOOK: " if decision.loud else ""
-            lines += comment(f"{loud}{quote(decision.facts.name)} is left out: {decision.left_out}", 4)
-        entries = [entry for entry in decision.entries if not decision.left_out or decision.facts.present.any()]
-        for entry in entries:
-            line = f"{key}{entry.suffix}: {flow(entry.node)}"
-            lines += [] if decision.left_out else comment(entry.why, 4)
-            lines.append(f"    {line}" if entry.active else f"    # {line}")
+    if decision.left_out:
+        loud = "LOOK: " if decision.loud else ""
+        reason = next((f.clause for f in decision.findings if f.text == decision.left_out), decision.left_out)
+        lines += comment(f"{loud}{quote(decision.facts.name)} is left out: {reason}", 4)
+    for number, entry in enumerate(decision.entries if decision.facts.present.any() else ()):
+        line = f"{key}{entry.suffix}: {flow(entry.node)}"
+        if not decision.left_out:
+            lines += comment(entry.why, 4)
+            told = decision.findings if not number else ()
+            lines += [line for finding in told if finding.code not in TOLD for line in comment(looked(finding), 4)]
+        lines.append(f"    {line}" if entry.active else f"    # {line}")
     return lines
 
 
-def column_keys(plan: Plan) -> list[str]:
-    """A key for each decision; a time field has several columns, whose suffixes may meet another field's key."""
-    suffixes = [[entry.suffix for entry in decision.entries] for decision in plan.decisions]
+def on(plan: Plan, name: str) -> list[Finding]:
+    """The findings on a field that its own lines do not tell."""
+    return [finding for finding in plan.findings if finding.fields[:1] == (name,) and finding.code not in TOLD]
+
+
+def looked(finding: Finding) -> str:
+    """A finding as a comment; LOOK marks those that must not be overlooked."""
+    told = f"{finding.clause}; {finding.advice}" if finding.advice else finding.clause
+    return f"LOOK: {told}" if finding.loud else told
+
+
+def column_keys(decisions: Sequence[Decision], taken: Iterable[str] = ()) -> list[str]:
+    """A key for each decision; a time field has several columns, whose suffixes may meet another field's key.
+
+    Args:
+        decisions: on fields.
+        taken: keys that are no longer free.
+    """
+    suffixes = [[entry.suffix for entry in decision.entries] or [""] for decision in decisions]
     found: list[str] = []
-    taken: set[str] = set()
-    for key, own in zip(keys(decision.facts.name for decision in plan.decisions), suffixes, strict=True):
+    taken = set(taken)
+    for key, own in zip(keys(decision.facts.name for decision in decisions), suffixes, strict=True):
         word, number = key, 2
         while taken & {f"{word}{suffix}" for suffix in own}:
             word, number = f"{key}_{number}", number + 1
@@ -141,22 +193,18 @@ def printed(plan: Plan) -> str:
     rows = [("field", "kind", "missing", "distinct", "range or words", "becomes")]
     rows.append((*described(goal.facts), f"TARGET, {goal.head}"))
     rows += [(*described(decision.facts), decision.becomes) for decision in plan.decisions]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]) for row in rows
+    told = [*plan.table.notes, *goal.notes, *plan.choice.notes, plan.choice.sizes]
+    settled = {(d.facts.name, d.left_out) for d in plan.decisions if not d.loud}
+    acted = {d.facts.name for d in plan.decisions if "na_values" in d.policy}
+    open_ = [
+        finding
+        for finding in plan.findings
+        if (*finding.fields[:1], finding.text) not in settled
+        and not (finding.code == "na_words" and finding.fields[0] in acted)
     ]
-    told = [*plan.table.notes, *plan.notes, *goal.notes, *plan.choice.notes, plan.choice.sizes]
-    return "\n".join([*lines, "", *told, *loud(plan.decisions)])
+    return "\n".join([*aligned(rows), "", *told, *warned(open_)])
 
 
-def described(facts: Any) -> tuple[str, str, str, str, str]:
+def described(facts: Facts) -> tuple[str, str, str, str, str]:
     """The facts of a field as cells of the printed table."""
-    span = facts.span if len(facts.span) <= 45 else facts.span[:44] + "…"
-    return quote(facts.name)[1:-1][:30] or '""', facts.kind, f"{facts.missing:,}", f"{facts.distinct:,}", span
-
-
-def loud(decisions: list[Decision]) -> list[str]:
-    """What must not be overlooked."""
-    left = [f"WARNING: {quote(d.facts.name)} is left out, {d.left_out}" for d in decisions if d.loud]
-    seen = [e.why.partition("SUSPECT: ")[2] for d in decisions for e in d.entries[:1]]
-    return left + [f"WARNING: {quote(d.facts.name)}: {why}" for d, why in zip(decisions, seen, strict=True) if why]
+    return short(facts.name), facts.kind, f"{facts.missing:,}", f"{facts.distinct:,}", cut(facts.span)

@@ -12,7 +12,7 @@ from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
 from mlp_torch.proposal.plan import propose
-from mlp_torch.proposal.source import opened
+from mlp_torch.profile.source import opened
 from mlp_torch.proposal.text import printed, yaml_of
 from mlp_torch.proposal.yaml import YAML_WORDS
 from mlp_torch.verbs.options import Options

@@ -138,7 +138,7 @@ def test_fields_that_tell_nothing_about_a_new_row_are_left_out_with_the_reason(
         "another form",
     ):
         assert reason in out, reason
-    assert 'WARNING: "copy" is left out' in out
+    assert 'WARNING: copy_of_target: "copy"' in out
     prepared()
 
 

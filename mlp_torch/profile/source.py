@@ -59,9 +59,10 @@ def opened(path: str, encoding: str | None = None) -> Opened:
     if isinstance(reader, Parquet):
         table = reader.read().table
         return Opened(columns_of(table), table.num_rows, node, [], ".")
-    content = present(Path(path)).read_bytes()
+    with present(Path(path)).open("rb") as file:
+        content = file.read(SAMPLE)
     encoding = encoding or marked(content)
-    start = content[:SAMPLE].decode(encoding, errors="replace").removeprefix("\ufeff")
+    start = content.decode(encoding, errors="replace").removeprefix("\ufeff")
     usual = "\t" if Path(path).suffix.lower() == ".tsv" else ","
     delimiter = delimiter_of(start, usual)
     rows = Csv(path, delimiter=delimiter, encoding=encoding).read()

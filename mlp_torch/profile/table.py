@@ -1,0 +1,91 @@
+"""A report in the terminal: a line for each field, then a line for each finding.
+
+>>> from mlp_torch.profile.report import report_of
+>>> import pyarrow as pa
+>>> lines = printed(report_of(pa.table({"age": [31, None, 27], "town": ["Ulm", "Ulm", "ulm"]}))).splitlines()
+>>> print(*(line.rstrip() for line in lines[2:5]), sep="\\n")
+field  kind    missing  invalid  distinct  0, 25, 50, 75, 100 %, or frequent words  found
+age    number  1        0        2         27  27  27  31  31
+town   text    0        0        2         "Ulm" 2, "ulm" 1                         look_alike
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from mlp_torch.errors import quote
+from mlp_torch.profile.facts import Facts, counted
+from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.numbers import shown
+from mlp_torch.profile.report import Described, Report
+
+NAME, SPAN = 30, 60  # characters of a cell
+
+
+def printed(report: Report) -> str:
+    """The report as text."""
+    head = ("field", "kind", "missing", "invalid", "distinct", "0, 25, 50, 75, 100 %, or frequent words", "found")
+    rows = [head, *(cells_of(field, report.target) for field in report.fields)]
+    told = [f"{report.name}: {report.rows:,} rows, {len(report.fields)} fields", *report.notes, *sampled(report)]
+    return "\n".join([". ".join(told), "", *aligned(rows), "", *warned(report.findings)])
+
+
+def sampled(report: Report) -> list[str]:
+    """A sentence on the rows that were looked at, where they are not all."""
+    if report.looked_at == report.rows:
+        return []
+    return [
+        f"missing, invalid and repeated rows are counted in all of them; the rest is of {report.looked_at:,} rows, "
+        "chosen by fingerprint of their number"
+    ]
+
+
+def cells_of(field: Described, target: str | None) -> tuple[str, ...]:
+    """A field as cells of the printed table."""
+    facts = field.facts
+    codes = ", ".join(dict.fromkeys(finding.code for finding in field.findings))
+    found = ", ".join(word for word in ("TARGET" if facts.name == target else "", codes) if word)
+    values = f"{field.missing:,}", f"{field.invalid:,}", f"{facts.distinct:,}"
+    return short(facts.name), facts.kind, *values, cut(summary(facts), SPAN), found
+
+
+def summary(facts: Facts) -> str:
+    """Five quantiles of numbers and times, or the most frequent words with their counts."""
+    if facts.kind in ("number", "time"):
+        return "  ".join(shown(facts, value) for value in quantiles(facts, (0, 0.25, 0.5, 0.75, 1)))
+    return ", ".join(f"{quote(word[:20])} {count:,}" for word, count in frequent(facts, 3))
+
+
+def quantiles(facts: Facts, shares: Sequence[float]) -> list[float]:
+    """Values below which these shares of the cells lie; each is one of the values. Empty where there are none."""
+    values, _, counts = facts.levels
+    at = np.searchsorted(np.cumsum(counts), np.round(np.array(shares) * (counts.sum() - 1)), side="right")
+    return [float(value) for value in values[at]] if len(values) else []
+
+
+def frequent(facts: Facts, most: int) -> list[tuple[str, int]]:
+    """The most frequent words, in alphabetical order where equal."""
+    return sorted(counted(facts.values).items(), key=lambda item: (-item[1], item[0]))[:most]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines with their cells one below the other; the last cell may be of any length."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    ]
+
+
+def warned(findings: Iterable[Finding]) -> list[str]:
+    """A line for each finding."""
+    return [f"{'WARNING' if finding.loud else 'note'}: {finding}" for finding in findings]
+
+
+def short(name: str) -> str:
+    """A field's name as it may stand in a table."""
+    return quote(name)[1:-1][:NAME] or '""'
+
+
+def cut(text: str, most: int = 45) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,137 @@
+"""What is suspicious about the words of a field: look-alikes, near-unique text, numbers and times in other spellings.
+
+>>> import pyarrow as pa
+>>> from mlp_torch.profile.facts import look
+>>> towns = look("town", pa.array(["Rome", "rome", "Oslo", "Oslo", None, "NA"]))
+>>> print(*of_words(towns), sep="\\n")
+na_words: "town": words that often stand for missing count as words; 1 of 6 cells; e.g. "NA"; if they mean missing: \
+data.fields.town.na_values: ["NA"]
+look_alike: "town": words that differ by case, blanks or Unicode form only: each is a value of its own; 2 of 4 words; \
+e.g. "Rome (1), rome (1)"; make them one in the file
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlp_torch.errors import MAX_EXAMPLES, quote
+from mlp_torch.ingest.cells import matches
+from mlp_torch.ingest.notice import MAX_WORDS, twins
+from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
+from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.forms import COMMA_NUMBER, ISO, OTHER_NUMBER, PLAIN_NUMBER, TIMES, day_and_month, time_forms
+
+FORMS = ("prose", "other_times", "mixed_dates", "other_numbers", "decimal_comma")  # text that is no category
+STRANGERS = 5  # so many distinct words among numbers are marks rather than codes
+MOST = 0.95  # share of the cells that makes a field one of numbers or times, in whatever spelling
+PROSE_LENGTH, PROSE_BLANKS = 50, 5  # characters and blanks of a cell, on average
+
+
+def of_words(facts: Facts) -> Iterator[Finding]:
+    """The findings of a text field."""
+    words = counted(facts.values)
+    if not words:
+        return
+    if facts.why in (HUGE, ZEROS):
+        code = "huge_integers" if facts.why == HUGE else "leading_zeros"
+        yield Finding(code, (facts.name,), f"read as text: {facts.why}", examples=tuple(words)[:MAX_EXAMPLES])
+    else:
+        yield from other_form(facts, words)
+    odd = {word: words[word] for word in NA_WORDS if word in words}
+    if odd:
+        text = "words that often stand for missing count as words"
+        listed = ", ".join(map(quote, [*facts.na, *odd]))
+        advice = f"if they mean missing: data.fields.{facts.name}.na_values: [{listed}]"
+        count = sum(odd.values())
+        yield Finding("na_words", (facts.name,), text, count, facts.rows, "cells", tuple(odd), advice)
+    yield from alike(facts, words)
+    yield from padded(facts, words)
+
+
+def alike(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
+    """Words that are probably meant to be one."""
+    if len(words) > MAX_WORDS:
+        return
+    groups = sorted(twins(words), key=lambda group: -sum(words[word] for word in group))
+    if groups:
+        count = sum(map(len, groups))
+        text = "words that differ by case, blanks or Unicode form only: each is a value of its own"
+        named = tuple(", ".join(f"{word} ({words[word]:,})" for word in group) for group in groups[:MAX_EXAMPLES])
+        advice = "make them one in the file"
+        yield Finding("look_alike", (facts.name,), text, count, len(words), "words", named, advice, loud=True)
+
+
+def padded(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
+    """Words with blanks around them, and empty ones."""
+    found = [word for word in words if word != word.strip() or not word]
+    if found:
+        text = "empty cells in quotes, or blanks around a word, are kept as they are"
+        count = sum(words[word] for word in found)
+        yield Finding("blanks", (facts.name,), text, count, facts.rows, "cells", tuple(found))
+
+
+def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
+    """Text that is no category: prose, or numbers and times in a spelling that the schema does not read."""
+    known = pa.array([word for word in words if word not in NA_WORDS], pa.large_string())
+    if not len(known):
+        return
+    sizes = np.array([words[word] for word in known.to_pylist()])
+    total = int(sizes.sum())
+    forms = time_forms(known, sizes)
+    if sum(forms.values()) > MOST * total:
+        yield times(facts, known, forms=forms)
+        return
+    is_plain = matches(known, PLAIN_NUMBER)
+    is_spelled = matches(known, OTHER_NUMBER) & matches(known, r"\d")
+    if len(words) > FEW and sizes[is_spelled].sum() > MOST * total:
+        yield numbers(facts, known, sizes=np.where(is_plain, 0, sizes))
+    elif len(words) > FEW and sizes[is_plain].sum() > total / 2:
+        others = tuple(known.filter(pa.array(~is_plain)).to_pylist())
+        text = "most cells are numbers; too many others are none, so it is read as text"
+        listed = ", ".join(map(quote, others[:MAX_EXAMPLES]))
+        advice = f"for a number field: data.fields.{facts.name}.na_values: [{listed}{', …' * (len(others) > 3)}]"
+        count = int(sizes[~is_plain].sum())
+        loud = len(others) <= STRANGERS
+        yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)
+    elif is_prose(facts, words):
+        text = f"free text, {mean_length(words):.0f} characters on average: there is no column for prose yet"
+        yield Finding("prose", (facts.name,), text, len(words), sum(words.values()), "cells differ")
+
+
+def is_prose(facts: Facts, words: Mapping[str, int]) -> bool:
+    """Whether cells are sentences."""
+    if len(words) <= max(FEW, facts.rows / 2):
+        return False
+    return mean_length(words) > PROSE_LENGTH or bool(np.mean([word.count(" ") for word in words]) > PROSE_BLANKS)
+
+
+def mean_length(words: Mapping[str, int]) -> float:
+    """Characters of a cell, on average."""
+    return float(np.average([len(word) for word in words], weights=list(words.values())))
+
+
+def times(facts: Facts, known: pa.Array, *, forms: Mapping[str, int]) -> Finding:
+    """Times that are not in the one form that the schema reads."""
+    names = sorted(forms, key=lambda name: -forms[name])
+    examples = tuple(known.filter(pa.array(matches(known, TIMES[name])))[0].as_py() for name in names)
+    told = ", ".join(f"{name}{day_and_month(known.to_pylist(), name)}" for name in names)
+    count, advice = sum(forms.values()), f"write them as {ISO}"
+    if len(names) > 1:
+        text = f"times in {len(names)} forms: {told}"
+        return Finding("mixed_dates", (facts.name,), text, count, facts.rows, "cells", examples, advice, loud=True)
+    text = f"times in another form than {ISO}: {told}"
+    return Finding("other_times", (facts.name,), text, count, facts.rows, "cells", examples, advice)
+
+
+def numbers(facts: Facts, known: pa.Array, *, sizes: NDArray[np.int64]) -> Finding:
+    """Numbers in a spelling that the schema does not read; those that it does read have size 0."""
+    odd = known.filter(pa.array(sizes > 0))
+    text, count = "numbers in another spelling than -?digits[.digits]", int(sizes.sum())
+    if np.mean(matches(odd, COMMA_NUMBER)) > MOST:
+        code, text = "decimal_comma", f"{text}: a decimal comma"
+        advice = 'data.source.decimal: "," if all numbers of the file have it, else write them with a point'
+    else:
+        code, advice = "other_numbers", "write them without signs, units and separators of thousands"
+    return Finding(code, (facts.name,), text, count, facts.rows, "cells", tuple(odd[:3].to_pylist()), advice)
