@@ -2,9 +2,9 @@
 
     python benchmarks/preparing.py
 
-One thread, the quickstart's 327,346 rows with a label and 16 columns, contenders in turn, median of 7 after one warm-up
-each, CPU seconds. Both begin with the same joined Arrow table and end with one table of tensors a split. By hand nothing
-is checked, counted or kept for later: no policies, row identities, words or schema. Goal: at most 2 times its CPU time.
+One thread, 327,346 rows with a label and the quickstart's 16 columns, contenders in turn, median of 7 after a warm-up,
+CPU seconds. Both begin with the same joined Arrow table and end with one table of tensors a split. By hand nothing is
+checked, counted or kept for later: no policies, row identities, words or schema. Goal: at most 2 times its CPU time.
 """
 
 import os
@@ -19,7 +19,6 @@ from typing import Any
 import farmhash
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from hydra.utils import instantiate
 from numpy.typing import NDArray
