@@ -1,11 +1,17 @@
 """Raw rows to Inputs: everything a string or a bad value can do ends here.
 
 - `reads`: what ingestion must make of a raw field, and the tensors that come out.
-- `source`: CSV, Parquet, pandas, Arrow or records -> an Arrow table with row or line numbers.
+- `source`: CSV, Parquet, SQL, pandas, Arrow or records -> an Arrow table with row or line numbers.
 - `block`: what every source gives: some rows, unchecked, and where each of them lies.
 - `csv`: CSV files, whole or in blocks.
 - `csv_text`: their text in pieces of whole rows, with the line or byte of what is wrong.
-- `parquet`: Parquet files, whole or in blocks.
+- `parquet`: Parquet files and folders of them, whole or in blocks.
+- `shards`: the files that a folder means, and what its subfolders say of their rows.
+- `agreement`: one type a column for files that were written apart.
+- `checksums`: the file SHA256SUMS beside the data.
+- `sql`: the rows of a query.
+- `sqlite`: a query on a file of SQLite, cell by cell.
+- `adbc`: a query by a driver that speaks Arrow.
 - `fields`: the policy of one raw field: range, invalid and missing values.
 - `schema`: all fields of a model, saved with it as `schema.json`; the one validator's face.
 - `checks`: the one validator: every rule, every problem, every count.

@@ -1,4 +1,9 @@
-"""A Parquet file, read whole or in blocks of rows.
+"""Parquet: a file or a folder of shards, read whole or in blocks of rows.
+
+Whatever Arrow notices names the file, the column and its bytes: a cut file; a page that disagrees with its checksum,
+where pages have them; bytes that cannot be decompressed or decoded. Page checksums leave out headers and footer, and
+many writers (pyarrow by default) write none: then a flipped bit may be read as another value, unnoticed. A file
+SHA256SUMS beside the data (`sha256sum *.parquet > SHA256SUMS`) leaves out nothing, and is verified wherever it is.
 
 >>> import tempfile
 >>> with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
@@ -14,16 +19,25 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from mlp_torch.errors import DataError, Problem
-from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, present
+from mlp_torch.ingest.agreement import agreed, cast
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined
+from mlp_torch.ingest.cells import is_text
+from mlp_torch.ingest.checksums import Checksums
+from mlp_torch.ingest.shards import Shard, shards
 
 ROWS = 65_536  # of a block
+UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last one for a column's name
 
 
 class Parquet:
-    """A Parquet file.
+    """A Parquet file, or a folder of them that all have the same columns, in any order.
+
+    A folder gives its files one after the other, sorted by name, and a text column for each folder `name=value` in it
+    (`day=2026-01-01/part-0.parquet`; see `mlp_torch.ingest.shards`). Their types must agree; where they differ in width
+    alone, the widest is taken (see `mlp_torch.ingest.agreement`). Rows are counted from 0 in each file.
 
     Args:
-        path: the file.
+        path: the file or the folder.
         max_cell_bytes: the longest text that a field may hold, in UTF-8.
         strict: whether a column that nobody reads is an error.
     """
@@ -32,42 +46,108 @@ class Parquet:
         self.path, self.max_cell_bytes, self.strict = Path(path), max_cell_bytes, strict
 
     def read(self) -> Block:
-        """All rows. Raises DataError: `no_file`, `empty_file`, `damaged_file`."""
-        with self.opened() as file:
-            try:
-                table = file.read(use_threads=False)
-                table.validate(full=True)
-            except (pa.ArrowException, OSError) as error:
-                raise self.damaged(error) from None
-        return self.block(table, 0)
+        """All rows.
 
-    def blocks(self, size: int = ROWS) -> Iterator[Block]:
-        """The rows in order, `size` at a time; one empty block where there are none. Raises DataError as `read`."""
+        Raises:
+            DataError: `no_file`, `empty_file`, `damaged_file`; `duplicate_column`; of a folder `not_a_shard`,
+                `different_types`; with SHA256SUMS `wrong_checksum`, `unlisted_file`, `bad_checksums`.
+        """
+        return joined(self.blocks(None))._replace(name=str(self.path))
+
+    def blocks(self, size: int | None = ROWS) -> Iterator[Block]:
+        """The rows in order, `size` at a time, each block of one file; one empty block where there are no rows.
+
+        With `size` None a block is a file. Raises DataError as `read`.
+        """
+        files = shards(self.path)
+        checksums = Checksums(self.path if self.path.is_dir() else self.path.parent)
+        checksums.check_names([item.name or item.path.name for item in files], complete=self.path.is_dir())
+        schema = agreed({str(item.path): schema_of(item) for item in files})
         at = 0
-        with self.opened() as file:
-            try:
-                for batch in file.iter_batches(size, use_threads=False):
-                    batch.validate(full=True)
-                    yield self.block(pa.Table.from_batches([batch]), at)
-                    at += batch.num_rows
-                if not at:
-                    yield self.block(file.schema_arrow.empty_table(), 0)
-            except (pa.ArrowException, OSError) as error:
-                raise self.damaged(error) from None
+        for item in files:
+            checksums.check(item.name or item.path.name)
+            for first, table in tables(item, size):
+                at += len(table)
+                yield self.block(cast(with_values(table, item), schema, str(item.path)), item, first)
+        if not at:
+            yield self.block(schema.empty_table(), files[0], 0)
 
-    def opened(self) -> pa.parquet.ParquetFile:
-        """The open file, whose pages are checked wherever they have checksums."""
+    def block(self, table: pa.Table, item: Shard, first: int) -> Block:
+        """Rows of a file as a block."""
+        places = Places("row", first, files=((0, item.name),) if item.name else ())
+        return Block(table, places, str(item.path), max_cell_bytes=self.max_cell_bytes, strict=self.strict)
+
+
+def opened(item: Shard) -> pa.parquet.ParquetFile:
+    """The open file, whose pages are checked wherever they have checksums."""
+    try:
+        return pa.parquet.ParquetFile(item.path, page_checksum_verification=True)
+    except UNREADABLE as error:
+        raise damaged(item, error) from None
+
+
+def schema_of(item: Shard) -> pa.Schema:
+    """The columns of a file, and those that its folders are called by."""
+    with opened(item) as file:
         try:
-            return pa.parquet.ParquetFile(present(self.path), page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise self.damaged(error) from None
+            fields = [pa.field(name, file.schema_arrow.field(i).type) for i, name in enumerate(file.schema_arrow.names)]
+        except UNREADABLE as error:
+            raise damaged(item, error) from None
+    return pa.schema(fields + [pa.field(name, pa.large_string()) for name in item.values])
 
-    def block(self, table: pa.Table, first: int) -> Block:
-        """Rows of the file as a block."""
-        places = Places("row", first)
-        return Block(table, places, str(self.path), max_cell_bytes=self.max_cell_bytes, strict=self.strict)
 
-    def damaged(self, error: Exception) -> DataError:
-        """The refusal of a file that Arrow cannot read."""
-        reason = str(error).splitlines()[0]
-        return DataError(Problem("damaged_file", f"{self.path} cannot be read as Parquet: {reason}"))
+def tables(item: Shard, size: int | None) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of a file, `size` at a time, each piece with the number of its first row."""
+    at = 0
+    with opened(item) as file:
+        rows = file.metadata.num_rows
+        try:
+            for batch in file.iter_batches(size or max(rows, 1), use_threads=False):
+                check(batch)
+                yield at, pa.Table.from_batches([batch])
+                at += batch.num_rows
+        except UNREADABLE as error:
+            raise damaged(item, error, place(file)) from None
+        if at != rows or sum(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)) != rows:
+            raise damaged(item, ValueError(f"its footer counts {rows:,} rows, however: {at:,}"))
+
+
+def check(batch: pa.RecordBatch) -> None:
+    """Whether Arrow may touch every cell; text that is no UTF-8 is left to the one validator, which names its row."""
+    for array in batch.columns:
+        as_bytes(array).validate(full=True)
+
+
+def as_bytes(array: pa.Array) -> pa.Array:
+    """Text as what it is made of."""
+    if pa.types.is_dictionary(array.type):
+        return pa.DictionaryArray.from_arrays(array.indices, as_bytes(array.dictionary), safe=False)
+    return array.cast(pa.large_binary()) if is_text(array.type) else array
+
+
+def place(file: pa.parquet.ParquetFile) -> str:
+    """The first column, and its bytes in the file, that Arrow cannot read."""
+    for group in range(file.metadata.num_row_groups):
+        for number in range(file.metadata.num_columns):
+            column = file.metadata.row_group(group).column(number)
+            try:
+                for batch in file.iter_batches(ROWS, row_groups=[group], columns=[column.path_in_schema]):
+                    check(batch)
+            except UNREADABLE:
+                start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)), default=0)
+                end = start + column.total_compressed_size
+                return f", column {column.path_in_schema}, bytes {start:,} to {end:,}"
+    return ""
+
+
+def damaged(item: Shard, error: Exception, where: str = "") -> DataError:
+    """The refusal of a file that Arrow cannot read."""
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return DataError(Problem("damaged_file", f"{item.path}{where} cannot be read as Parquet: {reason}"))
+
+
+def with_values(table: pa.Table, item: Shard) -> pa.Table:
+    """The rows with the columns that the file's folders are called by."""
+    for name, value in item.values.items():
+        table = table.append_column(name, pa.repeat(pa.scalar(value, pa.large_string()), len(table)))
+    return table
