@@ -7,6 +7,7 @@ from importlib import import_module
 from mlp_torch.errors import UserError, near
 
 VERBS = {
+    "profile": "show what a table holds and what is suspicious about it",
     "init": "look at a table and write an experiment for it",
     "train": "train an experiment, or resume a run",
     "evaluate": "score a model on labelled rows, beside the baseline",

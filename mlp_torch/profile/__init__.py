@@ -12,4 +12,6 @@
 - suspicions: all findings on fields
 - report: of a whole table
 - table: a report in the terminal
+- plots: distributions as pictures
+- page: a report as one HTML file
 """

@@ -28,6 +28,7 @@ NA_WORDS = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "N
 STRAY = 0.05  # share of cells in a number field that may be no number
 FEW = 20  # a number with no more distinct values could as well be a category
 DAY = 86_400  # seconds
+MANY_DIGITS = 1e15  # whole numbers beyond are shown as powers of ten
 HUGE = "whole numbers beyond 2^53 are ids: float64 would round them"
 STRANGE = {"not_finite": "infinity", "not_a_time": "outside the years 1 to 9999"}
 ZEROS = "leading zeros: codes, not amounts"
@@ -132,17 +133,20 @@ class Facts:
         found: NDArray[np.int64] = (self.values[self.present] % DAY).astype(np.int64)
         return found
 
+    def shown(self, value: float) -> str:
+        """A number or time for people."""
+        if self.kind == "time":
+            return iso(float(value))[: 19 if self.seconds.any() else 10]
+        return f"{value:.0f}" if value == np.floor(value) and abs(value) < MANY_DIGITS else f"{value:.6g}"
+
     @property
     def span(self) -> str:
         """The range, or the most frequent words."""
         if not self.present.any():
             return ""
         if self.kind in ("number", "time"):
-            low, high = np.nanmin(self.values), np.nanmax(self.values)
-            if self.kind == "number":
-                return f"{low:.6g} … {high:.6g}"
-            cut = 19 if self.seconds.any() else 10
-            return f"{iso(float(low))[:cut]} … {iso(float(high))[:cut]}"
+            low, high = self.levels[0][[0, -1]]
+            return f"{self.shown(low)} … {self.shown(high)}"
         frequent = sorted(counted(self.values).items(), key=lambda item: (-item[1], item[0]))[:3]
         return ", ".join(quote(word[:20]) for word, _ in frequent)
 

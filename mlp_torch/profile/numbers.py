@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from mlp_torch.errors import MAX_EXAMPLES, quote
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.fields import NUMBER
-from mlp_torch.ingest.times import iso
 from mlp_torch.profile.facts import FEW, Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import ISO, spells_dates, time_forms
@@ -142,7 +141,7 @@ def is_pile(value: float, count: int, *, values: Floats, counts: NDArray[np.int6
 def sentinel(facts: Facts, pile: Pile) -> Finding:
     """The finding of a pile."""
     words = spelled(facts, pile.value)
-    text = f"one value far from all others, {shown(facts, pile.low)} … {shown(facts, pile.high)}"
+    text = f"one value far from all others, {facts.shown(pile.low)} … {facts.shown(pile.high)}"
     advice = "if it means missing, make it null in the file"
     if can_be_declared(facts):
         advice = f"if it means missing: data.fields.{facts.name}.na_values: [{', '.join(map(quote, words))}]"
@@ -162,11 +161,6 @@ def spelled(facts: Facts, value: float) -> list[str]:
     return [word for word in words if NUMBER.fullmatch(word)][:1] or words[:MAX_EXAMPLES]
 
 
-def shown(facts: Facts, value: float) -> str:
-    """A value for people."""
-    return iso(value).removesuffix("T00:00:00") if facts.kind == "time" else f"{value:.6g}"
-
-
 def outliers(facts: Facts, *, without: list[float]) -> Iterator[Finding]:
     """Values far from the median that are no piles."""
     values, _, counts = facts.levels
@@ -179,8 +173,8 @@ def outliers(facts: Facts, *, without: list[float]) -> Iterator[Finding]:
         distance = np.abs(values - center)
     if (far := distance > OUTLIER * scale).any():
         farthest = np.argsort(-distance)[: min(far.sum(), MAX_EXAMPLES)]
-        examples = tuple(shown(facts, value) for value in values[farthest])
-        text = f"beyond {OUTLIER:g} robust standard deviations from the median {shown(facts, center)}: legal, and kept"
+        examples = tuple(facts.shown(value) for value in values[farthest])
+        text = f"beyond {OUTLIER:g} robust standard deviations from the median {facts.shown(center)}: legal, and kept"
         advice = "clip: 10 in its column" if facts.kind == "number" else "look whether such times can be true"
         if facts.kind == "number":
             advice += f"; or data.fields.{facts.name}.{{min,max}} for what cannot be true"

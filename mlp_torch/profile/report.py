@@ -27,7 +27,7 @@ from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.source import columns_of
 from mlp_torch.profile.suspicions import IDS, suspicions
 
-LOOKED_AT = 200_000  # rows
+LOOKED_AT = 400_000  # rows
 
 
 @dataclass(frozen=True)

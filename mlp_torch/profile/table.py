@@ -16,7 +16,6 @@ import numpy as np
 from mlp_torch.errors import quote
 from mlp_torch.profile.facts import Facts, counted
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.numbers import shown
 from mlp_torch.profile.report import Described, Report
 
 NAME, SPAN = 30, 60  # characters of a cell
@@ -27,7 +26,7 @@ def printed(report: Report) -> str:
     head = ("field", "kind", "missing", "invalid", "distinct", "0, 25, 50, 75, 100 %, or frequent words", "found")
     rows = [head, *(cells_of(field, report.target) for field in report.fields)]
     told = [f"{report.name}: {report.rows:,} rows, {len(report.fields)} fields", *report.notes, *sampled(report)]
-    return "\n".join([". ".join(told), "", *aligned(rows), "", *warned(report.findings)])
+    return "\n".join(["; ".join(told), "", *aligned(rows), "", *warned(report.findings)])
 
 
 def sampled(report: Report) -> list[str]:
@@ -35,8 +34,8 @@ def sampled(report: Report) -> list[str]:
     if report.looked_at == report.rows:
         return []
     return [
-        f"missing, invalid and repeated rows are counted in all of them; the rest is of {report.looked_at:,} rows, "
-        "chosen by fingerprint of their number"
+        "missing and invalid cells and repeated rows are counted in all rows, the rest in "
+        f"{report.looked_at:,} of them, chosen by fingerprint of their number"
     ]
 
 
@@ -52,7 +51,7 @@ def cells_of(field: Described, target: str | None) -> tuple[str, ...]:
 def summary(facts: Facts) -> str:
     """Five quantiles of numbers and times, or the most frequent words with their counts."""
     if facts.kind in ("number", "time"):
-        return "  ".join(shown(facts, value) for value in quantiles(facts, (0, 0.25, 0.5, 0.75, 1)))
+        return "  ".join(facts.shown(value) for value in quantiles(facts, (0, 0.25, 0.5, 0.75, 1)))
     return ", ".join(f"{quote(word[:20])} {count:,}" for word, count in frequent(facts, 3))
 
 

@@ -1,6 +1,7 @@
 """The verbs of the command line, one file each: `main(arguments) -> exit code`.
 
 - train: an experiment, or a run that was stopped
+- profile: what a table holds, as one HTML file
 - init: from someone's own table to an experiment
 - evaluate: a model on labelled rows
 - serve: a model as a service
