@@ -45,7 +45,7 @@ def load_best(task: Task, folder: Path) -> int:
 
 def calibrate(task: Task, data: Data) -> None:
     """Fits what the head calibrates on the calibration split, which training has not seen."""
-    table = data.tables["calibration"]
+    table = data.judged["calibration"]
     if len(table.y):
         task.model.calibrate(outputs(task, table), table.y, table.weight)
 

@@ -30,6 +30,18 @@ def write(path: Path, save: Callable[[IO[bytes]], object]) -> None:
     sync_folder(path.parent)
 
 
+def write_part(path: Path, save: Callable[[IO[bytes]], object]) -> None:
+    """Changes a file in place by `save(file)`; whether it is whole, a file that `write` puts last will tell."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
+        save(file)
+
+
+def sync(path: Path) -> None:
+    """Makes what is in a file last through a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Makes a rename in the folder last through a power cut."""
     handle = os.open(folder, os.O_RDONLY)

@@ -118,7 +118,7 @@ def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightni
 
 def flat_line(model: Model, data: Data) -> dict[str, float]:
     """The constant's metrics on validation rows: the line that curves must leave behind."""
-    train, val = data.tables["train"], data.tables["val"]
+    train, val = data.tables["train"], data.judged["val"]
     return judge(model.head, constant(model.head, train.y, train.weight, len(val.y)), val.y).values
 
 
@@ -127,10 +127,11 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
     head = task.model.head
     report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
     rivals, report.notes = competitors(cfg)
+    report.notes += data.prepared.looked_at
     for rival in rivals.values():
-        report.notes += rival.fit(head, data.tables)
+        report.notes += rival.fit(head, data.judged)
     for split in ("val", "test"):
-        table = data.tables[split]
+        table = data.judged[split]
         out = outputs(task, table)
         judged = judge(task.model, out, table.y)
         report.add("model", split, judged.values)
@@ -157,7 +158,7 @@ def competitors(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
 @torch.inference_mode()
 def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
     """Key, target, what was predicted and the loss of each row of a split."""
-    table = data.tables[split]
+    table = data.judged[split]
     losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
     columns: dict[str, Any] = {"target": table.y.numpy()}
     for name, value in task.model.predict(out).items():
@@ -181,7 +182,7 @@ def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
 
 def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, metrics: dict[str, float]) -> None:
     """Hyperparameters beside the outcome, and the head's pictures of validation rows."""
-    table = data.tables["val"]
+    table = data.judged["val"]
     with torch.inference_mode():
         predicted = task.model.predict(outputs(task, table))
         logger.log_pictures(task.model.head.pictures(predicted, task.model.labels(table.y)))

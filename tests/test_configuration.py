@@ -124,7 +124,7 @@ def test_a_mistake_in_an_experiment_is_refused_with_its_path(folder, text, messa
         ("backbone.hidden=[a]", "backbone.hidden must be "),
         ("data.key=id", "data.key must be list[str], however: 'id'"),
         ("data.batch_size=many", "data.batch_size must be int, however: 'many'"),
-        ("data.source=mine.csv", "data.source must be Source, however: 'mine.csv'"),
+        ("data.source=mine.csv", "data.source must be Source or Shards, however: 'mine.csv'"),
         ("head.loss=square", "head.loss must be one of 'squared'"),
         ("data.columns.distance.field=7", "data.columns.distance.field must be str, however: 7"),
     ],

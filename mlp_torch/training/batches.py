@@ -2,6 +2,10 @@
 
 The order is a pure function of (seed, epoch), so that nothing random is stored and nothing can get out of step.
 
+A table on disk is shuffled in two levels, so that it is read in runs and little of it is in memory: runs of 4,096 rows
+are permuted, 64 of them at a time are copied into a buffer, and the rows of a buffer are permuted. Any batch of it is
+found without those before. A table that fits into one buffer has the very order that it would have in memory.
+
 >>> table = Batch({"x": torch.arange(5)}, torch.zeros(5), torch.ones(5), torch.arange(5))
 >>> [batch.features["x"].tolist() for batch in Batches(table, size=2)]
 [[0, 1], [2, 3], [4]]
@@ -10,7 +14,7 @@ The order is a pure function of (seed, epoch), so that nothing random is stored 
 True
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,20 +22,37 @@ from torch import Tensor
 
 from mlp_torch.head import Batch
 
+RUN = 4096  # rows that are read together: 32 KB of codes
+BUFFER = 64 * RUN  # rows that are shuffled with each other
+
 
 def seed_of(*numbers: int) -> int:
     """One 63-bit seed from several numbers; neighbours give unrelated seeds."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
+def permutation(n: int, *numbers: int) -> Tensor:
+    """(n,) int64, by a seed made of several numbers."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed_of(*numbers)))
+
+
+def each(table: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """A table with every tensor changed in the same way."""
+    features = {name: change(x) for name, x in table.features.items()}
+    return Batch(features, change(table.y), change(table.weight), change(table.row))
+
+
 def select(table: Batch, index: Tensor | slice) -> Batch:
     """The rows of a table at an index, (B,) int64 or a slice."""
+    if isinstance(index, slice):
+        return each(table, lambda x: x[index])
+    return each(table, lambda x: x.index_select(0, index))  # half the time of x[index]
 
-    def take(x: Tensor) -> Tensor:
-        return x[index] if isinstance(index, slice) else x.index_select(0, index)  # half the time of x[index]
 
-    features = {name: take(x) for name, x in table.features.items()}
-    return Batch(features, take(table.y), take(table.weight), take(table.row))
+def joined(tables: Sequence[Batch]) -> Batch:
+    """Tables one below the other."""
+    features = {name: torch.cat([table.features[name] for table in tables]) for name in tables[0].features}
+    return Batch(features, *(torch.cat(parts) for parts in zip(*(table[1:] for table in tables), strict=True)))
 
 
 class Batches:
@@ -42,30 +63,75 @@ class Batches:
         size: rows in a batch; the last one holds what is left.
         at: tells, when the first batch is asked for, the epoch and the number of batches of it that are done already.
         seed: of the order.
+        release: of a table on disk: gives the memory of the pages that were read back.
     """
 
-    def __init__(self, table: Batch, size: int, *, at: Callable[[], tuple[int, int]] | None = None, seed: int = 0):
+    def __init__(
+        self,
+        table: Batch,
+        size: int,
+        *,
+        at: Callable[[], tuple[int, int]] | None = None,
+        seed: int = 0,
+        release: Callable[[], None] | None = None,
+    ):
         if size < 1:
             raise ValueError(f"batch_size must be at least 1, however: batch_size={size}")
-        self.table, self.size, self.at, self.seed = table, size, at, seed
+        self.table, self.size, self.at, self.seed, self.release = table, size, at, seed, release
 
     def __len__(self) -> int:
         return -(-len(self.table.y) // self.size)
 
-    def order(self, epoch: int) -> Tensor:
-        """The permutation of an epoch, (N,) int64."""
-        generator = torch.Generator().manual_seed(seed_of(self.seed, epoch))
-        return torch.randperm(len(self.table.y), generator=generator)
-
     def __iter__(self) -> Iterator[Batch]:
-        if self.at is None:
-            for start in range(0, len(self.table.y), self.size):
-                yield select(self.table, slice(start, start + self.size))
+        if self.at is not None:
+            epoch, done = self.at()
+            yield from self.shuffled(epoch, done * self.size)
             return
-        epoch, done = self.at()
-        order = self.order(epoch)
-        for start in range(done * self.size, len(order), self.size):
-            yield select(self.table, order[start : start + self.size])
+        for start in range(0, len(self.table.y), self.size):
+            yield select(self.table, slice(start, start + self.size))
+            if self.release:
+                self.release()
+
+    def shuffled(self, epoch: int, first: int) -> Iterator[Batch]:
+        """The batches of an epoch from its row `first` on; one that a buffer cannot fill goes on in the next."""
+        left = select(self.table, slice(0, 0))
+        for table, order in self.buffers(epoch, first):
+            begin = 0
+            if len(left.y):
+                begin = min(self.size - len(left.y), len(order))
+                left = joined([left, select(table, order[:begin])])
+                if len(left.y) < self.size:
+                    continue
+                yield left
+            end = begin + (len(order) - begin) // self.size * self.size  # of the last whole batch
+            for start in range(begin, end, self.size):
+                yield select(table, order[start : start + self.size])
+            left = select(table, order[end:])
+        if len(left.y):
+            yield left
+
+    def buffers(self, epoch: int, first: int) -> Iterator[tuple[Batch, Tensor]]:
+        """Tables and the order of their rows, which together are the epoch's rows from `first` on."""
+        n = len(self.table.y)
+        if self.release is None or n <= BUFFER:
+            yield self.table, permutation(n, self.seed, epoch)[first:]
+            return
+        runs = torch.arange(0, n, RUN)[permutation(-(-n // RUN), self.seed, epoch)]
+        begin = 0
+        for number, starts in enumerate(torch.split(runs, BUFFER // RUN)):
+            slices = [slice(start, min(start + RUN, n)) for start in starts.tolist()]
+            rows = sum(rows.stop - rows.start for rows in slices)
+            if begin + rows > first:
+                table = self.buffer(slices)
+                yield table, permutation(rows, self.seed, epoch, number + 1)[max(0, first - begin) :]
+            begin += rows
+
+    def buffer(self, slices: list[slice]) -> Batch:
+        """Runs of the table in memory."""
+        found = each(self.table, lambda x: torch.cat([x[rows] for rows in slices]))
+        if self.release:
+            self.release()
+        return found
 
     # Lightning takes a loader for resumable if it has these two; the position comes from `at`, so there is no state.
     def state_dict(self) -> dict[str, int]:

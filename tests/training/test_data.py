@@ -17,8 +17,9 @@ from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import SPLITS, ByColumn, ByFingerprint, ByTime
 from mlp_torch.target import AtLeast, Category, Number
-from mlp_torch.training.data import Data, one_thread
+from mlp_torch.training.data import Data
 from mlp_torch.training.overfitting import raw
+from mlp_torch.training.prepared import one_thread
 
 
 def changed(name: str, values: list[object] | pa.Array, rows: int = 1200) -> pa.Table:
@@ -144,7 +145,7 @@ def test_sums_are_made_by_one_thread_on_any_machine_since_several_give_other_bit
 
 def test_the_rows_of_a_chunk_border_are_encoded_as_all_others(monkeypatch):
     whole = tiny.data()
-    monkeypatch.setattr("mlp_torch.training.data.ROWS", 7)
+    monkeypatch.setattr("mlp_torch.training.memory.ROWS", 7)
     pieces = tiny.data()
     for name in SPLITS:
         a, b = whole.tables[name].features, pieces.tables[name].features

@@ -1,0 +1,101 @@
+"""What the rows of a table are to become: columns, target, split, key and policies, before any row is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from mlp_torch.errors import MAX_ROWS, DataError, Problem
+from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.schema import Schema
+from mlp_torch.reproducibility.split import SPLITS, Split
+from mlp_torch.reproducibility.transform import Transform, restore
+from mlp_torch.target import Target
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the rows of a table are to become.
+
+    Args:
+        transform: all columns.
+        target: what to predict.
+        split: which rows are for what.
+        key: raw fields that name a row.
+        policies: of raw fields by name.
+    """
+
+    transform: Transform
+    target: Target
+    split: Split
+    key: list[str]
+    policies: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def needed(self) -> list[str]:
+        """Splits that must have rows."""
+        return [name for name in SPLITS if name in {*self.split.needed, "train", "val"}]
+
+    def reads(self) -> list[Read]:
+        """What columns, target, split and key need of the raw fields."""
+        needed = [*self.transform.reads, *self.target.reads.values(), *self.split.reads.values()]
+        return needed + [read for read in self.named_by(needed) if read not in needed]
+
+    def key_reads(self) -> list[Read]:
+        """A key field is read as it is read otherwise, else as text."""
+        return self.named_by(self.reads())
+
+    def named_by(self, needed: list[Read]) -> list[Read]:
+        """The key's fields as one of the reads that there are."""
+        kinds = {read.field: read for read in reversed(needed)}
+        return [kinds.get(field, Read(field, "string")) for field in self.key]
+
+    def column_reads(self) -> list[Read]:
+        """All reads of fields that columns read."""
+        fields = {read.field for read in self.transform.reads}
+        return [read for read in self.reads() if read.field in fields]
+
+    def schema(self) -> Schema:
+        """The raw fields with their policies.
+
+        Raises:
+            DataError: `target_is_a_feature`.
+            ConfigError: for mistyped policies.
+        """
+        columns = {read.field for read in self.transform.reads}
+        for read in self.target.reads.values():
+            if read.field in columns:
+                text = "the target is also a feature: drop the column that reads it"
+                raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
+        return Schema.of(self.reads(), self.policies)
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted, by the names that it has in a Task's state."""
+        parts = {"target.": self.target, "transform.": self.transform}
+        return {prefix + key: value for prefix, part in parts.items() for key, value in part.state_dict().items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes what was fitted from a state, which may hold more than that."""
+        restore(self.target, below(state, "target."))
+        restore(self.transform, below(state, "transform."))
+
+
+def below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries below a prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def labelled(target: Target, inputs: Inputs) -> Tensor:
+    """The target of every row, (N,) float64.
+
+    Raises:
+        DataError: `missing_label`, and what the target refuses.
+    """
+    y = target.encode(inputs)
+    if bad := int(y.isnan().sum()):
+        fields = tuple(read.field for read in target.reads.values())
+        rows = tuple(y.isnan().nonzero().squeeze(1)[:MAX_ROWS].tolist())
+        key = f"data.fields.{fields[0]}.missing=drop"
+        raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
+    return y

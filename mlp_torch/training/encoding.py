@@ -1,0 +1,79 @@
+"""The second pass over a table that is larger than memory: what was spilled is encoded into a file a split."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mlp_torch import files
+from mlp_torch.head import Batch
+from mlp_torch.reproducibility.split import SPLITS
+from mlp_torch.script import script
+from mlp_torch.training.batches import select
+from mlp_torch.training.definition import Definition
+from mlp_torch.training.mapped import Writer
+from mlp_torch.training.prepared import SHOWN
+from mlp_torch.training.spill import write_arrow
+from mlp_torch.training.survey import TRAIN, Survey
+
+
+def encode(survey: Survey, wanted: Definition, folder: Path) -> dict[str, Any]:
+    """Writes the table of each split, and of each large one its sample; adds to the survey's counts.
+
+    Returns:
+        Rows and columns of each table by name.
+    """
+    parts = parted(survey.index, survey.sampled)
+    writers = {name: Writer(folder / name, int(keep.sum())) for name, keep in parts.items()}
+    unseen: dict[str, dict[str, int]] = {name: {} for name in SPLITS}
+    transform = script(wanted.transform)
+    for rows, block in survey.spill.blocks():
+        inputs = block.inputs()
+        y = wanted.target.encode(inputs)
+        table = Batch(transform(inputs), y, torch.ones(len(y)), block.tensor("row"))
+        for name, writer in writers.items():
+            writer.append(select(table, parts[name][rows].nonzero().squeeze(1)))
+        for column, bad in wanted.transform.unseen(table.features).items():
+            for name in SPLITS:
+                unseen[name][column] = unseen[name].get(column, 0) + int((bad & parts[name][rows]).sum())
+    count(survey.counts, parts, unseen)
+    if outside := int((survey.index < 0).sum()):
+        survey.counts["used"] -= outside
+        survey.counts["dropped"]["in no split"] = outside
+    return {name: {"rows": item.rows, "columns": item.columns} for name, item in writers.items()}
+
+
+def parted(index: Tensor, sampled: Tensor) -> dict[str, Tensor]:
+    """Which rows each table holds, (N,) bool by its name: "val", and "val.sample" if that is not all of it."""
+    parts = {name: index == number for number, name in enumerate(SPLITS)}
+    samples = {f"{name}.sample": keep & sampled for name, keep in parts.items() if (keep & ~sampled).any()}
+    return parts | samples
+
+
+def count(counts: dict[str, Any], parts: dict[str, Tensor], unseen: dict[str, dict[str, int]]) -> None:
+    """Rows of the splits and of their samples, and rows of categories that the fit has not seen."""
+    found = {name: {column: n for column, n in columns.items() if n} for name, columns in unseen.items()}
+    counts["splits"] = {name: int(parts[name].sum()) for name in SPLITS}
+    counts["unseen"] = {name: columns for name, columns in found.items() if name != "train"}
+    sampled = {name: int(parts[f"{name}.sample"].sum()) for name in SPLITS if f"{name}.sample" in parts}
+    if sampled:
+        counts["sampled"], counts["unsampled"] = sampled, found["train"]
+
+
+def write_raw(survey: Survey, wanted: Definition, folder: Path) -> None:
+    """Writes key fields of the rows that reports look at, and the first training rows for people to look at."""
+    parts = parted(survey.index, survey.sampled)
+    for name in SPLITS:
+        keep = parts.get(f"{name}.sample", parts[name])
+        write_columns(folder / f"{name}.keys", {r.field: survey.spill.raw(r.key, keep) for r in wanted.key_reads()})
+    first = torch.zeros_like(survey.sampled)
+    first[(survey.index == TRAIN).nonzero()[:SHOWN, 0]] = True
+    write_columns(folder / "samples", {key: survey.spill.raw(key, first) for key in survey.schema.reads})
+
+
+def write_columns(path: Path, columns: dict[str, pa.ChunkedArray]) -> None:
+    """A file of columns, each in one piece."""
+    table = pa.table(columns).combine_chunks()
+    files.write_part(path, lambda file: write_arrow(table, file))

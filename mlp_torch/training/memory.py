@@ -1,0 +1,108 @@
+"""A table that fits into memory: read whole, checked, split, fitted and encoded.
+
+`mlp_torch.training.shards` does the same for one that does not fit, and gives the same bits where both can.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mlp_torch.column import Sample
+from mlp_torch.head import Batch
+from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
+from mlp_torch.ingest.notice import notices
+from mlp_torch.ingest.reads import Inputs
+from mlp_torch.ingest.schema import Checked, Schema
+from mlp_torch.ingest.source import Source
+from mlp_torch.reproducibility.split import SPLITS, check_sizes
+from mlp_torch.script import script
+from mlp_torch.training.batches import select
+from mlp_torch.training.definition import Definition, labelled
+from mlp_torch.training.prepared import SHOWN, Digest, Prepared, faults, numbered
+
+ROWS = 65536  # encoded at a time
+
+
+def in_memory(source: Source, wanted: Definition, state: Mapping[str, Any] | None) -> Prepared:
+    """Reads and encodes; fits transform and target on training rows, or restores them from a Task's `state`.
+
+    Raises:
+        DataError: with every problem of the data.
+    """
+    schema, checked, counts = read(source, wanted)
+    # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
+    warnings = notices({read.key: checked.arrays[read.key] for read in wanted.transform.reads}, schema.reads)
+    inputs = to_inputs(checked, schema.reads.values())
+    with numbered(checked):
+        index = wanted.split.assign(inputs, words_of(checked))  # (N,)
+    check_sizes(index, needed=wanted.needed)
+    train = (index == SPLITS.index("train")).nonzero().squeeze(1)
+    seen, words = {key: x[train] for key, x in inputs.items()}, words_of(checked, train)
+    if state is None:
+        wanted.target.fit(seen, words)
+    else:
+        wanted.restore(state)
+    with numbered(checked):
+        y = labelled(wanted.target, inputs)
+    if state is None:
+        wanted.transform.fit(Sample(seen, y[train], words))
+    table = encoded(wanted, inputs, y, row_fingerprints(checked, wanted.key_reads()))
+    tables, keys = parts(wanted, table, index, checked)
+    count(counts, wanted, tables, int((index < 0).sum()))
+    digest = Digest()
+    digest.update({**inputs, "": y})
+    samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
+    learned = schema.subset(wanted.transform.reads).learn(seen, words)
+    return Prepared(learned, tables, tables, keys, samples, counts, warnings, digest.hex())
+
+
+def read(source: Source, wanted: Definition) -> tuple[Schema, Checked, dict[str, Any]]:
+    """Raw rows, checked, and what happened to them."""
+    schema = wanted.schema()  # before anything is read: it refuses mistyped policies
+    block = source.read()
+    schema = replace(schema, strict=block.strict)
+    checked = schema.check(block, training=True)
+    counts = dict(checked.counts)
+    if block.joined:
+        counts["joined"] = faults(block, wanted.column_reads(), wanted.policies)
+    return schema, checked, counts
+
+
+def encoded(wanted: Definition, inputs: Inputs, y: Tensor, row: Tensor) -> Batch:
+    """All rows, encoded by the scripted Transform."""
+    transform = script(wanted.transform)
+    chunks = [
+        transform({key: x[start : start + ROWS] for key, x in inputs.items()}) for start in range(0, len(y), ROWS)
+    ]
+    features = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return Batch(features, y, torch.ones(len(y)), row)
+
+
+def parts(
+    wanted: Definition, table: Batch, index: Tensor, checked: Checked
+) -> tuple[dict[str, Batch], dict[str, dict[str, pa.Array]]]:
+    """The table and the raw key fields of each split."""
+    tables, keys = {}, {}
+    for number, name in enumerate(SPLITS):
+        rows = (index == number).nonzero().squeeze(1)
+        tables[name] = select(table, rows)
+        taken = pa.array(rows.numpy())
+        keys[name] = {read.field: checked.arrays[read.key].take(taken) for read in wanted.key_reads()}
+    return tables, keys
+
+
+def count(counts: dict[str, Any], wanted: Definition, tables: Mapping[str, Batch], outside: int) -> None:
+    """Counts the rows of each split, of none, and those that hold categories which training never showed."""
+    counts["splits"] = {name: len(table.y) for name, table in tables.items()}
+    counts["unseen"] = {}
+    for name, table in tables.items():
+        if name != "train":
+            found = {column: int(bad.sum()) for column, bad in wanted.transform.unseen(table.features).items()}
+            counts["unseen"][name] = {column: n for column, n in found.items() if n}
+    if outside:
+        counts["used"] -= outside
+        counts["dropped"]["in no split"] = outside

@@ -1,0 +1,130 @@
+"""What training needs of a table once it is read, split, fitted and encoded, however its rows are held."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mlp_torch.errors import DataError, Problem
+from mlp_torch.head import Batch
+from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.checks import Checked
+from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.schema import Schema
+
+SHOWN = 3  # training rows whose raw values are kept to be looked at
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Encoded rows and what happened to them.
+
+    Attributes:
+        schema: of the transform's fields, with training ranges.
+        tables: all rows of each split.
+        judged: the rows of each split that baselines, reports and pictures look at: all of them, or a sample.
+        keys: raw key fields of the judged rows, by split and field.
+        samples: raw values of the first training rows, by `Read.key`.
+        counts: what happened to the rows, as row_counts.json holds it.
+        warnings: sentences on what is legal but suspicious.
+        fingerprint: of all raw values and targets.
+        looked_at: sentences on which rows are sampled for what; none where all are in memory.
+        stored: a sentence on where encoded rows are kept.
+        release: for tables on disk, by split: gives the memory of the pages that were read back.
+    """
+
+    schema: Schema
+    tables: dict[str, Batch]
+    judged: dict[str, Batch]
+    keys: dict[str, dict[str, pa.Array]]
+    samples: dict[str, pa.Array]
+    counts: dict[str, Any]
+    warnings: list[str]
+    fingerprint: str
+    looked_at: list[str] = field(default_factory=list)
+    stored: list[str] = field(default_factory=list)
+    release: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums, and so what is fitted, are the same bits on any number of cores.
+
+    It is also faster: work on columns of this size is short, and where cores are shared its threads wait for each other
+    (the flights took 7 s of CPU instead of 2).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def numbered(checked: Checked) -> Iterator[None]:
+    """Counts the rows of problems as the source does: lines of its file, and with the dropped rows."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError([placed(problem, checked) for problem in error.problems]) from None
+
+
+def placed(problem: Problem, checked: Checked) -> Problem:
+    """A problem of some kept rows, by their places in the source."""
+    rows = checked.places.of(checked.keep[[int(row) for row in problem.rows]])
+    return replace(problem, rows=rows, unit=checked.places.unit)
+
+
+def faults(block: Block, needed: list[Read], policies: Mapping[str, Any]) -> dict[str, Any]:
+    """What the policies say of each table that the source joined in, before the join: counted, never refused.
+
+    A value that meets no row harms nobody, and one that does is judged there. Yet it says that a file has faults.
+    """
+    found = {}
+    for name, table in block.joined.items():
+        reads = [read for read in needed if read.field in table.column_names]
+        lenient = {
+            read.field: {**(policies.get(read.field) or {}), "invalid": "missing", "missing": "keep"} for read in reads
+        }
+        found[name] = judged(Schema.of(reads, lenient), block._replace(table=table))
+    return found
+
+
+def judged(schema: Schema, block: Block) -> dict[str, Any]:
+    """Rows read, cells that the policies would change, and missing cells by field."""
+    try:
+        counts = schema.check(block).counts
+    except DataError as error:  # what no policy lets pass, such as a fraction as a category
+        changed = {f"{', '.join(problem.columns)}: {problem.code}": problem.bad for problem in error.problems}
+        return {"read": block.total, "changed": changed, "missing": {}}
+    return {key: counts[key] for key in ("read", "changed", "missing")}
+
+
+class Digest:
+    """sha256 of columns that come in pieces: the fingerprint of the data that a model has seen.
+
+    >>> whole, pieces = Digest(), Digest()
+    >>> whole.update({"x": torch.tensor([1, 2])})
+    >>> for x in (1, 2):
+    ...     pieces.update({"x": torch.tensor([x])})
+    >>> whole.hex() == pieces.hex()
+    True
+    """
+
+    def __init__(self) -> None:
+        self.columns: dict[str, hashlib._Hash] = {}
+
+    def update(self, columns: Mapping[str, Tensor]) -> None:
+        """Adds rows of some columns."""
+        for name, x in columns.items():
+            self.columns.setdefault(name, hashlib.sha256()).update(x.contiguous().numpy().data)
+
+    def hex(self) -> str:
+        """Of all columns in the order in which they first came."""
+        return hashlib.sha256(b"".join(hashed.digest() for hashed in self.columns.values())).hexdigest()

@@ -1,0 +1,188 @@
+"""The first pass over a source that is larger than memory: every row checked, split, named and spilled.
+
+It adds up what needs all rows: counts, problems, ranges of training rows, the fingerprint of the data, and where the
+sample of each split ends. In memory it keeps two bytes a row.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlp_torch.errors import DataError
+from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.checks import Checked, no_value
+from mlp_torch.ingest.fingerprint import cross
+from mlp_torch.ingest.inputs import canonical, key_problem, row_fingerprints, to_inputs, words_of
+from mlp_torch.ingest.inspection import Inspection
+from mlp_torch.ingest.notice import suspicions
+from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.reproducibility.split import SPLITS, check_sizes
+from mlp_torch.training.definition import Definition, labelled
+from mlp_torch.training.prepared import Digest, faults, placed
+from mlp_torch.training.smallest import Smallest, mixed
+from mlp_torch.training.spill import Spill
+
+TRAIN = SPLITS.index("train")
+GROUPS = len(SPLITS) + 1  # rows in no split have a sample too, the last one
+
+
+class Survey:
+    """All rows of a source, and what is known of them before anything is fitted.
+
+    Args:
+        folder: for the spilled rows; it must be there.
+        wanted: what the rows are to become.
+        most: sampled rows of a split.
+
+    Attributes:
+        spill: the rows.
+        schema: of all reads.
+        counts: what the validator counted.
+        ranges: least and greatest number of training rows by field.
+        digest: of the Inputs, and later of y.
+        index: (N,) int8, the split of each row; -1 = none.
+        sampled: (N,) bool: of each split, and of the rows in none, those with the smallest fingerprints.
+    """
+
+    counts: dict[str, Any]
+    index: Tensor
+    sampled: Tensor
+
+    def __init__(self, folder: Path, wanted: Definition, most: int):
+        self.wanted, self.schema = wanted, wanted.schema()
+        self.spill = Spill(folder, self.schema.reads)
+        self.digest = Digest()
+        self.ranges: dict[str, tuple[float, float]] = {}
+        self.smallest = [Smallest(most) for _ in range(GROUPS)]
+        self.first = 0  # row of the next block
+
+    def read(self, blocks: Iterable[Block]) -> None:
+        """Reads, checks, splits and spills all rows.
+
+        Raises:
+            DataError: with every problem of every block.
+        """
+        indices: list[Tensor] = []
+        joined: dict[str, Any] = {}
+        inspection = Inspection(self.schema)
+        for block in blocks:
+            if block.strict != inspection.schema.strict:
+                self.schema = inspection.schema = replace(self.schema, strict=block.strict)
+            joined = joined or faults(block, self.wanted.column_reads(), self.wanted.policies)
+            checked = inspection.check(block)
+            if checked and not inspection.problems:
+                try:
+                    indices.append(self.add(checked))
+                except DataError as error:
+                    for problem in error.problems:
+                        inspection.add(problem)
+            self.first += len(block.table)
+        self.counts = inspection.close(training=True) | ({"joined": joined} if joined else {})
+        self.index = torch.cat(indices)
+        check_sizes(self.index, needed=self.wanted.needed)
+        self.sampled = self.sample()
+
+    def add(self, checked: Checked) -> Tensor:
+        """One block; gives the split of its rows, (n,) int8."""
+        inputs = to_inputs(checked, self.schema.reads.values())
+        try:
+            index = self.wanted.split.assign(inputs, words_of(checked))
+        except DataError as error:
+            raise DataError([placed(problem, checked) for problem in error.problems]) from None
+        row = row_names(checked, self.wanted.key_reads(), self.first)
+        for number, smallest in enumerate(self.smallest):
+            smallest.add(mixed(row[index % GROUPS == number]))
+        self.digest.update(inputs)
+        self.stretch({key: x[index == TRAIN] for key, x in inputs.items()})
+        self.spill.add(checked, inputs, row)
+        return index.to(torch.int8)
+
+    def stretch(self, inputs: Inputs) -> None:
+        """Widens the ranges of numbers to training rows."""
+        for read in self.schema.reads.values():
+            x = inputs[read.key]
+            x = x[~x.isnan()] if read.kind == "number" else x[:0]
+            if len(x):
+                low, high = self.ranges.get(read.field, (float("inf"), -float("inf")))
+                self.ranges[read.field] = min(low, float(x.min())), max(high, float(x.max()))
+
+    def sample(self) -> Tensor:
+        """(N,) bool, from the bounds of the splits."""
+        bounds = torch.tensor([smallest.bound() for smallest in self.smallest])
+        sampled = torch.zeros(len(self.index), dtype=torch.bool)
+        for rows, block in self.spill.blocks():
+            sampled[rows] = mixed(block.tensor("row")) <= bounds[self.index[rows].long() % GROUPS]
+        return sampled
+
+    def check_keys(self) -> None:
+        """Refuses keys that several sampled rows share; without a key there are none to share.
+
+        Raises:
+            DataError: `repeated_key`.
+        """
+        key = self.wanted.key_reads()
+        if not key:
+            return
+        row = self.spill.take(["row"], self.sampled)["row"].numpy()
+        _, inverse, counts = np.unique(row, return_inverse=True, return_counts=True)
+        again = counts[inverse] > 1
+        if again.any():
+            keep = self.sampled.clone()
+            keep[self.sampled] = torch.from_numpy(again)
+            arrays = {read.key: self.spill.raw(read.key, keep) for read in key}
+            at = np.arange(again.sum())
+            rows = Checked(arrays, at, {}, [], self.spill.placed(keep), np.full(len(at), -1), [])
+            found = key_problem("repeated_key", "a key must be there once", key, at, rows)
+            raise DataError(replace(found, total=len(row)))
+
+    def check_labels(self) -> None:
+        """Refuses rows without a label, and labels that the fitted target does not know, in all blocks.
+
+        Raises:
+            DataError: `missing_label`, `unknown_label`.
+        """
+        inspection = Inspection(self.schema)
+        inspection.counts["read"] = len(self.index)
+        reads = self.wanted.target.reads.values()
+        for rows, block in self.spill.blocks():
+            try:
+                y = labelled(self.wanted.target, {read.key: block.tensor(read.key) for read in reads})
+            except DataError as error:
+                places = self.spill.placed(within(rows, len(self.index)))
+                for problem in error.problems:
+                    inspection.add(replace(problem, rows=places.of(map(int, problem.rows)), unit=places.unit))
+            else:
+                self.digest.update({"": y})
+        inspection.close()
+
+    def warnings(self) -> list[str]:
+        """What is legal but suspicious in the sampled rows."""
+        keys = {read.key: read for read in self.wanted.transform.reads}
+        return [line for key, read in keys.items() for line in suspicions(read, self.spill.raw(key, self.sampled))]
+
+
+def within(rows: slice, n: int) -> Tensor:
+    """(n,) bool: which are in a slice."""
+    found = torch.zeros(n, dtype=torch.bool)
+    found[rows] = True
+    return found
+
+
+def row_names(checked: Checked, key: list[Read], first: int) -> Tensor:
+    """Fingerprints of a block's rows, as `row_fingerprints` gives them for the whole table; repeated keys come later.
+
+    Raises:
+        DataError: `missing_key`.
+    """
+    if not key:
+        return row_fingerprints(replace(checked, keep=checked.keep + first))
+    gone = np.logical_or.reduce([no_value(checked.arrays[item.key]) for item in key])
+    if gone.any():
+        raise DataError(key_problem("missing_key", "a key must have a value", key, np.flatnonzero(gone), checked))
+    parts = [canonical(checked.arrays[item.key], item) for item in key]
+    return parts[0] if len(parts) == 1 else cross(parts)
