@@ -72,8 +72,8 @@ def different(name: str, kinds: Mapping[str, pa.DataType | None]) -> Problem:
     """The problem of a column whose types do not agree, with the first file of each type."""
     first: dict[str, str] = {}
     for file, kind in kinds.items():
-        first.setdefault("no such column" if kind is None else str(kind), file)
-    named = [f"{kind} in {file}" for kind, file in first.items()][: MAX_EXAMPLES + 1]
+        first.setdefault(family(kind) if kind else "", f"{kind or 'no such column'} in {file}")
+    named = list(first.values())[: MAX_EXAMPLES + 1]
     return Problem("different_types", f"all files must have one type, however: {', '.join(named)}", (name,))
 
 

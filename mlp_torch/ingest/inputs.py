@@ -64,10 +64,22 @@ def from_frame(frame: Any) -> pa.Table:
         column = frame[original]
         try:
             found = pa.Array.from_pandas(column)
+            if column.dtype == object and pa.types.is_temporal(found.type):
+                check_times(found, column.dropna().tolist())
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             found = column_of(column.astype(object).where(column.notna(), None).tolist())
         arrays.append(found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found)
     return pa.table(arrays, names=names) if names else no_columns(len(frame))
+
+
+def check_times(found: pa.Array, times: list[object]) -> None:
+    """Refuses what Arrow makes of some mixed times: it cuts hours off beside dates, and moves aware beside naive ones.
+
+    Raises:
+        TypeError: as Arrow does for other mixtures.
+    """
+    if found.drop_null().to_pylist() != times:
+        raise TypeError("times of several kinds")
 
 
 def from_records(records: Sequence[object]) -> pa.Table:

@@ -1,6 +1,6 @@
 """Parquet: a file or a folder of shards, read whole or in blocks of rows.
 
-Whatever Arrow notices names the file, the column and its bytes: a cut file; a page that disagrees with its checksum,
+Whatever Arrow notices names the file, column and row: a cut file; a page that disagrees with its checksum,
 where pages have them; bytes that cannot be decompressed or decoded. Page checksums leave out headers and footer, and
 many writers (pyarrow by default) write none: then a flipped bit may be read as another value, unnoticed. A file
 SHA256SUMS beside the data (`sha256sum *.parquet > SHA256SUMS`) leaves out nothing, and is verified wherever it is.
@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from mlp_torch.errors import DataError, Problem
+from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.agreement import agreed, cast
 from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined
 from mlp_torch.ingest.cells import is_text
@@ -126,17 +126,18 @@ def as_bytes(array: pa.Array) -> pa.Array:
 
 
 def place(file: pa.parquet.ParquetFile) -> str:
-    """The first column, and its bytes in the file, that Arrow cannot read."""
-    for group in range(file.metadata.num_row_groups):
-        for number in range(file.metadata.num_columns):
-            column = file.metadata.row_group(group).column(number)
-            try:
-                for batch in file.iter_batches(ROWS, row_groups=[group], columns=[column.path_in_schema]):
-                    check(batch)
-            except UNREADABLE:
-                start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)), default=0)
-                end = start + column.total_compressed_size
-                return f", column {column.path_in_schema}, bytes {start:,} to {end:,}"
+    """The first column that Arrow cannot read, and the rows of it that it can.
+
+    Arrow knows the bytes too, but asked for them in a damaged footer it ends the process.
+    """
+    for name in file.schema_arrow.names:
+        rows = 0
+        try:
+            for batch in file.iter_batches(ROWS, columns=[name], use_threads=False):
+                check(batch)
+                rows += batch.num_rows
+        except UNREADABLE:
+            return f", column {quote(name)} from row {rows:,} on,"
     return ""
 
 
