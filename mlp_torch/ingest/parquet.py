@@ -61,11 +61,16 @@ class Parquet:
         """
         files = shards(self.path)
         checksums = Checksums(self.path if self.path.is_dir() else self.path.parent)
-        checksums.check_names([item.name or item.path.name for item in files], complete=self.path.is_dir())
-        schema = agreed({str(item.path): schema_of(item) for item in files})
+        checksums.check_names([item.listed for item in files], complete=self.path.is_dir())
+        try:
+            schema = agreed({str(item.path): schema_of(item) for item in files})
+        except DataError:
+            for item in files:  # where that is the reason, it is the better one
+                checksums.check(item.listed)
+            raise
         at = 0
         for item in files:
-            checksums.check(item.name or item.path.name)
+            checksums.check(item.listed)
             for first, table in tables(item, size):
                 at += len(table)
                 yield self.block(cast(with_values(table, item), schema, str(item.path)), item, first)
@@ -115,14 +120,7 @@ def tables(item: Shard, size: int | None) -> Iterator[tuple[int, pa.Table]]:
 def check(batch: pa.RecordBatch) -> None:
     """Whether Arrow may touch every cell; text that is no UTF-8 is left to the one validator, which names its row."""
     for array in batch.columns:
-        as_bytes(array).validate(full=True)
-
-
-def as_bytes(array: pa.Array) -> pa.Array:
-    """Text as what it is made of."""
-    if pa.types.is_dictionary(array.type):
-        return pa.DictionaryArray.from_arrays(array.indices, as_bytes(array.dictionary), safe=False)
-    return array.cast(pa.large_binary()) if is_text(array.type) else array
+        (array.cast(pa.large_binary()) if is_text(array.type) else array).validate(full=True)
 
 
 def place(file: pa.parquet.ParquetFile) -> str:

@@ -31,6 +31,11 @@ class Shard(NamedTuple):
     name: str = ""
     values: Mapping[str, str | None] = MappingProxyType({})
 
+    @property
+    def listed(self) -> str:
+        """Its name in a list of the folder's files."""
+        return self.name or self.path.name
+
 
 def shards(path: Path) -> list[Shard]:
     """The file itself, or the folder's files that end in `.parquet` or `.pq`, each folder's sorted by name.
