@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlp_torch.errors import MAX_EXAMPLES, quote
+from mlp_torch.ingest.block import MAX_CELL_BYTES
 from mlp_torch.ingest.cells import matches
 from mlp_torch.ingest.notice import MAX_WORDS, twins
 from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
@@ -48,6 +49,17 @@ def of_words(facts: Facts) -> Iterator[Finding]:
         yield Finding("na_words", (facts.name,), text, count, facts.rows, "cells", tuple(odd), advice)
     yield from alike(facts, words)
     yield from padded(facts, words)
+    yield from too_long(facts, words)
+
+
+def too_long(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
+    """Cells that the validator refuses."""
+    long = [word for word in words if len(word) > MAX_CELL_BYTES // 4 and len(word.encode()) > MAX_CELL_BYTES]
+    if long:
+        text = f"cells of more than {MAX_CELL_BYTES:,} bytes, which training refuses"
+        count = sum(words[word] for word in long)
+        advice = "data.source.max_cell_bytes"
+        yield Finding("cell_too_large", (facts.name,), text, count, facts.rows, "cells", (), advice, loud=True)
 
 
 def alike(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:

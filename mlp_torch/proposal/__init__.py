@@ -6,4 +6,9 @@
 - plan: the whole, with the sizes of training
 - text: as an experiment's YAML and as the table that is printed
 - yaml: a writer of YAML with comments
+- seen: what the table held, as comments
+- experiment: one that was written before
+- update: what a newer table asks of it
+- amend: its text with the lines for that
+- edit: lines put into a YAML file that somebody wrote
 """

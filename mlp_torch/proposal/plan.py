@@ -8,7 +8,7 @@
 ('binary', ['Scaled'], 32)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,7 +98,9 @@ def found_in(table: Opened, known: Mapping[str, Facts], goal: Goal) -> list[Find
 def decided(fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal) -> list[Decision]:
     """What becomes of each field."""
     own = {facts.name: [finding for finding in findings if finding.fields[:1] == (facts.name,)] for facts in fields}
-    return distinguishable([decide(facts, own[facts.name]) for facts in fields], goal)
+    name = goal.facts.name
+    taken = {Read(name).key, Read(name, "string").key}
+    return distinguishable([decide(facts, own[facts.name]) for facts in fields], taken)
 
 
 def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[Goal, Choice]:
@@ -117,9 +119,14 @@ def in_training(decision: Decision, choice: Choice) -> Decision:
     return decision
 
 
-def distinguishable(decisions: list[Decision], goal: Goal) -> list[Decision]:
-    """Leaves out a field whose key among the inputs another one has: number "a:string" beside the text "a"."""
-    taken = {Read(goal.facts.name).key, Read(goal.facts.name, "string").key}
+def distinguishable(decisions: Sequence[Decision], taken: Collection[str]) -> list[Decision]:
+    """Leaves out a field whose key among the inputs another one has: number "a:string" beside the text "a".
+
+    Args:
+        decisions: on fields.
+        taken: keys of others.
+    """
+    taken = set(taken)
     found = []
     for decision in decisions:
         name = decision.facts.name

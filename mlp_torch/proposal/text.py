@@ -15,6 +15,7 @@ from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.table import aligned, cut, short, warned
 from mlp_torch.proposal.columns import Decision
 from mlp_torch.proposal.plan import Plan
+from mlp_torch.proposal.seen import Seen, lines_of
 from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
 TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel")  # findings that stand elsewhere
@@ -43,6 +44,7 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
         "data:",
         *data_lines(plan),
         *training_lines(plan),
+        *lines_of(seen(plan)),
     ]
     text = "\n".join(lines) + "\n"
     check(text, plan)
@@ -75,10 +77,12 @@ def data_lines(plan: Plan) -> list[str]:
 
 def field_lines(plan: Plan) -> list[str]:
     """Policies of the fields that need one, and as comments those that a look at the field decides."""
-    policies = {d.facts.name: d.policy for d in plan.decisions if not d.left_out} | {
-        plan.goal.facts.name: plan.goal.policy
-    }
-    lines = [line for name, policy in policies.items() for line in policy_lines(plan, name, policy)]
+    lines = []
+    for decision in plan.decisions:
+        if not decision.left_out:
+            lines += policy_lines(decision.facts.name, decision.policy, decision.findings)
+    name = plan.goal.facts.name
+    lines += policy_lines(name, plan.goal.policy, [f for f in plan.findings if f.fields == (name,)], is_target=True)
     if not lines:
         return ["  fields: {} # which cells are missing, invalid or out of range; no field needs a word on that"]
     return [
@@ -87,17 +91,24 @@ def field_lines(plan: Plan) -> list[str]:
     ]
 
 
-def policy_lines(plan: Plan, name: str, policy: dict[str, Any]) -> list[str]:
-    """The policy of one field, and the one that makes suspicious values missing, as a comment."""
+def policy_lines(
+    name: str, policy: dict[str, Any], findings: Iterable[Finding], *, is_target: bool = False
+) -> list[str]:
+    """The policy of one field, and the one that makes suspicious values missing, as a comment.
+
+    Args:
+        name: of the field.
+        policy: that it needs.
+        findings: on the field.
+        is_target: whether rows without a value are dropped.
+    """
     lines = [f"    {key_of(name)}: {flow_policy(policy)}"] if policy else []
-    marks = [finding for finding in plan.findings if finding.code == "sentinel" and finding.fields == (name,)]
-    declared = [finding for finding in marks if "na_values" in finding.advice]
+    marks = [finding for finding in findings if finding.code == "sentinel"]
     for finding in marks:
         lines += comment(f"LOOK: {quote(name)}: {finding.clause}", 4)
-    if declared:
-        words = [word for finding in declared for word in finding.examples]
+    if words := [word for finding in marks if "na_values" in finding.advice for word in finding.examples]:
         changed = policy | {"na_values": [*policy.get("na_values", []), *words]}
-        changed |= {"missing": "drop"} if name == plan.goal.facts.name else {}
+        changed |= {"missing": "drop"} if is_target else {}
         instead = ", and without the line above" if policy else ""
         lines += comment(f"If that means missing, use the next line{instead}:", 4)
         lines.append(f"    # {key_of(name)}: {flow_policy(changed)}")
@@ -130,6 +141,12 @@ def decision_lines(decision: Decision, key: str) -> list[str]:
             lines += [line for finding in told if finding.code not in TOLD for line in comment(looked(finding), 4)]
         lines.append(f"    {line}" if entry.active else f"    # {line}")
     return lines
+
+
+def seen(plan: Plan) -> list[Seen]:
+    """What each field held, in the file's order."""
+    known = {facts.name: facts for facts in (plan.goal.facts, *(decision.facts for decision in plan.decisions))}
+    return [Seen.of(known[name], is_target=name == plan.goal.facts.name) for name in plan.table.columns]
 
 
 def on(plan: Plan, name: str) -> list[Finding]:

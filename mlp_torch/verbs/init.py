@@ -1,32 +1,54 @@
 """`mlp_torch init TABLE --target FIELD`: looks at a table and writes an experiment for it, never over a file.
 
-Each decision is printed and stands as a comment in the experiment, so that it can be judged and changed.
+Each decision is printed and stands as a comment in the experiment, so that it can be judged and changed. With --update
+an experiment that is there, edits and all, is compared with a newer table; only --write changes its file.
 """
 
 import re
 import shlex
+from argparse import Namespace
+from difflib import unified_diff
 from pathlib import Path
 
 from mlp_torch import files
 from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
-from mlp_torch.proposal.plan import propose
 from mlp_torch.profile.source import opened
+from mlp_torch.proposal.experiment import Experiment
+from mlp_torch.proposal.plan import propose
 from mlp_torch.proposal.text import printed, yaml_of
+from mlp_torch.proposal.update import update
 from mlp_torch.proposal.yaml import YAML_WORDS
 from mlp_torch.verbs.options import Options
 
+UPDATE = """\
+With --update an experiment is compared with a newer table: which fields are new, have vanished or are of another type,
+which ranges and classes have grown, what training would refuse. It shows that, and the lines that follow from it, and
+writes nothing: the file is somebody's own by now. With --write too those lines are written. New fields get lines;
+columns and policies of vanished fields become comments. All else stays as it is, byte for byte, and doing it twice
+changes nothing the second time.
+
+  mlp_torch init new.csv --update configs/experiment/mine.yaml
+  mlp_torch init new.csv --update configs/experiment/mine.yaml --write"""
+
 
 def main(arguments: list[str]) -> int:
-    """Reads, prints, writes; 0 = written."""
-    options = Options("init", "Looks at a table and writes configs/experiment/NAME.yaml, which trains on it.")
+    """Reads, prints, writes; 0 = done."""
+    purpose = "Looks at a table and writes configs/experiment/NAME.yaml, which trains on it."
+    options = Options("init", purpose, epilog=UPDATE)
     options.add_argument("table", metavar="TABLE", help="a .csv, .tsv or .parquet file with a header")
-    options.add_argument("--target", required=True, metavar="FIELD", help="the field to predict")
+    options.add_argument("--target", metavar="FIELD", help="the field to predict; with --update the experiment's")
     options.add_argument("--name", help="of the experiment; by default the file's")
     options.add_argument("--config-dir", default="configs", metavar="FOLDER", help="where experiment/NAME.yaml goes")
     options.add_argument("--encoding", help="of a CSV file's text, e.g. cp1252; by default UTF-8")
+    options.add_argument("--update", metavar="YAML", help="an experiment to compare the table with")
+    options.add_argument("--write", action="store_true", help="with --update: write the lines into the experiment")
     given = options.parse(arguments)
+    if given.update:
+        return compare(given)
+    if given.target is None or given.write:
+        options.error("--write needs --update" if given.write else "the following arguments are required: --target")
     name = experiment_name(given.name, given.table)
     path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
     plan = propose(opened(given.table, given.encoding), given.target)
@@ -35,6 +57,30 @@ def main(arguments: list[str]) -> int:
     print(printed(plan))
     files.write_text(free(path), text)
     print(f"\nwrote     {path}\nlook      {command} debug=true\ntrain     {command}")
+    return 0
+
+
+def compare(given: Namespace) -> int:
+    """An experiment beside a newer table; 0 = shown, or written."""
+    path = Path(given.update)
+    experiment = Experiment.load(path)
+    if given.name is not None or given.target not in (None, experiment.target):
+        text = "--update takes the name and the target of the experiment, however"
+        raise ConfigError(f"{text}: --name={given.name}, --target={given.target}; its target is {experiment.target}")
+    block = experiment.read(given.table, given.encoding)
+    found = update(experiment, block, given.table)
+    print(f"{path} and {given.table}: {len(block.table):,} rows, {len(block.table.column_names)} fields\n")
+    print(*(f"{change.what:<10}{change.text}" for change in found.changes), sep="\n")
+    if not found.changes:
+        print("nothing is new, nothing is gone, nothing is beyond what was seen")
+    if found.text == experiment.text:
+        print("\nnothing to write")
+        return 0
+    lines = unified_diff(experiment.text.splitlines(), found.text.splitlines(), str(path), "as it would be", n=1)
+    print("", *(line.rstrip("\n") for line in lines), sep="\n")
+    if given.write:
+        files.write_text(path.resolve(), found.text)  # where a link leads to
+    print(f"\nwrote     {path}" if given.write else "\nnothing was written; --write writes these lines")
     return 0
 
 

@@ -1,0 +1,110 @@
+"""An experiment that was written before, and perhaps changed by hand: what it reads of the raw fields, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_torch.configuration import built, check_targets, composed
+from mlp_torch.errors import ConfigError
+from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.source import source
+from mlp_torch.profile.source import opened
+from mlp_torch.proposal.seen import Seen, recorded
+from mlp_torch.proposal.yaml import joined, slug
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One that was written before.
+
+    Attributes:
+        path: of its file.
+        text: of its file.
+        cfg: composed.
+        columns: the raw fields that each column reads, by key; None for a column that is switched off.
+        others: what target, split and key read, by where that stands.
+        seen: what the table held when it was written.
+    """
+
+    path: Path
+    text: str
+    cfg: DictConfig
+    columns: Mapping[str, list[Read] | None]
+    others: Mapping[str, list[Read]]
+    seen: Mapping[str, Seen]
+
+    @classmethod
+    def load(cls, path: Path) -> "Experiment":
+        """The experiment in a file.
+
+        Raises:
+            ConfigError: if the file is none, or cannot be composed.
+        """
+        if not path.is_file() or path.parent.name != "experiment" or path.suffix != ".yaml":
+            text = "--update must name an experiment's file, FOLDER/experiment/NAME.yaml, however"
+            raise ConfigError(f"{text}: {path}{'' if path.exists() else ' is missing'}")
+        try:
+            text = path.read_bytes().decode()  # line ends stay what they are
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} must be UTF-8, however: {error}") from None
+        cfg = composed([f"experiment={path.stem}"], path.parent.parent)
+        check_targets(cfg)
+        nodes = cfg.data.columns or {}
+        columns = {
+            str(name): None if node is None else list(built(node).reads.values()) for name, node in nodes.items()
+        }
+        others = {
+            "data.target": list(built(cfg.data.target).reads.values()),
+            "data.split": list(built(cfg.data.split).reads.values()),
+            "data.key": [Read(joined(field), "string") for field in cfg.data.key or ()],
+        }
+        return cls(path, text, cfg, columns, others, recorded(text))
+
+    @property
+    def target(self) -> str:
+        """The field to predict."""
+        return self.others["data.target"][0].field
+
+    @property
+    def policies(self) -> dict[str, Any]:
+        """Of fields, by name."""
+        return dict(joined(OmegaConf.to_container(self.cfg.data.fields, resolve=True)) if self.cfg.data.fields else {})
+
+    @property
+    def reads(self) -> list[Read]:
+        """All that training reads; a key is read as it is read otherwise."""
+        found = [read for reads in self.columns.values() for read in reads or ()]
+        found += [read for where in ("data.target", "data.split") for read in self.others[where]]
+        return found + [read for read in self.others["data.key"] if read.field not in {one.field for one in found}]
+
+    def knows(self, field: str) -> bool:
+        """Whether a field was there before, or is named by hand."""
+        off = [key for key, reads in self.columns.items() if reads is None]
+        return field in {*self.seen, *self.policies, *(read.field for read in self.reads)} or slug(field) in off
+
+    def users(self, field: str) -> list[str]:
+        """The keys of the columns that read a field."""
+        return [key for key, reads in self.columns.items() if field in {read.field for read in reads or ()}]
+
+    def needs(self, field: str) -> list[str]:
+        """What else reads a field: data.target, data.split, data.key."""
+        return [where for where, reads in self.others.items() if field in {read.field for read in reads}]
+
+    def read(self, path: str, encoding: str | None = None) -> Block:
+        """A table, by the experiment's own options where its source reads files of this kind.
+
+        Raises:
+            DataError: as the source's.
+        """
+        node = self.cfg.data.source
+        if str(node._target_).rpartition(".")[2] == type(source(path)).__name__:
+            options: dict[str, Any] = {"path": path} | ({"encoding": encoding} if encoding else {})
+            block: Block = built(node, **options).read()
+            return block
+        table = opened(path, encoding)
+        return Block(pa.table(table.columns), name=path, decimal=table.decimal)

@@ -1,0 +1,157 @@
+"""An experiment beside a newer table: which fields are new, vanished or of another type, and the lines that follow.
+
+Lines are added for new fields; columns and policies of vanished ones become comments. Nothing else is touched, and what
+was written is loaded again and compared before it counts.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mlp_torch.errors import DataError, Problem, near, quote
+from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.schema import Schema
+from mlp_torch.profile.facts import Facts, counted, look
+from mlp_torch.profile.source import columns_of
+from mlp_torch.profile.suspicions import suspicions
+from mlp_torch.proposal.amend import amended, entries_of
+from mlp_torch.proposal.columns import Decision, decide
+from mlp_torch.proposal.experiment import Experiment
+from mlp_torch.proposal.plan import distinguishable
+from mlp_torch.proposal.seen import Seen
+
+MANY_MORE, MANY = 2, 20  # times as many words as before, and at least so many, are worth a line
+
+
+class Change(NamedTuple):
+    """What is other than before.
+
+    Args:
+        what: new, vanished, retyped, range, words, classes, refused or source.
+        text: a sentence.
+    """
+
+    what: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a newer table asks of an experiment.
+
+    Attributes:
+        changes: in words.
+        text: of the file as it should be.
+    """
+
+    changes: list[Change]
+    text: str
+
+
+def update(experiment: Experiment, block: Block, name: str) -> Update:
+    """What a table asks of an experiment.
+
+    Args:
+        experiment: as it stands.
+        block: the table.
+        name: of the table, for comments.
+
+    Raises:
+        DataError: `missing_column` for a target that is not there, `no_rows`, `duplicate_column`.
+        ConfigError: where the experiment's file has no place for a line.
+    """
+    table = columns_of(block.table)
+    if not len(block.table):
+        raise DataError(Problem("no_rows", f"{name} has {len(table)} fields and 0 rows"))
+    if experiment.target not in table:
+        text = f"the target is not in {name}; {near(experiment.target, table)}"
+        raise DataError(Problem("missing_column", text, (experiment.target,)))
+    policies = experiment.policies
+    known = {
+        field: look(field, array, decimal=block.decimal, na_values=(policies.get(field) or {}).get("na_values", ()))
+        for field, array in table.items()
+    }
+    new = decided(experiment, known)
+    lost = list(dict.fromkeys(read.field for read in experiment.reads if read.field not in known))
+    changes = [
+        *(Change("new", f"{quote(d.facts.name)}: {d.facts.kind}, {d.facts.span}: {d.becomes}") for d in new),
+        *(Change("vanished", told(experiment, field, name)) for field in lost),
+        *retyped(experiment, known),
+        *grown(experiment, known),
+        *refused(experiment, block),
+        *elsewhere(experiment, name),
+    ]
+    return Update(changes, amended(experiment, new, lost, table=name))
+
+
+def decided(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision]:
+    """What becomes of the fields that are new."""
+    fresh = [facts for field, facts in known.items() if not experiment.knows(field)]
+    if not fresh:
+        return []
+    found = suspicions(known, target=experiment.target)
+    own = {facts.name: [finding for finding in found if finding.fields[:1] == (facts.name,)] for facts in fresh}
+    taken = {read.key for read in experiment.reads}
+    return distinguishable([decide(facts, own[facts.name]) for facts in fresh], taken)
+
+
+def told(experiment: Experiment, field: str, table: str) -> str:
+    """A sentence on a vanished field."""
+    mine = entries_of(experiment, field, table=table)
+    elsewhere = [key for key in experiment.users(field) if ("data", "columns", key) not in mine]
+    parts = [f"{'.'.join(path)} becomes a comment" for path in mine]
+    parts += [f"data.columns.{key} must be set to null by hand" for key in elsewhere]
+    if field in experiment.policies and not experiment.needs(field) and ("data", "fields", field) not in mine:
+        parts.append(f"data.fields.{field} must be taken out by hand")
+    parts += [f"{where} must be changed by hand" for where in experiment.needs(field)]
+    return f"{quote(field)}: {'; '.join(parts)}"
+
+
+def retyped(experiment: Experiment, known: Mapping[str, Facts]) -> Iterator[Change]:
+    """Fields that are no longer what they are read as, or what they were."""
+    kinds: dict[str, set[str]] = {}
+    for read in experiment.reads:
+        kinds.setdefault(read.field, set()).add(read.kind)
+    for field, facts in known.items():
+        wanted = kinds.get(field, set()) & {"number", "time"}
+        before = experiment.seen.get(field)
+        some = f" ({facts.span})" if facts.span else ""
+        if wanted and facts.kind not in (*wanted, "empty"):
+            yield Change("retyped", f"{quote(field)}: is read as {' and '.join(sorted(wanted))}, is {facts.kind}{some}")
+        elif before is not None and before.kind != facts.kind:
+            yield Change("retyped", f"{quote(field)}: was {before.kind}, is {facts.kind}{some}")
+
+
+def grown(experiment: Experiment, known: Mapping[str, Facts]) -> Iterator[Change]:
+    """Ranges, words and classes beyond those that were seen."""
+    for field, before in experiment.seen.items():
+        facts = known.get(field)
+        if facts is None or facts.kind != before.kind:
+            continue
+        now = Seen.of(facts, is_target=field == experiment.target)
+        if before.exceeded_by(now):
+            was = " … ".join(facts.shown(end) for end in before.range)
+            yield Change("range", f"{quote(field)}: was {was}, is {facts.span}")
+        if fresh := sorted(set(now.classes) - set(before.classes)) if before.classes else []:
+            counts = counted(facts.values)
+            yield Change("classes", f"{quote(field)}: new " + ", ".join(f"{quote(w)} {counts[w]:,}" for w in fresh))
+        elif facts.kind == "text" and now.distinct > max(MANY, MANY_MORE * before.distinct):
+            yield Change("words", f"{quote(field)}: were {before.distinct:,}, are {now.distinct:,}")
+
+
+def refused(experiment: Experiment, block: Block) -> Iterator[Change]:
+    """What training would refuse, by its own validator; a vanished column is told elsewhere."""
+    try:
+        Schema.of(experiment.reads, experiment.policies).check(block, training=True)
+    except DataError as error:
+        for problem in error.problems:
+            if problem.code != "missing_column":
+                yield Change("refused", str(problem))
+
+
+def elsewhere(experiment: Experiment, name: str) -> Iterator[Change]:
+    """That training reads another file."""
+    path = experiment.cfg.data.source.get("path")
+    if path is not None and Path(path).resolve() != Path(name).resolve():
+        yield Change("source", f"the experiment reads {path}; to train on the other table: data.source.path={name}")
