@@ -70,24 +70,31 @@ def started(database: sqlite3.Connection, query: str) -> sqlite3.Cursor:
 
     A database that is opened to be read could still write: other files, by ATTACH and VACUUM INTO.
     """
-    read = set()
+    read, refused = set(), set()
 
     def judge(action: int, first: str | None, *_: str | None) -> int:
         if action == sqlite3.SQLITE_READ:
             read.add(first)
-        own = action == sqlite3.SQLITE_PRAGMA and first == "quick_check"
-        return sqlite3.SQLITE_OK if action in READING or own else sqlite3.SQLITE_DENY
+        if action in READING or (action == sqlite3.SQLITE_PRAGMA and first == "quick_check"):
+            return sqlite3.SQLITE_OK
+        refused.add(action)
+        return sqlite3.SQLITE_DENY
 
     database.set_authorizer(judge)
-    cursor = database.execute(query)
+    try:
+        cursor = database.execute(query)
+    except sqlite3.Error as error:
+        if refused:
+            error.sqlite_errorcode = sqlite3.SQLITE_AUTH
+        raise
     stored = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
     for name in sorted(stored & read):
         quoted = name.replace('"', '""')
         (verdict,) = database.execute(f'pragma quick_check("{quoted}")').fetchone()
         if verdict != "ok":
-            error = sqlite3.DatabaseError(" ".join(verdict.split()))
-            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise error
+            damage = sqlite3.DatabaseError(" ".join(verdict.split()))
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage
     return cursor
 
 

@@ -1,5 +1,10 @@
 """Files and frames to Arrow: every way that a file is broken has a code, a place and a hint."""
 
+import datetime
+import decimal
+import math
+
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -184,11 +189,33 @@ def test_row_41_a_flipped_bit_in_a_page_with_checksums_is_refused(written, tmp_p
     assert Parquet(path).read().table.num_rows == 1000
 
 
-def test_the_ending_of_a_file_chooses_its_reader(written):
+def test_the_ending_of_a_file_chooses_its_reader(written, tmp_path):
     assert source(written(b"a\tb\n1\t2\n", "rows.tsv")).read().table.to_pydict() == {"a": ["1"], "b": ["2"]}
     assert isinstance(source("x.csv"), Csv)
     assert isinstance(source("x.parquet"), Parquet)
-    assert only_problem(lambda: source("x.xlsx")).code == "unknown_format"
+    assert isinstance(source(tmp_path), Parquet)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("x.xlsx", "save the sheet as CSV UTF-8"),
+        ("x.db", "query: SELECT"),
+        ("x.SQLITE", "query: SELECT"),
+        ("x.csv.gz", "gunzip -k"),
+        ("x.parquet.zip", "unpack it first"),
+        ("x.jsonl", "pyarrow.json.read_json"),
+        ("x.feather", "pyarrow.feather.read_table"),
+        ("x.txt", "data.source.delimiter"),
+        ("x.sas7bdat", "however: x.sas7bdat"),
+        ("x", "however: x"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_with_what_to_do(name, remedy):
+    problem = only_problem(lambda: source(name))
+    assert problem.code == "unknown_format"
+    assert "must end in one of .csv, .tsv, .parquet, .pq, however: x" in str(problem)
+    assert remedy in str(problem)
 
 
 @pytest.mark.parametrize(
@@ -197,3 +224,137 @@ def test_the_ending_of_a_file_chooses_its_reader(written):
 def test_options_that_cannot_be_are_refused_by_their_key(options):
     with pytest.raises(ConfigError, match=f"data.source.{next(iter(options))} must .*, however: "):
         Csv("x.csv", **options)
+
+
+def judged(array, kind):
+    """The values of a column read as one kind, or the code of its only problem, which names column and rows."""
+    frame = pd.DataFrame({"a": array}) if not isinstance(array, pa.Array | pa.ChunkedArray) else pa.table({"a": array})
+    read = Read("a", kind)
+    try:
+        return Schema.of([read]).check(Frame(frame).read()).arrays[read.key].to_pylist()
+    except DataError as error:
+        (problem,) = error.problems
+        assert (problem.columns, problem.total) == (("a",), len(array))
+        assert 0 < problem.bad <= len(array)
+        return problem.code
+
+
+def objects(*values):
+    return pd.Series(values, dtype=object)
+
+
+NAN = pytest.approx(math.nan, nan_ok=True)
+BERLIN = datetime.timezone(datetime.timedelta(hours=1))
+MORNING, AWARE = datetime.datetime(2026, 1, 1, 10), datetime.datetime(2026, 1, 1, 10, tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "expected"),
+    [
+        (pd.array([1, None], "Int64"), "number", [1.0, NAN]),
+        (pd.array([2**53 + 1, None], "Int64"), "string", ["9007199254740993", None]),
+        (pd.array([2**53 + 1, None], "Int64"), "number", "too_large_integer"),
+        (pd.array([True, None], "boolean"), "string", ["1", None]),
+        (pd.array([0.5, None], "Float32"), "number", [0.5, NAN]),
+        (pd.Categorical(["x", None, "x"]), "string", ["x", None, "x"]),
+        (pd.Categorical([3, None]), "string", ["3", None]),
+        (pd.Categorical(["x", 3]), "string", ["x", "3"]),
+        (pd.to_datetime(["2026-01-01", None]), "time", [1767225600.0, NAN]),
+        (pd.to_datetime(["2026-01-01", None]), "number", "wrong_type"),
+        (pd.to_datetime(["2026-01-01", None]).tz_localize("Europe/Berlin"), "time", "aware_time"),
+        (pd.to_timedelta([1, 2], "s"), "number", "wrong_type"),
+        (pd.period_range("2026-01", periods=2, freq="M"), "string", "wrong_type"),
+        (pd.interval_range(0, 2), "number", "wrong_type"),
+        (pd.arrays.SparseArray([1.0, math.nan]), "number", [1.0, NAN]),
+        (pd.array(["x", None], "string[pyarrow]"), "string", ["x", None]),
+        (pd.array(["x", None], "string[python]"), "string", ["x", None]),
+        (pd.array(["x", None], pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))), "string", ["x", None]),
+        (np.array([1.5], np.float16), "number", [1.5]),
+        (np.array([1 + 2j]), "number", "wrong_type"),
+        (objects("x", 1, None, True), "string", ["x", "1", None, "1"]),
+        (objects("x", 2.5), "string", "not_whole"),
+        (objects("1.5", 1, None), "number", [1.5, 1.0, NAN]),
+        (objects(2**53 + 1, 2.5), "number", "too_large_integer"),
+        (objects(2**70, 1), "string", "too_large_integer"),
+        (objects(decimal.Decimal("1.50"), decimal.Decimal(2)), "number", [1.5, 2.0]),
+        (objects("x", b"y"), "string", "wrong_type"),
+        (objects(1, [1, 2]), "number", "nested_value"),
+        (objects({"b": 1}, None), "string", "nested_value"),
+        (objects("x", "\ud800"), "string", "invalid_unicode"),
+        (objects(object()), "string", "wrong_type"),
+        (objects(datetime.date(2026, 1, 1), None), "time", [1767225600.0, NAN]),
+        (objects(MORNING, pd.NaT), "time", [1767261600.0, NAN]),
+        (objects(datetime.date(2026, 1, 1), MORNING), "time", "wrong_type"),  # Arrow alone cuts ten hours off
+        (objects(MORNING, AWARE), "time", "wrong_type"),  # and moves the second by an hour
+        (objects(AWARE, AWARE), "time", "aware_time"),
+        (objects(None, math.nan), "number", [NAN, NAN]),
+    ],
+)
+def test_a_column_of_pandas_is_read_right_or_refused_by_name(array, kind, expected):
+    assert judged(array, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "expected"),
+    [
+        (pa.array(["x", None], pa.large_string()), "string", ["x", None]),
+        (pa.array(["x", None], pa.string_view()), "string", ["x", None]),
+        (pa.array(["x", None, "x"]).dictionary_encode(), "string", ["x", None, "x"]),
+        (pa.DictionaryArray.from_arrays([0, 1], pa.array(["x", None])), "string", ["x", None]),
+        (pa.array([5, None]).dictionary_encode(), "number", [5.0, NAN]),
+        (pa.RunEndEncodedArray.from_arrays([2, 3], pa.array(["x", None])), "string", ["x", "x", None]),
+        (pa.array([decimal.Decimal("1.50"), None], pa.decimal128(9, 2)), "number", [1.5, NAN]),
+        (pa.array([decimal.Decimal("3.00"), None], pa.decimal256(50, 2)), "string", ["3", None]),
+        (pa.array([decimal.Decimal("1.50")], pa.decimal128(9, 2)), "string", "not_whole"),
+        (pa.array([decimal.Decimal(2**53 + 1)], pa.decimal128(20, 0)), "number", "too_large_integer"),
+        (pa.array([1.5, None], pa.float16()), "number", [1.5, NAN]),
+        (pa.array([0.1], pa.float32()), "number", [0.10000000149011612]),
+        (pa.array([2**64 - 1], pa.uint64()), "string", ["18446744073709551615"]),
+        (pa.array([2**64 - 1], pa.uint64()), "number", "too_large_integer"),
+        *((pa.array([15 * 10**n, None], pa.timestamp(u)), "time", [15 * 10.0 ** (n - d), NAN])
+          for u, d, n in [("s", 0, 1), ("ms", 3, 2), ("us", 6, 5), ("ns", 9, 8)]),
+        (pa.array([2**62], pa.timestamp("s")), "time", "not_a_time"),
+        (pa.array([0], pa.timestamp("s", "UTC")), "time", "aware_time"),
+        (pa.array([1, None], pa.date32()), "time", [86400.0, NAN]),
+        (pa.array([86_400_000], pa.date64()), "time", [86400.0]),
+        (pa.array([1], pa.date32()), "number", "wrong_type"),
+        (pa.array([1], pa.time32("s")), "time", "wrong_type"),
+        (pa.array([1], pa.duration("s")), "number", "wrong_type"),
+        (pa.array([[1], None]), "number", "nested_value"),
+        (pa.array([{"b": 1}]), "string", "nested_value"),
+        (pa.array([[("b", 1)]], pa.map_(pa.string(), pa.int8())), "string", "nested_value"),
+        (pa.array([b"x", None]), "string", "wrong_type"),
+        (pa.array([b"x"], pa.binary_view()), "string", "wrong_type"),
+        (pa.nulls(2), "number", [NAN, NAN]),
+        (pa.nulls(2), "string", [None, None]),
+        (pa.array([b"x" * 16], pa.uuid()), "string", "wrong_type"),
+        (pa.chunked_array([["x"], [], ["y", None]]), "string", ["x", "y", None]),
+        (pa.chunked_array([pa.array([w]).dictionary_encode() for w in "xyx"]), "string", ["x", "y", "x"]),
+        (pa.chunked_array([], pa.dictionary(pa.int8(), pa.string())), "string", []),
+        (pa.array(["x", "y", "z"]).slice(1, 1), "string", ["y"]),
+    ],
+)  # fmt: skip
+def test_a_column_of_arrow_is_read_right_or_refused_by_name(array, kind, expected):
+    assert judged(array, kind) == expected
+
+
+def test_odd_names_of_columns_are_their_text():
+    names = {
+        "0": [0, "b"],
+        "('a', 'x')": pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]),
+        "2026-01-01 00:00:00": [pd.Timestamp("2026-01-01"), "b"],
+        "": ["", "b"],
+        "日本": ["日本", " "],
+    }
+    for name, columns in names.items():
+        frame = pd.DataFrame([[5, 6]], columns=columns, index=pd.MultiIndex.from_tuples([(1, 2)]))
+        assert Schema.of([Read(name)]).check(Frame(frame).read()).arrays[name].to_pylist() == [5.0]
+    twice = pd.DataFrame([[1, 2]], columns=[0, "0"])
+    assert only_problem(Frame(twice).read).columns == ("0",)
+
+
+def test_what_holds_no_rows_is_refused_by_its_type():
+    for rows in (pd.Series([1]), np.zeros((2, 2)), "rows.csv", None):
+        problem = only_problem(Frame(rows).read)
+        assert problem.code == "not_rows"
+        assert type(rows).__name__ in str(problem)
