@@ -77,6 +77,7 @@ class Block(NamedTuple):
         places: where its rows lie.
         name: where they come from, for messages.
         decimal: the decimal mark of numbers in text.
+        untyped: whether every cell is text, as in a CSV, so that a number in text is no surprise.
         max_cell_bytes: the longest text that a field may hold, in UTF-8.
         joined: tables that were joined in, as they were before, by name: faults in rows of them that meet no row of
             `table` are counted.
@@ -88,6 +89,7 @@ class Block(NamedTuple):
     places: Places = Places()
     name: str = "rows in memory"
     decimal: str = "."
+    untyped: bool = False
     max_cell_bytes: int = MAX_CELL_BYTES
     joined: Mapping[str, pa.Table] = MappingProxyType({})
     strict: bool = False

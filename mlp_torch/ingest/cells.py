@@ -24,6 +24,7 @@ from mlp_torch.ingest.times import FIRST, LAST, wall_seconds
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 CODED = pa.dictionary(pa.int32(), pa.large_string())
+SPELLED = "text read as number"
 LARGEST = 2**53  # float64 holds every whole number up to here
 REFUSED = ("nested_value", "wrong_type", "too_large_integer", "invalid_unicode", "missing_field")  # parts of a union
 EXPONENT = r"([eE][+-]?[0-9]+)?$"
@@ -101,6 +102,8 @@ def told_in_text(text: pa.Array, kind: Kind, field: Field, decimal: str) -> Cell
 
 def by_word(words: Mask, coded: pa.DictionaryArray) -> Mask:
     """(N,) what is true of each cell's word; of a null nothing is."""
+    if not words.any():
+        return np.zeros(len(coded), bool)
     found: Mask = np.append(words, False)[coded.indices.fill_null(-1).to_numpy()]
     return found
 
@@ -127,9 +130,7 @@ def spelled(text: pa.Array, field: Field, decimal: str) -> Cells:
     infinite = np.isinf(values) & ~large
     bad = {"not_a_number": ~is_spelled & ~na & present(text), "too_large_integer": large, "not_finite": infinite}
     values = without_na(np.where(large | infinite, np.nan, values), field)
-    return Cells(
-        values, bad, {"text read as number": int(is_spelled.sum()), "na_values read as missing": int(na.sum())}
-    )
+    return Cells(values, bad, {SPELLED: int(is_spelled.sum()), "na_values read as missing": int(na.sum())})
 
 
 def too_large(text: pa.Array, values: Floats) -> Mask:
@@ -166,6 +167,7 @@ def strings(array: pa.Array, field: Field) -> Cells:
         text, bad = whole_text(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
     elif pa.types.is_decimal(array.type):
         words = pc.replace_substring_regex(array.cast(pa.large_string()), r"\.0+$", "")
+        words = pc.replace_substring_regex(words, "^0E-[0-9]+$", "0")
         bad = {"not_whole": present(words) & ~matches(words, "^-?[0-9]+$")}
         text = words.dictionary_encode()
     else:

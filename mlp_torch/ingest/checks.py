@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near
 from mlp_torch.ingest.block import Block, Places, torn_rows
-from mlp_torch.ingest.cells import Cells, Mask, is_text, read, without
+from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, read, without
 from mlp_torch.ingest.fields import Field, path
 from mlp_torch.ingest.layouts import decoded, parts_of
 from mlp_torch.ingest.notice import beyond_training, notices, strangers
@@ -144,7 +144,8 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
     column = (policy.name, array)
     wrong = too_large(array, tally.block.max_cell_bytes)
     for item in reads:
-        tally.change(policy.name, cells[item.key].changed)
+        spelled = {SPELLED} if tally.block.untyped else set()
+        tally.change(policy.name, {what: n for what, n in cells[item.key].changed.items() if what not in spelled})
         found = dict(cells[item.key].bad)
         if item.kind == "number" and policy.bounded:
             values = cells[item.key].values

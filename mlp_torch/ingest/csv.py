@@ -131,6 +131,7 @@ class Csv:
             Places("line", line, None if follows else kept),
             str(self.path),
             decimal=self.decimal,
+            untyped=True,
             max_cell_bytes=self.max_cell_bytes,
             strict=self.strict,
             torn=found,

@@ -11,6 +11,8 @@ from mlp_torch.errors import DataError
 from mlp_torch.ingest.block import joined
 from mlp_torch.ingest.csv import Csv
 from mlp_torch.ingest.csv_text import Grammar
+from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.schema import Schema
 
 CELLS = st.text(alphabet='a,;"\n\r 1é日', max_size=6)
 SIZES = st.integers(1, 40)
@@ -119,3 +121,11 @@ def test_a_quoted_line_end_ends_no_row_and_a_torn_line_end_waits():
     assert grammar.end_of_rows(b"a,b\r") == 0  # perhaps the first half of a line end
     assert grammar.end_of_rows(b'"a",b\r\n1,"x\r') == 7
     assert grammar.end_of_rows(b'a,5" disk\n1,2\n') == 14
+
+
+def test_numbers_of_a_file_in_which_all_is_text_are_not_counted_as_changed(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"age\n31\n?\n")
+    schema = Schema.of([Read("age")], {"age": {"na_values": ["?"]}})
+    assert schema.check(Csv(path).read()).counts["changed"] == {"age: na_values read as missing": 1}
+    assert schema.check(Csv(path).read().table).counts["changed"]["age: text read as number"] == 1
