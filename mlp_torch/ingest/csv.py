@@ -146,6 +146,8 @@ class Csv:
             return "skip"
 
         try:
+            # Whether it is UTF-8 is asked first: Arrow trips over the text of a torn row that is not.
+            pa.array([piece], pa.large_binary()).cast(pa.large_string())
             table = pa.csv.read_csv(
                 pa.BufferReader(piece),
                 pa.csv.ReadOptions(use_threads=False, block_size=len(piece) + 1, column_names=names),
@@ -157,6 +159,7 @@ class Csv:
                 ),
                 pa.csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.large_string()),
+                    check_utf8=False,
                     null_values=[""],
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,
