@@ -156,7 +156,7 @@ def can_be_declared(facts: Facts) -> bool:
 def spelled(facts: Facts, value: float) -> list[str]:
     """A value as the cells spell it; one spelling of a number stands for all."""
     if not is_text(facts.array.type):
-        return [f"{value:.17g}" if value % 1 else f"{value:.0f}"]
+        return [repr(value) if value % 1 else f"{value:.0f}"]
     words: list[str] = pc.unique(facts.array.filter(pa.array(facts.values == value))).to_pylist()
     return [word for word in words if NUMBER.fullmatch(word)][:1] or words[:MAX_EXAMPLES]
 

@@ -18,7 +18,7 @@ from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.plots import histogram
 from mlp_torch.profile.report import Described, Report
-from mlp_torch.profile.table import cut, frequent, quantiles, sampled, short, summary
+from mlp_torch.profile.table import frequent, printable, quantiles, sampled, short, summary
 
 GENERATOR = "mlp_torch profile"
 SHARES = {"0 %": 0, "1 %": 0.01, "5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95, "99 %": 0.99}
@@ -89,8 +89,3 @@ def words(facts: Facts) -> list[tuple[str, int, float]]:
     bars = [(quote(word), count, round(WIDE * count / longest, 1)) for word, count in most]
     others = [(f"{facts.distinct - len(most):,} others", rest, 0.0)] if rest else []
     return bars + others
-
-
-def printable(text: str) -> str:
-    """A sentence without control characters, at most as long as is readable."""
-    return cut("".join(char if char.isprintable() else "\ufffd" for char in text), 2000)

@@ -19,6 +19,7 @@ from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.report import Described, Report
 
 NAME, SPAN = 30, 60  # characters of a cell
+LONGEST = 2000  # characters of a sentence
 
 
 def printed(report: Report) -> str:
@@ -26,7 +27,7 @@ def printed(report: Report) -> str:
     head = ("field", "kind", "missing", "invalid", "distinct", "0, 25, 50, 75, 100 %, or frequent words", "found")
     rows = [head, *(cells_of(field, report.target) for field in report.fields)]
     told = [f"{report.name}: {report.rows:,} rows, {len(report.fields)} fields", *report.notes, *sampled(report)]
-    return "\n".join(["; ".join(told), "", *aligned(rows), "", *warned(report.findings)])
+    return "\n".join([printable("; ".join(told)), "", *aligned(rows), "", *warned(report.findings)])
 
 
 def sampled(report: Report) -> list[str]:
@@ -77,7 +78,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def warned(findings: Iterable[Finding]) -> list[str]:
     """A line for each finding."""
-    return [f"{'WARNING' if finding.loud else 'note'}: {finding}" for finding in findings]
+    return [printable(f"{'WARNING' if finding.loud else 'note'}: {finding}") for finding in findings]
 
 
 def short(name: str) -> str:
@@ -88,3 +89,8 @@ def short(name: str) -> str:
 def cut(text: str, most: int = 45) -> str:
     """A text of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def printable(text: str) -> str:
+    """A sentence without control characters, at most as long as is readable."""
+    return cut("".join(char if char.isprintable() else "\ufffd" for char in text), LONGEST)

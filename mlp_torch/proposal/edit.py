@@ -105,7 +105,8 @@ def commented(text: str, path: Path, reason: str) -> list[Edit]:
         return []
     first, column = line_of(text, found.key.start_mark), found.key.start_mark.column
     rows = text.split("\n")[first : last_line(text, found) + 1]
-    places = [offset(text, first + i) + column for i, row in enumerate(rows) if row.strip()]
+    depths = [min(column, len(row) - len(row.lstrip())) for row in rows]
+    places = [offset(text, first + i) + depths[i] for i, row in enumerate(rows) if row.strip()]
     start = Edit(offset(text, first), f"{' ' * column}# {reason}{end_of(text)}")
     return [start, *(Edit(place, "# ") for place in places)]
 

@@ -15,6 +15,7 @@ from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
 from mlp_torch.profile.source import opened
+from mlp_torch.profile.table import printable
 from mlp_torch.proposal.experiment import Experiment
 from mlp_torch.proposal.plan import propose
 from mlp_torch.proposal.text import printed, yaml_of
@@ -70,7 +71,7 @@ def compare(given: Namespace) -> int:
     block = experiment.read(given.table, given.encoding)
     found = update(experiment, block, given.table)
     print(f"{path} and {given.table}: {len(block.table):,} rows, {len(block.table.column_names)} fields\n")
-    print(*(f"{change.what:<10}{change.text}" for change in found.changes), sep="\n")
+    print(*(printable(f"{change.what:<10}{change.text}") for change in found.changes), sep="\n")
     if not found.changes:
         print("nothing is new, nothing is gone, nothing is beyond what was seen")
     if found.text == experiment.text:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from own_table import DRAW, EXPERIMENT, column_of, numbers, prepared, proposal, words, write
 
 from mlp_torch.__main__ import main as command_line
+from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.proposal.yaml import joined
 from mlp_torch.verbs.init import main
@@ -72,7 +73,7 @@ def test_numbers_words_times_and_codes_are_told_apart() -> None:
             "flag": words(400, "True", "False"),
             "at": [f"2024-05-0{d} 1{h}:30" for d, h in DRAW.integers(1, 9, (400, 2))],
             "town": words(400, "Rome", "Oslo", "NA"),
-            "many": [f"w{i}" for i in DRAW.integers(0, 250, 400)],
+            "many": [f"w{i}" for i in DRAW.integers(0, 150, 400)],
             "y": words(400, "a", "b"),
         }
     )
@@ -139,6 +140,75 @@ def test_fields_that_tell_nothing_about_a_new_row_are_left_out_with_the_reason(
     ):
         assert reason in out, reason
     assert 'WARNING: copy_of_target: "copy"' in out
+    prepared()
+
+
+def test_a_sentinel_is_offered_as_a_commented_line_and_never_declared_in_silence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ages = [str(x) for x in DRAW.integers(18, 90, 380)]
+    write({"age": [*ages, *["999"] * 20], "x": [*numbers(398), "NA", "NA"], "y": words(400, "a", "b")})
+    cfg = proposal()
+    assert cfg["data"]["fields"] == {"x": {"na_values": ["NA"]}}
+    assert 'WARNING: sentinel: "age"' in capsys.readouterr().out
+    text = EXPERIMENT.read_text()
+    assert '# LOOK: "age": one value far from all others, 18 … 89; 20 of 400 cells; e.g. "999"' in text
+    EXPERIMENT.write_text(text.replace('    # age: {na_values: ["999"]}', '    age: {na_values: ["999"]}'))
+    assert prepared().counts["missing"] == {"age": 20, "x": 2}
+
+
+def test_a_table_whose_only_policy_is_an_offer_takes_policies_from_the_command_line() -> None:
+    write({"age": [*map(str, DRAW.integers(18, 90, 380)), *["-1000"] * 20], "y": words(400, "a", "b")})
+    assert proposal()["data"]["fields"] is None
+    cfg = composed(["experiment=mine", "++data.fields.age.min=0", "++data.fields.age.invalid=missing"], Path("configs"))
+    assert instantiate(cfg.data, _convert_="all").prepare().counts["missing"] == {"age": 20}
+    assert prepared().counts["missing"] == {}
+
+
+def test_a_sentinel_of_the_target_is_offered_with_its_rows_dropped() -> None:
+    write({"x": numbers(), "y": [*numbers(380), *["-9999"] * 20]})
+    proposal()
+    text = EXPERIMENT.read_text()
+    assert '    # y: {na_values: ["-9999"], missing: drop}' in text
+    EXPERIMENT.write_text(text.replace("    # y: {", "    y: {"))
+    assert prepared().counts["dropped"] == {"y: missing_value": 20}
+
+
+def test_near_unique_text_is_left_out_and_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    write({"ticket": [f"t{i}" for i in DRAW.integers(0, 500, 400)], "x": numbers(), "y": words(400, "a", "b")})
+    assert list(proposal()["data"]["columns"]) == ["x"]
+    assert "left out: near-unique" in capsys.readouterr().out
+    offered = next(line for line in EXPERIMENT.read_text().splitlines() if line.startswith("    # ticket: {"))
+    EXPERIMENT.write_text(EXPERIMENT.read_text().replace(offered, offered.replace("# ", "", 1)))
+    assert set(prepared().transform.named_columns()) == {"ticket", "x"}
+
+
+def test_what_profile_finds_init_prints_and_writes_beside_the_field(capsys: pytest.CaptureFixture[str]) -> None:
+    y = words(400, "no", "yes")
+    table = {
+        "town": words(400, "Rome", "rome"),
+        "score": [f"{(label == 'yes') * 2 + float(x):.4f}" for label, x in zip(y, numbers(), strict=True)],
+        "gain": [*numbers(398), "1000", "2000"],
+        "x": (x := numbers()),
+        "twin": x,
+        "y": y,
+    }
+    write({name: [*values, *values[:3]] for name, values in table.items()})
+    proposal()
+    out, text = capsys.readouterr().out, EXPERIMENT.read_text()
+    for code in ('look_alike: "town"', 'near_target: "score"'):
+        assert f"WARNING: {code}" in out
+    for code in ('outliers: "gain"', 'copy_of_field: "twin", "x"', "duplicate_rows: "):
+        assert f"note: {code}" in out
+    lines = text.splitlines()
+    for key, clause in [
+        ("town", "LOOK: words that differ"),
+        ("score", "LOOK: it alone orders"),
+        ("twin", 'equal to "x"'),
+    ]:
+        at = next(number for number, line in enumerate(lines) if line.startswith(f"    {key}: {{"))
+        assert clause in " ".join(lines[at - 3 : at]), key
+    assert "# equal to an earlier row in all fields; 3 of 403 rows" in text
     prepared()
 
 
