@@ -86,7 +86,8 @@ class Parquet:
 def opened(item: Shard) -> pa.parquet.ParquetFile:
     """The open file, whose pages are checked wherever they have checksums."""
     try:
-        return pa.parquet.ParquetFile(item.path, page_checksum_verification=True)
+        # what pre_buffer reads ahead stays in memory until the file is closed: the whole file in the end
+        return pa.parquet.ParquetFile(item.path, page_checksum_verification=True, pre_buffer=False)
     except UNREADABLE as error:
         raise damaged(item, error) from None
 
