@@ -11,6 +11,7 @@ VERBS = {
     "init": "look at a table and write an experiment for it",
     "train": "train an experiment, or resume a run",
     "evaluate": "score a model on labelled rows, beside the baseline",
+    "predict": "score a table of any size, from file to file",
     "serve": "answer requests with a model",
 }
 USAGE = "usage: mlp_torch VERB …\n\n" + "\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())

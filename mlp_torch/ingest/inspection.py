@@ -13,6 +13,7 @@ mlp_torch.errors.DataError: not_a_number: column "age": a number field holds tex
 rows 1, 2; e.g. "old", "very old"; policy: data.fields.age.invalid
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -45,18 +46,26 @@ class Inspection:
         try:
             checked = self.schema.check(block, skip=self.skip)
         except DataError as error:
-            self.counts["read"] += block.total
-            for problem in error.problems:
-                self.add(problem)
+            self.refuse(error.problems, block.total)
             return None
-        self.counts["read"] += checked.counts["read"]
-        self.counts["used"] += checked.counts["used"]
-        self.counts["ignored_columns"] = checked.counts["ignored_columns"]
+        self.count(checked.counts)
+        return checked
+
+    def count(self, counts: Mapping[str, Any]) -> None:
+        """Adds the counts of a block that has no problems, wherever it was checked."""
+        self.counts["read"] += counts["read"]
+        self.counts["used"] += counts["used"]
+        self.counts["ignored_columns"] = counts["ignored_columns"]
         for name in SUMMED:
             total = self.counts[name]
-            for what, count in checked.counts[name].items():
+            for what, count in counts[name].items():
                 total[what] = total.get(what, 0) + count
-        return checked
+
+    def refuse(self, problems: Iterable[Problem], total: int) -> None:
+        """Adds the problems of a block of so many rows."""
+        self.counts["read"] += total
+        for problem in problems:
+            self.add(problem)
 
     def add(self, problem: Problem) -> None:
         """One more problem, or the same one again in further rows."""

@@ -4,6 +4,7 @@
 - profile: what a table holds, as one HTML file
 - init: from someone's own table to an experiment
 - evaluate: a model on labelled rows
+- predict: a model on a table of any size
 - serve: a model as a service
 - options: arguments of a verb, with the near names of a mistyped one
 """

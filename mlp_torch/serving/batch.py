@@ -1,0 +1,264 @@
+"""Batch serving (ch. 5): a table of any size scored in bounded memory, from file to file, and restartable.
+
+Blocks of rows are read in order, checked by the model's own schema, scored, and written as pieces beside the output;
+when all are there, they become one Parquet file. A run that was killed goes on with the blocks that are missing, and
+the output has the bytes of a run that was not. The bytes depend on neither the number of processes nor on time.
+
+NOTE[BOOK] the book scores in batches by a query in a data warehouse or by Beam, which are restarted by their service.
+
+    predict("model", source("rows.parquet"), Path("out.parquet"))
+"""
+
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet
+from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
+
+from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.ingest.inspection import Inspection
+from mlp_torch.ingest.shards import shards
+from mlp_torch.ingest.source import Csv, Parquet
+from mlp_torch.serving.export import version_of
+from mlp_torch.serving.keys import repeated
+from mlp_torch.serving.pieces import Pieces
+from mlp_torch.serving.predictor import Predictor
+from mlp_torch.serving.scorer import STRICT, Job, Policies, Scorer, Verdict
+from mlp_torch.serving.workers import spread
+
+PIECE = 2**20  # bytes that are read at once
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was scored.
+
+    Attributes:
+        model: name and version.
+        input: where the rows come from.
+        counts: `read`, `used`, `dropped` by reason, `changed` cells, `beyond_training` by field, `ignored_columns`,
+            and `unseen` categories by column.
+        output: the file of predictions.
+        skipped: the file of skipped rows, if there are any.
+        seconds: that this run took.
+        here: rows that this run read; earlier ones did the others.
+    """
+
+    model: tuple[str, str]
+    input: str
+    counts: dict[str, Any]
+    output: Path
+    skipped: Path | None
+    seconds: float
+    here: int
+
+    def text(self) -> str:
+        """A line for each thing that is worth knowing."""
+        counts, lines = self.counts, [f"{' '.join(self.model)} on {self.input}"]
+        lines.append(f"{counts['read']:,} rows read, {counts['used']:,} scored")
+        lines += [f"skipped {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
+        lines += [f"changed {count:,} cells: {what}" for what, count in counts["changed"].items()]
+        lines += [
+            f"{count:,} rows hold a category of {name} that training never showed"
+            for name, count in counts["unseen"].items()
+        ]
+        lines += [
+            f"{count:,} rows have {name} outside the training range"
+            for name, count in counts["beyond_training"].items()
+        ]
+        if counts["ignored_columns"]:
+            lines.append(f"ignored columns: {', '.join(counts['ignored_columns'])}")
+        earlier = f", {counts['read'] - self.here:,} of them before" if self.here < counts["read"] else ""
+        lines.append(f"{self.seconds:,.1f} s{earlier}, {self.here / max(self.seconds, 1e-9):,.0f} rows/s")
+        if self.skipped:
+            lines.append(f"skipped rows are in {self.skipped}")
+        return "\n".join([*lines, f"predictions are in {self.output}"])
+
+
+class Extent(NamedTuple):
+    """What is known of an input before its rows are read.
+
+    Args:
+        files: the name in its folder, if it is in one, and the sha256 of each.
+        rows: how many rows, about.
+    """
+
+    files: list[list[str]]
+    rows: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Extent":
+        """The extent of a file, or of a folder of them. Raises DataError: `no_file`, `empty_file`."""
+        found = [(item.name, *digest(item.path)) for item in shards(path)]
+        return cls([[name, sha] for name, sha, _ in found], sum(rows for *_, rows in found))
+
+
+def stamps(path: Path) -> list[tuple[int, int]]:
+    """What changes when files are written to."""
+    found = [item.path.stat() for item in shards(path)]
+    return [(item.st_size, item.st_mtime_ns) for item in found]
+
+
+def digest(path: Path) -> tuple[str, int]:
+    """A file's sha256, and how many rows it has: in text, lines without the header."""
+    found, lines = sha256(), 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            found.update(piece)
+            lines += piece.count(b"\n")
+    try:
+        return found.hexdigest(), pa.parquet.read_metadata(path).num_rows
+    except (pa.ArrowException, OSError):
+        return found.hexdigest(), lines - 1
+
+
+def predict(
+    model: Path,
+    rows: Csv | Parquet,
+    output: Path,
+    *,
+    policies: Policies = STRICT,
+    processes: int = 1,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Scored | None:
+    """Scores every row of a file or folder into a Parquet file, in order.
+
+    Args:
+        model: a model's folder. model.pt is a program: load only what you trust.
+        rows: the input.
+        output: the file to be; it is there whole or not at all.
+        policies: of rows and keys.
+        processes: that score, with one thread each; 1 = this one. A script needs `if __name__ == "__main__"` for more.
+        overwrite: whether an output may be replaced.
+        progress: whether to show a bar where there is a terminal.
+
+    Returns:
+        What was scored; None where the output is there already.
+
+    Raises:
+        DataError: with every problem of every block.
+        ConfigError: where the output must not be written.
+        Stopped: where a process dies or a file cannot be written; the same call goes on.
+    """
+    pieces = Pieces(output)
+    check_output(output, rows.path)
+    started, written = time.monotonic(), stamps(rows.path)
+    predictor, extent = Predictor(model), Extent.of(rows.path)
+    state = belongings(predictor, extent, rows, policies)
+    if output.exists() and not overwrite:
+        if pieces.finished(state):
+            return None
+        if not pieces.folder.is_dir():
+            raise ConfigError(f"the output must not be there, however: {output}; --overwrite replaces it")
+    with pieces.claimed(state):
+        run = Run(rows, predictor, pieces, policies)
+        bar = tqdm(total=extent.rows, unit=" rows", unit_scale=True, disable=None if progress else True)
+        with bar, closing(run.verdicts(model, processes)) as verdicts:
+            for job, verdict in verdicts:
+                run.add(job, verdict)
+                bar.update(verdict.counts["read"])
+        counts = run.close()
+        if stamps(rows.path) != written:
+            raise DataError(Problem("changed_input", f"{rows.path} changed while it was read"))
+        skipped = pieces.finish(state)
+    seconds = time.monotonic() - started
+    return Scored((predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here)
+
+
+def check_output(output: Path, rows: Path) -> None:
+    """Refuses an output that is no Parquet file, or that would be read as input the next time."""
+    if output.suffix.lower() not in (".parquet", ".pq"):
+        raise ConfigError(f"the output must end in .parquet, however: {output}")
+    if output.is_dir():
+        raise ConfigError(f"the output must be a file, however: {output} is a folder")
+    if rows.resolve() in (output.resolve(), *output.resolve().parents):
+        raise ConfigError(f"the output must lie outside the input, however: {output}")
+
+
+def belongings(predictor: Predictor, extent: Extent, rows: Csv | Parquet, policies: Policies) -> dict[str, Any]:
+    """What an output is made of: where any of it differs, the bytes may."""
+    reading = {name: value for name, value in vars(rows).items() if isinstance(value, str | int)}
+    return {
+        "model": [predictor.name, predictor.version, predictor.manifest["sha256"]],
+        "input": extent.files,
+        "options": {**reading, **policies._asdict()},
+        "versions": {name: version_of(name) for name in ("mlp_torch", "torch", "pyarrow")},
+    }
+
+
+class Run:
+    """One pass over an input's blocks.
+
+    Args:
+        rows: the input.
+        predictor: the model.
+        pieces: where pieces are.
+        policies: of rows and keys.
+
+    Attributes:
+        here: rows of blocks that were not done before.
+    """
+
+    def __init__(self, rows: Csv | Parquet, predictor: Predictor, pieces: Pieces, policies: Policies):
+        self.rows, self.predictor, self.pieces, self.policies = rows, predictor, pieces, policies
+        self.inspection, self.unseen = Inspection(predictor.schema), Counter[str]()
+        self.here, self.unit, self.done = 0, "row", set[int]()
+        self.unreadable = False
+
+    def jobs(self) -> Iterator[Job]:
+        """The blocks in order."""
+        try:
+            for number, block in enumerate(self.rows.blocks()):
+                self.unit = block.places.unit
+                if self.pieces.done(number):
+                    self.done.add(number)
+                    yield Job(number, None)
+                else:
+                    yield Job(number, block, score=not self.inspection.problems)
+        except DataError as error:
+            self.unreadable = not self.inspection.problems
+            self.inspection.refuse(error.problems, 0)
+
+    def verdicts(self, model: Path, processes: int) -> Generator[tuple[Job, Verdict]]:
+        """What comes of the blocks, in order."""
+        if processes > 1:
+            return spread(self.jobs(), model, self.pieces.output, self.policies, processes=processes)
+        scorer = Scorer(self.predictor, self.pieces, self.policies)
+        return ((job, scorer(job)) for job in self.jobs())
+
+    def add(self, job: Job, verdict: Verdict) -> None:
+        """Adds up what came of a block."""
+        counts, problems = verdict
+        if job.number not in self.done:
+            self.here += counts["read"]
+        if problems:
+            self.inspection.refuse(problems, counts["read"])
+        else:
+            self.inspection.count(counts)
+            self.unseen.update(counts.get("unseen", {}))
+
+    def close(self) -> dict[str, Any]:
+        """The counts of all blocks.
+
+        Raises:
+            DataError: with every problem; pieces are kept only if reading failed, which may pass.
+        """
+        if self.policies.key and self.policies.repeated_keys == "error":
+            tables = [partial(self.pieces.read, path) for path in self.pieces.all("keys")]
+            if again := repeated(tables, self.policies.key, self.unit, total=self.inspection.counts["read"]):
+                self.inspection.add(again)
+        try:
+            return {**self.inspection.close(), "unseen": dict(self.unseen)}
+        except DataError:
+            if not (self.unreadable and self.pieces.all("scored")):
+                self.pieces.remove()
+            raise

@@ -1,0 +1,197 @@
+"""Pieces of an unfinished output: one a block, in a folder beside it, until all are there and become one Parquet file.
+
+    OUT.unfinished/state.json           what the pieces belong to; written first, removed last
+    OUT.unfinished/000017.keys.arrow    the block's keys, where repeated ones are sought
+    OUT.unfinished/000017.skipped.arrow rows that are not scored, with the reason
+    OUT.unfinished/000017.scored.arrow  predictions, and what was counted; written last: the block is done
+
+Each file is there whole or not at all, so that whatever moment a run is killed, another one goes on.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from mlp_torch import files
+from mlp_torch.errors import ConfigError, ModelError, UserError
+
+Kind = Literal["keys", "skipped", "scored"]
+ROWS = 2**18  # of a row group in the output
+NOTE = b"mlp_torch"  # the key of what is written beside the columns
+
+
+class Stopped(UserError):
+    """Batch prediction that ended before its time; what is done is kept, and the same command goes on."""
+
+
+class Pieces:
+    """The folder of an output's pieces.
+
+    Args:
+        output: the Parquet file to be.
+    """
+
+    def __init__(self, output: Path):
+        self.output, self.folder = output, output.with_name(f"{output.name}.unfinished")
+        self.skipped_output = output.with_suffix(f".skipped{output.suffix}")
+
+    @contextmanager
+    def claimed(self, state: Mapping[str, Any]) -> Iterator[None]:
+        """The folder, for this run alone; it is made if need be.
+
+        Args:
+            state: what the pieces belong to, as plain values.
+
+        Raises:
+            ConfigError: where its pieces belong to something else, or another run works in it.
+        """
+        with self.telling():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder, os.O_RDONLY)
+        try:
+            self.lock(lock)
+            known = self.folder / "state.json"
+            if known.is_file():
+                self.compare(files.read_json(known), {"format": files.FORMAT, **state})
+            elif strangers := [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]:
+                raise ConfigError(f"{self.folder} must hold pieces of an output, however: {strangers[0]}")
+            else:
+                with self.telling():
+                    files.write_json(known, dict(state))
+            yield
+        finally:
+            os.close(lock)  # the system does the same for a process that is killed
+
+    def lock(self, handle: int) -> None:
+        """Keeps other runs out."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"one run may work in {self.folder} at a time, however: another one does") from None
+
+    def compare(self, known: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Refuses to go on with pieces that belong to something else."""
+        changed = [name for name in {**known, **state} if known.get(name) != state.get(name)]
+        if changed:
+            raise ConfigError(
+                f"{self.folder} must belong to this run to go on with it, however: {', '.join(changed)} changed; "
+                f"to start over, remove it: rm -r '{self.folder}'"
+            )
+
+    def path(self, number: int, kind: Kind) -> Path:
+        """The file of a block's piece."""
+        return self.folder / f"{number:06d}.{kind}.arrow"
+
+    def done(self, number: int) -> bool:
+        """Whether a block is scored."""
+        return self.path(number, "scored").is_file()
+
+    def all(self, kind: Kind) -> list[Path]:
+        """The pieces of a kind, in order."""
+        return sorted(self.folder.glob(f"[0-9]*.{kind}.arrow"))
+
+    def write(self, number: int, kind: Kind, table: pa.Table) -> None:
+        """Writes a piece."""
+
+        def save(file: Any) -> None:
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+
+        with self.telling():
+            files.write(self.path(number, kind), save)
+
+    def read(self, path: Path) -> pa.Table:
+        """A piece, mapped into memory.
+
+        Raises:
+            ModelError: where the file is damaged.
+        """
+        try:
+            return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except pa.ArrowException as error:
+            raise ModelError(f"{path} is damaged: {error}; to start over, remove {self.folder}") from None
+
+    def finish(self, state: Mapping[str, Any]) -> Path | None:
+        """Makes the output of the pieces and removes them.
+
+        Returns:
+            The file of skipped rows; None where none were skipped.
+        """
+        note = {NOTE: json.dumps(dict(state), sort_keys=True).encode()}
+        scored, skipped = self.folder / "scored.parquet", self.folder / "skipped.parquet"
+        with self.telling():
+            merge((self.read(path) for path in self.all("scored")), scored, note)
+            some = self.all("skipped")
+            if some:
+                merge((self.read(path) for path in some), skipped, note)
+                os.replace(skipped, self.skipped_output)
+            else:
+                self.skipped_output.unlink(missing_ok=True)  # of an output that is replaced now
+            os.replace(scored, self.output)
+            files.sync_folder(self.output.parent)
+            self.remove()
+        return self.skipped_output if some else None
+
+    def finished(self, state: Mapping[str, Any]) -> bool:
+        """Whether the output is there already, and made of the same things."""
+        try:
+            note = pa.parquet.read_schema(self.output).metadata or {}
+        except (pa.ArrowException, OSError):
+            return False
+        return bool(note.get(NOTE) == json.dumps(dict(state), sort_keys=True).encode())
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        for path in self.folder.iterdir():  # temporary files of writers that were killed among them
+            if path.name != "state.json":
+                path.unlink()
+        (self.folder / "state.json").unlink(missing_ok=True)
+        self.folder.rmdir()
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Says of a file that cannot be written what became of the others."""
+        try:
+            yield
+        except OSError as error:
+            where, why = error.filename or self.folder, error.strerror or str(error)
+            raise Stopped(
+                f"the output must be writable, however: {where}: {why}; blocks that are done stay in {self.folder}, "
+                "and the same command goes on from there"
+            ) from None
+
+
+def merge(tables: Iterable[pa.Table], path: Path, note: Mapping[bytes, bytes]) -> None:
+    """Tables with the same columns as one Parquet file whose row groups do not depend on how they are cut."""
+    parts = iter(tables)
+    first = next(parts)
+
+    def save(file: Any) -> None:
+        with pa.parquet.ParquetWriter(file, first.schema.with_metadata(dict(note))) as writer:
+            for group in regrouped(chain([first], parts)):
+                writer.write_table(group, row_group_size=ROWS)
+
+    files.write(path, save)
+
+
+def regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS`, the last one shorter."""
+    waiting, rows = list[pa.Table](), 0
+    for table in tables:
+        rest = table
+        while rows + len(rest) >= ROWS:
+            cut = ROWS - rows
+            yield pa.concat_tables([*waiting, rest.slice(0, cut)])
+            rest, waiting, rows = rest.slice(cut), [], 0
+        waiting.append(rest)
+        rows += len(rest)
+    if rows:
+        yield pa.concat_tables(waiting)

@@ -1,0 +1,107 @@
+"""Repeated keys are found in blocks as they would be in one table."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlp_torch.ingest.block import Block, Places
+from mlp_torch.serving.keys import faults, identities, missing_keys, occurrences, repeated, without_key
+
+
+def tables(blocks, first=0):
+    """Tables of occurrences of keys in blocks; rows are numbered through."""
+    found = []
+    for keys in blocks:
+        array = keys if isinstance(keys, pa.Array) else pa.array(keys)
+        found.append(occurrences(array, np.arange(len(array)), Places("row", first)))
+        first += len(array)
+    return [lambda table=table: table for table in found]
+
+
+def by_hand(blocks):
+    """How many rows have a repeated key, and the first of them."""
+    keys = [key for block in blocks for key in block]
+    counts = Counter(keys)
+    rows = [row for row, key in enumerate(keys) if counts[key] > 1]
+    return len(rows), tuple(rows[:5])
+
+
+def test_rows_whose_key_is_in_another_block_too_are_counted_and_named():
+    problem = repeated(tables([["a", "b"], ["c"], ["d", "b", "a"]]), "id", "row", total=6)
+    assert (problem.code, problem.columns, problem.bad, problem.total) == ("repeated_key", ("id",), 4, 6)
+    assert problem.rows == (0, 1, 4, 5)
+    assert problem.examples == ("a", "b")
+    assert problem.key == "--repeated-keys"
+
+
+def test_rows_of_several_files_are_named_by_file():
+    found = [
+        occurrences(pa.array(["a", "b"]), np.array([1, 3]), Places("row", 10, files=((0, "one"), (3, "two")))),
+        occurrences(pa.array(["b"]), np.array([0]), Places("row", 0, files=((0, "three"),))),
+    ]
+    problem = repeated([lambda: found[0], lambda: found[1]], "id", "row")
+    assert problem.rows == ("two:13", "three:0")
+
+
+def test_keys_that_are_there_once_are_no_problem():
+    assert repeated(tables([["a", "b"], [], ["c"]]), "id", "row") is None
+    assert repeated(tables([[]]), "id", "row") is None
+
+
+@pytest.mark.parametrize("entries", [1, 3, 7, 50, 10_000])
+@pytest.mark.parametrize("distinct", [3, 60, 5000])
+@pytest.mark.parametrize("text", [True, False])
+def test_any_number_of_ranges_finds_what_one_table_would_show(entries, distinct, text):
+    draw = np.random.default_rng(distinct)
+    blocks = [draw.integers(-distinct, distinct, size).tolist() for size in (40, 0, 90, 1, 60)]
+    blocks = [[f"k{key}" for key in block] for block in blocks] if text else blocks
+    problem = repeated(tables(blocks), "id", "row", entries=entries)
+    assert (problem.bad, problem.rows) == by_hand(blocks)
+
+
+def test_a_key_of_every_row_leaves_a_few_entries_a_block():
+    table = occurrences(pa.array(["same"] * 1000), np.arange(1000), Places())
+    assert len(table) == 5
+    assert sum(table["count"].to_pylist()) == 1000
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pa.array([0, 1, -1, 2**62], pa.int64()),
+        pa.array([0, 1, 2**63, 2**64 - 1], pa.uint64()),
+        pa.array([True, False]),
+        pa.array([1.5, -0.25, 1e300]),
+        pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)]),
+        pa.array([datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)]),
+        pa.array([1, 2], pa.date32()),
+        pa.array([1, 2], pa.time32("s")),
+        pa.array([1, 2], pa.duration("s")),
+        pa.array([1, 2]).cast(pa.decimal128(25, 2)),
+        pa.array(["a", "", "日本"], pa.string_view()),
+    ],
+    ids=lambda keys: str(keys.type),
+)
+def test_keys_of_any_type_differ_where_their_values_do(keys):
+    assert len(set(identities(keys).tolist())) == len(keys)
+    assert np.array_equal(identities(keys.slice(1)), identities(keys)[1:])
+
+
+def test_a_missing_key_is_null_or_nan_and_an_empty_text_is_none():
+    table = pa.table({"a": pa.array(["", None, "x"]), "b": pa.array([1.0, float("nan"), None])})
+    assert without_key(table, "a").tolist() == [False, True, False]
+    assert without_key(table, "b").tolist() == [False, True, True]
+    problem = missing_keys(Block(table, Places("line", 2)), "b", without_key(table, "b"))
+    assert (problem.code, problem.bad, problem.total, problem.rows) == ("missing_key", 2, 3, (3, 4))
+
+
+def test_a_column_that_cannot_be_the_key_is_refused_by_its_reason():
+    table = pa.table([[1], [[1]], [1]], names=["id", "list", "id"])
+    assert [problem.code for problem in faults(table, "list")] == ["wrong_type"]
+    assert [problem.code for problem in faults(table, "id")] == ["duplicate_column"]
+    (problem,) = faults(pa.table({"id": [1]}), "ids")
+    assert problem.code == "missing_column"
+    assert "did you mean id?" in str(problem)
