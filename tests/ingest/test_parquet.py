@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import shutil
 import subprocess
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -253,6 +254,17 @@ def test_every_flipped_bit_of_a_page_with_a_checksum_is_noticed(folder):
         assert only_problem(Parquet(path).read).code == "damaged_file"
         path.write_bytes(content)
     assert Parquet(path).read().table.to_pydict() == table
+
+
+def test_no_flipped_bit_of_a_footer_hides_rows(folder):
+    path = folder({"a.pq": {"a": list(range(20))}}, row_group_size=10, compression="none", store_schema=False) / "a.pq"
+    content = path.read_bytes()
+    for byte in range(len(content) - 8 - int.from_bytes(content[-8:-4], "little"), len(content)):
+        for bit in range(8):
+            flipped(path, byte, bit)
+            with suppress(DataError):
+                assert Parquet(path).read().table.num_rows == 20, (byte, bit)
+            path.write_bytes(content)
 
 
 def test_text_that_is_no_utf8_is_left_to_the_validator_which_names_its_row(folder):
