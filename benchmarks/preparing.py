@@ -14,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import farmhash
@@ -26,7 +27,6 @@ from torch import Tensor
 
 from mlp_torch.configuration import composed
 from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.source import Source
 
 ROUNDS = 7
 NUMBERS = ["distance", "temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
@@ -107,32 +107,23 @@ def scaled(x: NDArray[np.float64], train: NDArray[np.bool_]) -> NDArray[np.float
     return np.stack([np.nan_to_num(z), np.isnan(x)], axis=1).astype(np.float32)
 
 
-def prepared(cfg: Any, source: Source) -> None:
-    """What `python train.py` does with the table."""
-    data = instantiate(cfg.data, _convert_="all")
-    data.source = source
-    data.prepare()
-
-
 def main() -> None:
     """Prints a line a contender."""
     torch.set_num_threads(1)
     cfg = composed(["trainer.accelerator=cpu"])
     block = instantiate(cfg.data.source).read()
-    contenders: dict[str, Callable[[], object]] = {
-        "hand-written": lambda: by_hand(block.table),
-        "mlp_torch": lambda: prepared(cfg, Kept(block)),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(ROUNDS + 1):
-        for name, contender in contenders.items():
+    seconds: dict[str, list[float]] = {"hand-written": [], "mlp_torch": []}
+    for _ in range(ROUNDS + 1):
+        data = instantiate(cfg.data, _convert_="all")
+        data.source = Kept(block)
+        contenders: list[Callable[[], object]] = [partial(by_hand, block.table), data.prepare]
+        for taken, contender in zip(seconds.values(), contenders, strict=True):
             started = time.process_time()
             contender()
-            if turn:
-                seconds[name].append(time.process_time() - started)
-    base = statistics.median(seconds["hand-written"])
+            taken.append(time.process_time() - started)
+    base = statistics.median(seconds["hand-written"][1:])
     for name, taken in seconds.items():
-        median = statistics.median(taken)
+        median = statistics.median(taken[1:])  # the first one warms up
         print(f"{name:<14} {median:6.3f} CPU seconds, {median / base:.2f} of the hand-written preparation")
 
 

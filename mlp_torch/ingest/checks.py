@@ -25,7 +25,7 @@ from mlp_torch.ingest.block import Block, Places, torn_rows
 from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, read, without
 from mlp_torch.ingest.fields import Field, path
 from mlp_torch.ingest.layouts import decoded, parts_of
-from mlp_torch.ingest.notice import beyond_training, notices, strangers
+from mlp_torch.ingest.notice import beyond_training, strangers
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.tally import Tally, examples
 
@@ -87,7 +87,7 @@ def check(
         fields: policies by name.
         reads: what to make of them, by key.
         strict: whether a column that no field names is an error.
-        training: whether to refuse and warn of what only a training set must not be (no rows, all missing).
+        training: whether to refuse what only a training set must not be (no rows, all missing).
         skip: whether rows with bad cells are dropped and counted, instead of refused.
 
     Raises:
@@ -120,8 +120,7 @@ def check(
         "ignored_columns": [name for name in table.column_names if name not in fields],
     }
     beyond = strangers(counts["beyond_training"], fields, len(keep))
-    warnings = notices(arrays, reads) if training else beyond
-    return Checked(arrays, keep, counts, warnings, block.places, tally.reason, tally.reasons)
+    return Checked(arrays, keep, counts, beyond, block.places, tally.reason, tally.reasons)
 
 
 def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> Iterable[Problem]:
@@ -259,5 +258,6 @@ def kept(values: Any, keep: NDArray[np.int64], total: int) -> pa.Array:
 
 def no_value(array: pa.Array) -> Mask:
     """(N,) which rows have no value."""
-    found: Mask = array.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+    numbers = pa.types.is_floating(array.type) and not array.null_count
+    found: Mask = np.isnan(array.to_numpy()) if numbers else array.is_null(nan_is_null=True).to_numpy(False)
     return found

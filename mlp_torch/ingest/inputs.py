@@ -10,6 +10,7 @@ Records, pandas frames and Arrow tables go the same way as files do: first Arrow
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -184,6 +185,7 @@ def words_of(checked: Checked, rows: Tensor | None = None) -> Words:
     """
     some = None if rows is None else pa.array(rows.numpy())
 
+    @cache  # several columns and the schema ask for the same field's
     def words(item: Read) -> list[tuple[int, str]]:
         array = checked.arrays[item.key]
         found, names = distinct(array if some is None else array.take(some), field=item.field)

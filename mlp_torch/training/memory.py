@@ -41,7 +41,7 @@ def in_memory(source: Source, wanted: Definition, state: Mapping[str, Any] | Non
         index = wanted.split.assign(inputs, words_of(checked))  # (N,)
     check_sizes(index, needed=wanted.needed)
     train = (index == SPLITS.index("train")).nonzero().squeeze(1)
-    seen, words = {key: x[train] for key, x in inputs.items()}, words_of(checked, train)
+    seen, words = {key: x.index_select(0, train) for key, x in inputs.items()}, words_of(checked, train)
     if state is None:
         wanted.target.fit(seen, words)
     else:

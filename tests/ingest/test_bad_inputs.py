@@ -14,6 +14,7 @@ from mlp_torch.errors import DataError
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.scripted import Scripted
@@ -194,20 +195,20 @@ def test_row_15_a_column_without_values_is_refused_in_training_only():
 
 def test_row_16_a_constant_column_is_warned_of_in_training():
     checked, inputs = accepted({"age": [7, 7, 7]}, training=True)
-    (warning,) = checked.warnings
+    (warning,) = notices(checked.arrays, Schema.of(READS).reads)
     assert warning.startswith('constant: column "age"')
     assert "3 rows" in warning
     assert inputs["age"].tolist() == [7.0] * 3
-    assert accepted({}, training=True)[0].warnings == []
+    assert notices(accepted({}, training=True)[0].arrays, Schema.of(READS).reads) == []
 
 
 def test_row_17_a_column_like_an_id_is_warned_of_in_training():
     ids = pa.table({"town": [f"id{i}" for i in range(200)]})
     towns = pa.table({"town": [f"id{i % 50}" for i in range(200)]})
     schema = Schema.of([Read("town", "string")])
-    (warning,) = schema.check(ids, training=True).warnings
+    (warning,) = notices(schema.check(ids).arrays, schema.reads)
     assert warning.startswith('id_like: column "town" has 200 values in 200 rows')
-    assert schema.check(towns, training=True).warnings == schema.check(ids).warnings == []
+    assert notices(schema.check(towns).arrays, schema.reads) == schema.check(ids).warnings == []
 
 
 def test_row_18_an_unseen_category_is_a_fingerprint_of_its_own():
@@ -218,10 +219,10 @@ def test_row_18_an_unseen_category_is_a_fingerprint_of_its_own():
 def test_row_19_categories_are_bytes_as_they_come_and_look_alikes_are_counted_in_training():
     words = ["Köln", "ko\u0308ln", "KÖLN", " Köln", "Bonn"]
     schema = Schema.of([Read("town", "string")])
-    checked = schema.check(pa.table({"town": words}), training=True)
+    checked = schema.check(pa.table({"town": words}))
     assert checked.arrays["town:string"].to_pylist() == words
     assert to_inputs(checked, [Read("town", "string")])["town:string"].unique().numel() == 5
-    (warning,) = checked.warnings
+    (warning,) = notices(checked.arrays, schema.reads)
     assert warning.startswith('look_alike: column "town" has 4 words')
 
 
