@@ -26,6 +26,7 @@ from mlp_torch.ingest.checksums import Checksums
 from mlp_torch.ingest.shards import Shard, shards
 
 ROWS = 65_536  # of a block
+BUFFER = 2**20  # bytes of a column that are read at once: without, all those of a row group are
 UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last one for a column's name
 
 
@@ -87,7 +88,7 @@ def opened(item: Shard) -> pa.parquet.ParquetFile:
     """The open file, whose pages are checked wherever they have checksums."""
     try:
         # what pre_buffer reads ahead stays in memory until the file is closed: the whole file in the end
-        return pa.parquet.ParquetFile(item.path, page_checksum_verification=True, pre_buffer=False)
+        return pa.parquet.ParquetFile(item.path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True)
     except UNREADABLE as error:
         raise damaged(item, error) from None
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -129,6 +130,15 @@ def test_blocks_of_any_size_give_the_rows_of_the_whole_folder_by_file_and_row(fo
     assert {block.name for block in blocks} == {
         str(path / name) for name in ("a.parquet", "b.parquet", "day=1.parquet")
     }
+
+
+def test_blocks_hold_little_of_a_large_row_group_in_memory(folder):
+    path = folder({"a.parquet": {"a": np.random.default_rng(0).normal(size=4_000_000)}}, row_group_size=4_000_000)
+    before, most = pa.total_allocated_bytes(), 0
+    for block in Parquet(path).blocks(10_000):
+        most = max(most, pa.total_allocated_bytes() - before)
+        del block
+    assert 0 < most < 8_000_000  # of 32,000,000
 
 
 def test_bad_cells_are_named_by_shard_and_row_in_one_table_and_in_blocks(folder):
