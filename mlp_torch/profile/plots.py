@@ -22,6 +22,7 @@ from mlp_torch.profile.table import quantiles
 
 Floats = NDArray[np.float64]
 BINS = 40
+LARGEST = 1e300  # matplotlib adds numbers up
 BLUE = "#3b6ea5"
 
 
@@ -31,19 +32,19 @@ def histogram(facts: Facts) -> str:
     The outermost bars hold what lies beyond the window: further out than the middle 98 % of the cells are wide.
     """
     low, high = window(facts)
-    if not np.isfinite(high - low):
+    if low == high or max(abs(low), abs(high)) > LARGEST:
         return ""
     values, _, counts = facts.levels
-    bins = min(BINS, max(facts.distinct, 1))
-    heights, edges = np.histogram(values.clip(low, high), bins, (low, high), weights=counts)
+    edges = np.unique(np.linspace(low, high, min(BINS, facts.distinct) + 1))  # neighbours in float64 may meet
+    heights, _ = np.histogram(values.clip(low, high), edges, weights=counts)
     return drawn(heights, edges, is_time=facts.kind == "time")
 
 
 def window(facts: Facts) -> tuple[float, float]:
-    """The range that is drawn, in the field's unit; not finite where there is none."""
+    """The range that is drawn, in the field's unit; empty where there is none."""
     found = quantiles(facts, (0, 0.01, 0.99, 1))
     if not found:
-        return 0.0, np.inf
+        return 0.0, 0.0
     least, low, high, most = found
     with np.errstate(over="ignore"):
         wide = (np.float64(high) - low) or (np.float64(most) - least)

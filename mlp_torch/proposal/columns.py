@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
@@ -115,9 +116,7 @@ def of_number(facts: Facts) -> tuple[Entry, ...]:
     why = f"number, {facts.span}, {facts.distinct:,} distinct{gaps(facts)}"
     scaled: dict[str, Any] = {"_target_": f"{WORDS}.numbers.Scaled", "field": facts.name}
     if not facts.whole or not 2 < facts.distinct <= FEW:
-        known = facts.values[facts.present]
-        far = float(np.abs(known - known.mean()).max() / known.std()) if facts.distinct > 1 else 0.0
-        if far > 10:
+        if (far := farthest(facts.values[facts.present])) > 10:
             scaled["clip"] = 10
             why += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
         if facts.whole and facts.distinct >= ID_SHARE * facts.rows and facts.rows >= ID_ROWS:
@@ -130,6 +129,13 @@ def of_number(facts: Facts) -> tuple[Entry, ...]:
         return (Entry("", scaled, f"{why}; whole, but a number and no category, since {reason}"),)
     why += "; whole and few: each value a category with a vector of its own. For amounts take the next line instead"
     return Entry("", embedded, why), Entry("", scaled, "the same as a number", active=False)
+
+
+def farthest(known: NDArray[np.float64]) -> float:
+    """How many standard deviations the farthest value lies off the mean; 0 where float64 cannot tell."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        far = float(np.abs(known - known.mean()).max() / known.std())
+    return far if np.isfinite(far) else 0.0
 
 
 def gaps(facts: Facts) -> str:

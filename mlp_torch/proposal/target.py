@@ -82,7 +82,7 @@ def aim(facts: Facts) -> Goal:
 def refuse(facts: Facts) -> None:
     """Refuses fields that cannot be predicted."""
     name, rows = (facts.name,), facts.rows
-    if facts.kind == "empty":
+    if facts.kind != "unreadable" and not facts.distinct:
         raise DataError(Problem("all_missing", "no row has a label", name, rows, rows))
     if facts.kind == "unreadable":
         raise DataError(Problem("unreadable_target", facts.why, name))

@@ -6,6 +6,7 @@ import pyarrow as pa
 from mlp_torch.profile.copies import mixed, of_fields, of_rows
 from mlp_torch.profile.facts import look
 from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.suspicions import suspicions
 
 DRAW = np.random.default_rng(0)
 
@@ -80,3 +81,10 @@ def test_ids_and_fields_with_other_gaps_are_no_copies() -> None:
     assert twins({"a": [f"a{i}" for i in range(400)], "b": [f"a{i}" for i in range(400)]}) == [("b", "a")]
     assert twins({"x": x, "mostly": np.where(np.arange(400) < 200, x, np.nan)}) == []
     assert twins({"town": ["a", "b", None, None] * 9, "other": ["a", "b", "c", "c"] * 9}) == []
+
+
+def test_what_only_grows_with_an_id_is_no_copy_of_it() -> None:
+    x = np.sort(DRAW.normal(size=400))
+    known = {name: look(name, pa.array(v)) for name, v in {"id": np.arange(400), "x": x, "twin": x}.items()}
+    found = [(finding.code, *finding.fields) for finding in suspicions(known)]
+    assert found == [("id_like", "id"), ("copy_of_field", "twin", "x")]

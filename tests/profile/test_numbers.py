@@ -49,6 +49,7 @@ def test_a_value_piled_far_from_all_others_is_named_with_its_cells(values: objec
         np.r_[np.zeros(900), DRAW.lognormal(0, 1, 100)],  # rain
         np.r_[np.zeros(80), DRAW.integers(0, 40, 700)],  # years of experience
         DRAW.poisson(2, 1000),
+        DRAW.lognormal(0, 1, 1000).clip(max=6),  # a scale that ends there
         np.repeat(10.0 ** np.arange(9), 30),  # a long tail all the way
         [0, 1] * 200,
         [1.0, 2.0, 99.0],

@@ -113,13 +113,14 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [[1.0], [7.0, 7.0], [1e-320, 2e-320], [1e17, 1e17 + 32], [-1e300, 1e300], DRAW.lognormal(0, 3, 500), [0, 1, 1]],
+    [[1e-320, 2e-320], [1e16, 1e16 + 2], [-1e200, 1e200], DRAW.lognormal(0, 3, 500), [0, 1, 1]],
 )
 def test_any_numbers_can_be_drawn(values: object) -> None:
     assert histogram(look("x", pa.array(values))).startswith("data:image")
 
 
-def test_what_spans_all_of_float64_or_is_missing_has_no_picture() -> None:
+def test_what_spans_all_of_float64_is_constant_or_missing_has_no_picture() -> None:
+    assert histogram(look("x", pa.array([1e300, 1e300]))) == ""
     assert histogram(look("x", pa.array([-1.7e308, 1.7e308]))) == ""
     assert histogram(look("x", pa.array([np.inf, np.inf]))) == ""
 

@@ -56,6 +56,8 @@ def test_lines_stand_as_deep_as_those_of_the_mapping_and_behind_its_comments() -
     text = "data:\n    columns:\n        a: 1\n        # b: 2\n    # of data\n    batch: 3\n"
     after = applied(text, added(text, PATH, ["# why", "new: 9"]))
     assert after.splitlines()[4:6] == ["        # why", "        new: 9"]
+    text = "data:\n  columns:\n    a: 1\n\n\nseed: 1\n"
+    assert applied(text, added(text, PATH, ["new: 9"])).splitlines()[3] == "    new: 9"
 
 
 @pytest.mark.parametrize("text", ["seed: 1\n", "data: 3\n", "data:\n  columns: [1]\n", "data:\n  columns: word\n", ""])

@@ -135,6 +135,7 @@ def test_columns_and_policies_of_vanished_fields_become_comments(capsys: pytest.
     )
     out = shown(without("zip"), capsys, "--write")
     assert 'vanished  "zip": data.columns.both becomes a comment; data.columns.zip becomes a comment' in out
+    assert "missing_column" not in out
     after = EXPERIMENT.read_text()
     assert is_kept(before, after)
     assert after.count('# "zip" is not in "new.csv"') == 3

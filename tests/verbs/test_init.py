@@ -298,6 +298,16 @@ def test_what_cannot_be_learned_is_an_error_and_nothing_is_written(columns: dict
     assert not Path("configs").exists()
 
 
+def test_infinite_labels_are_none_and_numbers_at_the_end_of_float64_are_proposed() -> None:
+    frame = pd.DataFrame({"x": DRAW.normal(size=400), "y": [np.inf] * 400})
+    frame.to_parquet("two.parquet")
+    with pytest.raises(DataError, match="no row has a label"):
+        main(["two.parquet", "--target", "y"])
+    frame["y"], frame.loc[:1, "x"] = ["a", "b"] * 200, [1.5e308, -1.5e308]
+    frame.to_parquet("two.parquet")
+    assert column_of(proposal("--name", "mine", table="two.parquet"), "x") == ["Scaled"]
+
+
 def test_an_existing_file_is_never_written_over() -> None:
     write({"x": numbers(), "y": numbers()})
     proposal()
