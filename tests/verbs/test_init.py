@@ -299,7 +299,7 @@ def test_what_cannot_be_learned_is_an_error_and_nothing_is_written(columns: dict
 
 
 def test_infinite_labels_are_none_and_numbers_at_the_end_of_float64_are_proposed() -> None:
-    frame = pd.DataFrame({"x": DRAW.normal(size=400), "y": [np.inf] * 400})
+    frame = pd.DataFrame({"id": range(400), "x": DRAW.normal(size=400), "y": [np.inf] * 400})
     frame.to_parquet("two.parquet")
     with pytest.raises(DataError, match="no row has a label"):
         main(["two.parquet", "--target", "y"])
