@@ -10,6 +10,7 @@
 - leaks: fields that give the target away
 - copies: rows that are there twice, fields that say the same
 - suspicions: all findings on fields
+- described: one field, with what is counted over all rows
 - report: of a whole table
 - table: a report in the terminal
 - plots: distributions as pictures

@@ -58,10 +58,15 @@ def of_content(facts: Facts) -> Iterator[Finding]:
         yield Finding("constant", name, "the same value in all rows", rows, rows, "rows", examples, out)
     else:
         if here < min(FEW_ROWS, FEW_SHARE * rows):
-            yield Finding("few_values", name, "only few cells have a value", here, rows, "cells", (), out)
+            yield few_values(facts.name, here, rows)
         if facts.missing > MOSTLY * rows:
             text = "more than half of the cells have no value"
             yield Finding("mostly_missing", name, text, facts.missing, rows, "cells")
+
+
+def few_values(name: str, here: int, rows: int) -> Finding:
+    """The finding of a field that is all but empty."""
+    return Finding("few_values", (name,), "only few cells have a value", here, rows, "cells", (), "leave it out")
 
 
 def of_ids(facts: Facts) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
-from mlp_torch.ingest.cells import Mask, is_number, is_text, mask, matches, read
+from mlp_torch.ingest.cells import Cells, Mask, is_number, is_text, mask, matches, read
 from mlp_torch.ingest.fields import NUMBER, Field
 from mlp_torch.ingest.reads import Kind
 from mlp_torch.ingest.times import iso
@@ -30,7 +30,11 @@ FEW = 20  # a number with no more distinct values could as well be a category
 DAY = 86_400  # seconds
 MANY_DIGITS = 1e15  # whole numbers beyond are shown as powers of ten
 HUGE = "whole numbers beyond 2^53 are ids: float64 would round them"
-STRANGE = {"not_finite": "infinity", "not_a_time": "outside the years 1 to 9999"}
+STRANGE = {
+    "not_finite": "infinity",
+    "not_a_time": "outside the years 1 to 9999",
+    "too_large_integer": "whole numbers beyond 2^53",
+}
 ZEROS = "leading zeros: codes, not amounts"
 
 
@@ -197,8 +201,7 @@ def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequen
         if not stray or few:
             if kind == "number" and matches(rest, "^-?0[0-9]").any():
                 return reading(name, array, kind="text", na=declared, why=ZEROS)
-            found = {word: words[word] for word in stray}
-            return reading(name, array, kind=kind, na=na, stray=found, decimal=decimal)
+            return reading(name, array, kind=kind, na=na, decimal=decimal)
     return reading(name, array, kind="text", na=declared)
 
 
@@ -230,16 +233,21 @@ def reading(
     *,
     kind: Literal["number", "time", "text"],
     na: Mapping[str, int] | None = None,
-    stray: Mapping[str, int] | None = None,
     why: str = "",
     decimal: str = ".",
 ) -> Facts:
     """Facts with the values that training would read."""
     as_kind: Kind = "string" if kind == "text" else kind
     cells = read(array, as_kind, Field(name, (as_kind,), na_values=tuple(na or {})), decimal=decimal)
-    if not stray:  # cells with a type of their own have no words
-        stray = {STRANGE[code]: int(bad.sum()) for code, bad in cells.bad.items() if code in STRANGE and bad.any()}
-    return Facts(name, kind, array, cells.values, na or {}, stray or {}, why, decimal)
+    return Facts(name, kind, array, cells.values, na or {}, strange(array, cells), why, decimal)
+
+
+def strange(array: pa.Array, cells: Cells) -> dict[str, int]:
+    """The words of cells that cannot be read, with their counts; cells with a type of their own have no words."""
+    if is_text(array.type):
+        bad = np.logical_or.reduce([np.zeros(len(array), bool), *cells.bad.values()])
+        return counted(array.filter(pa.array(bad)))
+    return {STRANGE[code]: int(bad.sum()) for code, bad in cells.bad.items() if code in STRANGE and bad.any()}
 
 
 def blank(name: str, array: pa.Array, *, kind: Literal["empty", "unreadable"], why: str = "") -> Facts:

@@ -52,7 +52,7 @@ def of_numbers(facts: Facts) -> Iterator[Finding]:
         yield Finding("other_times", (facts.name,), text, facts.rows - facts.missing, facts.rows, "cells", (), advice)
     yield from outliers(facts, without=[pile.value for pile in found])
     if facts.stray:
-        yield invalid(facts)
+        yield invalid(facts, facts.rows)
     if facts.na:
         words = tuple(facts.na)
         advice = f"data.fields.{facts.name}.na_values: [{', '.join(map(quote, words))}]"
@@ -60,8 +60,8 @@ def of_numbers(facts: Facts) -> Iterator[Finding]:
         yield Finding("na_words", (facts.name,), "words for missing", count, facts.rows, "cells", words, advice)
 
 
-def invalid(facts: Facts) -> Finding:
-    """The finding of cells that cannot be read; times in another form have a code of their own."""
+def invalid(facts: Facts, total: int) -> Finding:
+    """The finding of cells that cannot be read, of so many; times in another form have a code of their own."""
     words = tuple(sorted(facts.stray, key=lambda word: -facts.stray[word]))
     forms = time_forms(pa.array(words), np.array([facts.stray[word] for word in words]))
     is_mixed = facts.kind == "time" and sum(forms.values()) > facts.invalid / 2
@@ -70,7 +70,7 @@ def invalid(facts: Facts) -> Finding:
         text = f"times in another form than {ISO}, as most are: training refuses them unless a policy says what to do"
     advice = f"data.fields.{facts.name}.invalid: missing, or drop; or mend the file"
     code = "mixed_dates" if is_mixed else "invalid"
-    return Finding(code, (facts.name,), text, facts.invalid, facts.rows, "cells", words, advice, loud=True)
+    return Finding(code, (facts.name,), text, facts.invalid, total, "cells", words, advice, loud=True)
 
 
 def spread(values: Floats, counts: NDArray[np.int64]) -> tuple[float, float]:

@@ -14,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlp_torch import files
 from mlp_torch.errors import quote
+from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.plots import histogram
-from mlp_torch.profile.report import Described, Report
+from mlp_torch.profile.report import Report
 from mlp_torch.profile.table import frequent, printable, quantiles, sampled, short, summary
 
 GENERATOR = "mlp_torch profile"

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mlp_torch.errors import quote
+from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts, counted
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.report import Described, Report
+from mlp_torch.profile.report import Report
 
 NAME, SPAN = 30, 60  # characters of a cell
 LONGEST = 2000  # characters of a sentence

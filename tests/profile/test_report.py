@@ -7,7 +7,8 @@ import pytest
 from mlp_torch.datasets.flights import Flights
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.profile import report as module
-from mlp_torch.profile.report import Described, Report, chosen, report_of
+from mlp_torch.profile.described import Described
+from mlp_torch.profile.report import Report, chosen, report_of
 from mlp_torch.profile.source import Opened, opened
 from mlp_torch.profile.table import printed, quantiles
 
@@ -36,6 +37,33 @@ def test_missing_and_invalid_cells_and_repeated_rows_are_counted_over_all_rows()
     assert [f.count for f in report.findings if f.code == "duplicate_rows"] == [3]
     assert "1,000 of them, chosen by fingerprint" in printed(report)
     assert "chosen" not in printed(report_of(table.slice(0, 1000)))
+
+
+@pytest.mark.usefixtures("small")
+def test_one_cell_in_many_that_training_would_refuse_is_found_wherever_it_lies() -> None:
+    rows = 20_000
+    text = [str(i) for i in DRAW.permutation(rows)]
+    infinite = DRAW.normal(size=rows)
+    some = chosen(rows)
+    assert some is not None
+    hidden = int(np.setdiff1d(np.arange(rows), some.to_numpy())[0])
+    text[hidden], infinite[hidden] = "old", np.inf
+    rare: list[str | None] = [None] * rows
+    rare[hidden] = "word"
+    report = report_of(pa.table({"a": text, "b": infinite, "c": rare, "d": pa.array([None] * rows, pa.float64())}))
+    found = {(finding.code, *finding.fields): finding for finding in report.findings}
+    assert found["invalid", "a"].examples == ("old",)
+    assert (found["invalid", "a"].count, found["invalid", "a"].total) == (1, rows)
+    assert found["invalid", "b"].count == 1
+    assert found["few_values", "c"].count == 1
+    assert ("empty", "c") not in found
+    assert ("empty", "d") in found
+    assert [(described.missing, described.invalid) for described in report.fields] == [
+        (0, 1),
+        (0, 1),
+        (rows - 1, 0),
+        (rows, 0),
+    ]
 
 
 @pytest.mark.usefixtures("small")
