@@ -1,6 +1,7 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
-RUN/  config.yaml  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  predictions/  model/
+RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  predictions/
+model/
 """
 
 import logging
@@ -22,7 +23,10 @@ from mlp_torch.build import accelerator, calibrate, load_best, ship, single, wit
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
+from mlp_torch.ingest.block import Block
 from mlp_torch.model import Model
+from mlp_torch.profile import page
+from mlp_torch.profile.report import report_of
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import judge
@@ -74,13 +78,22 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data: Data = built(cfg.data)
-    data.prepare(checkpoint and checkpoint["state_dict"])
+    report = folder / "data.html"
+    look = None if report.exists() else partial(describe, data, report)
+    data.prepare(checkpoint and checkpoint["state_dict"], look=look)
     if checkpoint:
         data.load_state_dict(checkpoint[type(data).__qualname__])  # refuses rows that have changed
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
     return data
+
+
+def describe(data: Data, path: Path, block: Block) -> None:
+    """The data report of a run: what its raw fields hold and what is suspicious about them."""
+    target = next(iter(data.target.reads.values())).field
+    report = report_of(block.table, target=target, name=block.name, decimal=block.decimal, policies=data.policies)
+    page.write(path, report)
 
 
 def build(cfg: DictConfig, data: Data) -> Model:

@@ -19,7 +19,7 @@ from mlp_torch.training.batches import Batches, select
 from mlp_torch.training.counts import sentences
 from mlp_torch.training.definition import Definition
 from mlp_torch.training.memory import in_memory
-from mlp_torch.training.prepared import Prepared, one_thread
+from mlp_torch.training.prepared import Look, Prepared, one_thread
 from mlp_torch.training.shards import Shards
 
 ROWS = 8192  # of an evaluation batch; also the most training rows that validation looks at
@@ -62,8 +62,13 @@ class Data(LightningDataModule):
         self.source, self.transform, self.target, self.split = source, Transform(columns), target, split
         self.key, self.policies, self.batch_size, self.seed = list(key), dict(fields or {}), batch_size, seed
 
-    def prepare(self, state: Mapping[str, Tensor] | None = None) -> Self:
+    def prepare(self, state: Mapping[str, Tensor] | None = None, *, look: Look | None = None) -> Self:
         """Reads and encodes; fits transform and target on training rows, or restores them from a Task's `state`.
+
+        Args:
+            state: of a Task that goes on.
+            look: is shown the raw rows once they are checked; of a table larger than memory a sample, and nothing
+                where the rows of an earlier run are used again.
 
         Raises:
             DataError: with every problem of the data.
@@ -71,9 +76,9 @@ class Data(LightningDataModule):
         wanted = Definition(self.transform, self.target, self.split, self.key, self.policies)
         with one_thread():
             if isinstance(self.source, Shards):
-                self.prepared = self.source.prepare(wanted, state)
+                self.prepared = self.source.prepare(wanted, state, look)
             else:
-                self.prepared = in_memory(self.source, wanted, state)
+                self.prepared = in_memory(self.source, wanted, state, look)
         return self
 
     @property

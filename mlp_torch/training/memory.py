@@ -22,18 +22,20 @@ from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
 from mlp_torch.training.definition import Definition, labelled
-from mlp_torch.training.prepared import SHOWN, Digest, Prepared, faults, numbered
+from mlp_torch.training.prepared import SHOWN, Digest, Look, Prepared, faults, numbered
 
 ROWS = 65536  # encoded at a time
 
 
-def in_memory(source: Source, wanted: Definition, state: Mapping[str, Any] | None) -> Prepared:
+def in_memory(
+    source: Source, wanted: Definition, state: Mapping[str, Any] | None, look: Look | None = None
+) -> Prepared:
     """Reads and encodes; fits transform and target on training rows, or restores them from a Task's `state`.
 
     Raises:
         DataError: with every problem of the data.
     """
-    schema, checked, counts = read(source, wanted)
+    schema, checked, counts = read(source, wanted, look)
     # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
     warnings = notices({read.key: checked.arrays[read.key] for read in wanted.transform.reads}, schema.reads)
     inputs = to_inputs(checked, schema.reads.values())
@@ -60,12 +62,14 @@ def in_memory(source: Source, wanted: Definition, state: Mapping[str, Any] | Non
     return Prepared(learned, tables, tables, keys, samples, counts, warnings, digest.hex())
 
 
-def read(source: Source, wanted: Definition) -> tuple[Schema, Checked, dict[str, Any]]:
+def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema, Checked, dict[str, Any]]:
     """Raw rows, checked, and what happened to them."""
     schema = wanted.schema()  # before anything is read: it refuses mistyped policies
     block = source.read()
     schema = replace(schema, strict=block.strict)
     checked = schema.check(block, training=True)
+    if look:
+        look(block)
     counts = dict(checked.counts)
     if block.joined:
         counts["joined"] = faults(block, wanted.column_reads(), wanted.policies)

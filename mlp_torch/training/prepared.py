@@ -10,13 +10,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mlp_torch.errors import DataError, Problem
+from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
 
+Look = Callable[[Block], None]  # what a caller does with raw rows
 SHOWN = 3  # training rows whose raw values are kept to be looked at
 
 
@@ -72,13 +73,16 @@ def numbered(checked: Checked) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError([placed(problem, checked) for problem in error.problems]) from None
-
-
-def placed(problem: Problem, checked: Checked) -> Problem:
-    """A problem of some kept rows, by their places in the source."""
-    rows = checked.places.of(checked.keep[[int(row) for row in problem.rows]])
-    return replace(problem, rows=rows, unit=checked.places.unit)
+        raise DataError(
+            [
+                replace(
+                    problem,
+                    rows=checked.places.of(checked.keep[[int(row) for row in problem.rows]]),
+                    unit=checked.places.unit,
+                )
+                for problem in error.problems
+            ]
+        ) from None
 
 
 def faults(block: Block, needed: list[Read], policies: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from mlp_torch import files
 from mlp_torch.column import Sample
 from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.script import script
@@ -33,7 +35,7 @@ from mlp_torch.training.definition import Definition
 from mlp_torch.training.encoding import encode, write_raw
 from mlp_torch.training.identity import identity, own_code
 from mlp_torch.training.mapped import Mapped, Stored
-from mlp_torch.training.prepared import Prepared
+from mlp_torch.training.prepared import Look, Prepared
 from mlp_torch.training.smallest import rank_error
 from mlp_torch.training.spill import read_arrow
 from mlp_torch.training.survey import TRAIN, Survey
@@ -60,12 +62,13 @@ class Shards:
         """The source's file or folder."""
         return self.source.path
 
-    def prepare(self, wanted: Definition, state: Mapping[str, Any] | None) -> Prepared:
+    def prepare(self, wanted: Definition, state: Mapping[str, Any] | None, look: Look | None = None) -> Prepared:
         """The encoded rows of this definition: those of an earlier run, or new ones.
 
         Args:
             wanted: what the rows are to become; fitted or restored by this.
             state: of a Task that goes on; its rows are encoded by what was fitted then.
+            look: is shown a sample of the rows, where they are new.
 
         Raises:
             DataError: with every problem of the data.
@@ -75,7 +78,7 @@ class Shards:
             name = self.name(wanted, state)
             with made_once(self.folder / name, MANIFEST) as folder:
                 if folder:
-                    self.make(folder, wanted, state)
+                    self.make(folder, wanted, state, look)
             return load(self.folder / name, wanted, folder is not None)
         except OSError as error:
             raise ConfigError(f"encoded rows need a folder with room, however: {self.folder}: {error}") from error
@@ -94,12 +97,14 @@ class Shards:
             return usual
         return named(*depends, identity_of(fitted))
 
-    def make(self, folder: Path, wanted: Definition, state: Mapping[str, Any] | None) -> None:
+    def make(self, folder: Path, wanted: Definition, state: Mapping[str, Any] | None, look: Look | None) -> None:
         """Reads, fits and encodes; the manifest comes last."""
         (folder / "spill").mkdir()
         survey = Survey(folder / "spill", wanted, self.sample)
         survey.read(self.source.blocks())
         survey.check_keys()
+        if look:
+            look(Block(sampled_rows(survey), name=f"{self.path}, {int(survey.sampled.sum()):,} sampled rows"))
         schema = fit(survey, wanted, state)
         tables = encode(survey, wanted, folder)
         write_raw(survey, wanted, folder)
@@ -137,6 +142,18 @@ def fit(survey: Survey, wanted: Definition, state: Mapping[str, Any] | None) -> 
         if name in fields and "number" in fields[name].kinds:
             fields[name] = replace(fields[name], low=low, high=high)
     return replace(learned, fields=fields)
+
+
+def sampled_rows(survey: Survey) -> pa.Table:
+    """The sampled rows by field, as they were read."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for key, read in survey.schema.reads.items():
+        array = survey.spill.raw(key, survey.sampled)
+        if read.kind == "time":  # float64 seconds, NaN = missing
+            ticks = pc.multiply(pc.if_else(pc.is_nan(array), None, array), 1e6)
+            array = ticks.cast(pa.int64(), safe=False).cast(pa.timestamp("us"))
+        columns.setdefault(read.field, array)
+    return pa.table(columns)
 
 
 def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:

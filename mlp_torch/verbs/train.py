@@ -255,8 +255,10 @@ def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
     run, model = shlex.quote(str(folder)), shlex.quote(str(folder / "model"))
     print(
         f"\nrun       {run}\n"
+        f"data      {shlex.quote(str(folder / 'data.html'))}\n"
         f"watch     tensorboard --logdir {shlex.quote(str(cfg.runs))}\n"
         f"resume    {command('train')} resume={run}\n"
         f"evaluate  {command('evaluate')} --model {model} --input labelled.csv\n"
+        f"predict   {command('predict')} --model {model} --input rows.csv --output predictions.parquet\n"
         f"serve     {command('serve')} {model} --port 8000"
     )

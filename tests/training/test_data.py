@@ -417,3 +417,15 @@ def test_validation_watches_a_fixed_sample_of_training_rows_beside_the_validatio
     assert torch.equal(val.table.row, data.tables["val"].row)
     smallest = data.tables["train"].row.sort()[0][: len(val.table.row)]
     assert torch.equal(train.table.row.sort()[0], smallest)
+
+
+def test_whoever_looks_sees_the_raw_rows_once_they_are_checked():
+    seen: list[Block] = []
+    tiny.unprepared().prepare(look=seen.append)
+    (block,) = seen
+    assert block.table.equals(tiny.table())
+    bad = tiny.unprepared()
+    bad.source = Frame(tiny.table().drop_columns(["age"]))
+    with pytest.raises(DataError, match="missing_column"):
+        bad.prepare(look=seen.append)
+    assert len(seen) == 1

@@ -233,6 +233,8 @@ def test_a_whole_run_prints_what_comes_next_and_hydra_leaves_nothing(tmp_path):
     assert f"serve.py {folder}/model --port 8000" in output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["configs", "runs", "tiny.parquet"]
     assert (folder / "model" / "manifest.json").is_file()
+    assert f"data      {folder}/data.html" in output
+    assert "city" in (folder / "data.html").read_text()
 
 
 def test_a_value_that_a_constructor_refuses_is_one_sentence_and_exit_code_2(tmp_path):
