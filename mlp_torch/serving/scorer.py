@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mlp_torch.errors import DataError, Problem
-from mlp_torch.ingest.block import Block, Places
+from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.checks import Checked, plain
 from mlp_torch.ingest.inputs import to_inputs
@@ -112,14 +112,12 @@ class Scorer:
 
     def judged(self, block: Block, gone: Mask) -> Block:
         """What the model's schema judges: without a key that the model does not read, and rows without a key."""
-        table, places, key = block.table, block.places, self.policies.key
+        table, key = block.table, self.policies.key
         if key in table.column_names and key not in self.predictor.schema.fields:
             table = table.drop_columns([key])
         if gone.any() and self.policies.on_bad == "skip":
-            files = tuple((int((~gone[:begin]).sum()), name) for begin, name in places.files)
-            places = Places(places.unit, 0, places.numbers(len(table))[~gone], files)
-            table = table.filter(pa.array(~gone))
-        return block._replace(table=table, places=places)
+            table = table.filter(pa.array(~gone))  # places no longer fit, but of rows that are skipped none is told
+        return block._replace(table=table)
 
     def note_keys(self, number: int, block: Block, rows: Rows) -> None:
         """Writes the keys of some rows, where repeated ones will be sought."""

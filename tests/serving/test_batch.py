@@ -246,24 +246,25 @@ def test_what_training_drops_is_skipped_or_refused_but_never_left_out_in_silence
     assert pq.read_table(scored.skipped)["row"].to_pylist() == [9]
 
 
-def test_lines_with_too_many_or_too_few_fields_are_skipped_as_they_stand(folder, tmp_path, out):
+@pytest.mark.parametrize("reader", [Csv, SmallCsv])
+def test_lines_with_too_many_or_too_few_fields_are_skipped_as_they_stand(reader, folder, tmp_path, out):
     lines = [f"f{i},{i},1,JFK,UA" for i in range(9)]
-    lines[3], lines[6] = "f3,1,1,JFK", "f6,far,1,JFK,UA"
+    lines[3], lines[4] = "f3,1,1,JFK", "f4,far,1,JFK,UA"
     path = text(tmp_path / "rows.csv", lines)
     with pytest.raises(DataError) as caught:
-        predict(folder, SmallCsv(path), out)
+        predict(folder, reader(path), out)
     assert [(problem.code, problem.rows) for problem in caught.value.problems] == [
         ("wrong_field_count", (5,)),
-        ("not_a_number", (8,)),
+        ("not_a_number", (6,)),
     ]
-    scored = predict(folder, SmallCsv(path), out, policies=Policies("id", on_bad="skip"))
+    scored = predict(folder, reader(path), out, policies=Policies("id", on_bad="skip"))
     found = pq.read_table(scored.skipped).to_pylist()
     assert [(row["line"], row["reason"], row["text"], row["distance"]) for row in found] == [
         (5, "wrong_field_count", "f3,1,1,JFK", None),
-        (8, "distance: not_a_number", None, "far"),
+        (6, "distance: not_a_number", None, "far"),
     ]
     assert scored.counts["dropped"] == {"wrong_field_count": 1, "distance: not_a_number": 1}
-    assert pq.read_table(out)["id"].to_pylist() == [f"f{i}" for i in range(9) if i not in (3, 6)]
+    assert pq.read_table(out)["id"].to_pylist() == [f"f{i}" for i in range(9) if i not in (3, 4)]
 
 
 def test_an_input_column_called_reason_stands_beside_the_reason(folder, tmp_path, out):

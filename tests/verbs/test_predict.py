@@ -1,7 +1,9 @@
 """`mlp_torch predict` as a command: its options, its exit codes, and real kills of real processes at any moment."""
 
+import io
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -71,8 +73,9 @@ class Command:
         arguments = ["--model", self.model, "--input", self.rows, "--output", self.output]
         policies = ["--key", "id", "--on-bad", "skip", "--processes", str(processes)]
         command = [sys.executable, "-m", "mlp_torch", "predict", *map(str, arguments), *policies]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
-            command, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=limit
+            command, env=self.environment, text=True, preexec_fn=limit, start_new_session=True, **streams
         )
 
     def finished(self, processes: int = 1) -> str:
@@ -91,7 +94,10 @@ class Command:
         process = self.started(processes)
         wait(lambda: self.pieces() >= done, process)
         time.sleep(delay)
-        process.send_signal(sign)
+        if sign == signal.SIGINT:
+            os.killpg(process.pid, sign)  # as a terminal does
+        else:
+            process.send_signal(sign)
         told = process.communicate(timeout=60)[1]
         assert process.returncode == (-sign if sign == signal.SIGKILL else 130), told
         assert not self.output.exists()
@@ -235,6 +241,22 @@ def test_the_closing_lines_are_printed_and_the_code_is_0(model, tmp_path, capsys
     assert printed.err == ""  # no bar without a terminal
     assert run(model, few(tmp_path), tmp_path / "out.parquet", "--key", "id") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'out.parquet'} is finished; nothing was changed\n"
+
+
+class Terminal(io.StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("more", [[], ["--no-progress"]])
+def test_a_terminal_sees_rows_rate_and_remaining_time_unless_it_wants_none(more, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert run(model, few(tmp_path), tmp_path / "out.parquet", *more) == 0
+    shown = terminal.getvalue()
+    assert (shown == "") == bool(more)
+    assert more or re.search(r"100%.*30\.0/30\.0 .*<.* rows/s", shown), shown
 
 
 def test_bad_rows_exit_with_2_and_say_why(model, tmp_path, capsys):
