@@ -56,10 +56,13 @@ def sweep(parent: Path, last: str) -> None:
     for folder in parent.glob(f"*{SUFFIX}"):
         if (folder / last).exists():
             continue
-        handle = os.open(folder, os.O_RDONLY)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # somebody else has swept it
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:  # somebody is making it
             pass
         finally:

@@ -23,7 +23,7 @@ from mlp_torch.ingest.notice import suspicions
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.training.definition import Definition, labelled
-from mlp_torch.training.prepared import Digest, faults, placed
+from mlp_torch.training.prepared import Digest, faults, numbered
 from mlp_torch.training.smallest import Smallest, mixed
 from mlp_torch.training.spill import Spill
 
@@ -74,33 +74,35 @@ class Survey:
             if block.strict != inspection.schema.strict:
                 self.schema = inspection.schema = replace(self.schema, strict=block.strict)
             joined = joined or faults(block, self.wanted.column_reads(), self.wanted.policies)
-            checked = inspection.check(block)
-            if checked and not inspection.problems:
+            if checked := inspection.check(block):
                 try:
-                    indices.append(self.add(checked))
+                    inputs, index, row = self.identified(checked)
+                    indices.append(index)
                 except DataError as error:
                     for problem in error.problems:
                         inspection.add(problem)
+                if not inspection.problems:  # else there will be an error once all rows were looked at
+                    self.add(checked, inputs, index, row)
             self.first += len(block.table)
         self.counts = inspection.close(training=True) | ({"joined": joined} if joined else {})
         self.index = torch.cat(indices)
         check_sizes(self.index, needed=self.wanted.needed)
         self.sampled = self.sample()
 
-    def add(self, checked: Checked) -> Tensor:
-        """One block; gives the split of its rows, (n,) int8."""
+    def identified(self, checked: Checked) -> tuple[Inputs, Tensor, Tensor]:
+        """A block as Inputs, and of each row the split, (n,) int8, and the fingerprint, (n,) int64."""
         inputs = to_inputs(checked, self.schema.reads.values())
-        try:
+        with numbered(checked):
             index = self.wanted.split.assign(inputs, words_of(checked))
-        except DataError as error:
-            raise DataError([placed(problem, checked) for problem in error.problems]) from None
-        row = row_names(checked, self.wanted.key_reads(), self.first)
+        return inputs, index.to(torch.int8), row_names(checked, self.wanted.key_reads(), self.first)
+
+    def add(self, checked: Checked, inputs: Inputs, index: Tensor, row: Tensor) -> None:
+        """Keeps a block."""
         for number, smallest in enumerate(self.smallest):
             smallest.add(mixed(row[index % GROUPS == number]))
         self.digest.update(inputs)
         self.stretch({key: x[index == TRAIN] for key, x in inputs.items()})
         self.spill.add(checked, inputs, row)
-        return index.to(torch.int8)
 
     def stretch(self, inputs: Inputs) -> None:
         """Widens the ranges of numbers to training rows."""

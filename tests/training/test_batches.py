@@ -69,6 +69,83 @@ def test_an_epoch_that_is_done_gives_no_batch():
     assert rows(Batches(table(20), 4, at=lambda: (0, 5))) == []
 
 
+# a table on disk
+
+
+@pytest.fixture
+def short_runs(monkeypatch):
+    """Runs of 4 rows, 3 of them in a buffer."""
+    monkeypatch.setattr("mlp_torch.training.batches.RUN", 4)
+    monkeypatch.setattr("mlp_torch.training.batches.BUFFER", 12)
+
+
+def on_disk(n: int, size: int, *, epoch: int = 0, done: int = 0, seed: int = 0) -> Batches:
+    return Batches(table(n), size, at=lambda: (epoch, done), seed=seed, release=lambda: None)
+
+
+@pytest.mark.parametrize("n", [0, 1, 11, 12, 13, 48, 101])
+@pytest.mark.parametrize("size", [1, 4, 5, 12, 30, 1000])
+@pytest.mark.usefixtures("short_runs")
+def test_a_table_on_disk_gives_every_row_once_and_only_the_last_batch_is_short(n, size):
+    batches = on_disk(n, size)
+    sizes = [len(batch.y) for batch in batches]
+    assert sorted(rows(batches)) == list(range(n))
+    assert sizes == [size] * (n // size) + [n % size] * (n % size > 0)
+    assert len(sizes) == len(batches)
+    for batch in batches:
+        for x in (batch.features["x"].squeeze(1), batch.features["code"], batch.y, batch.weight):
+            assert torch.equal(x.long(), batch.row)
+
+
+@pytest.mark.parametrize("size", [1, 5, 12, 30])
+@pytest.mark.usefixtures("short_runs")
+def test_its_epoch_goes_on_after_any_number_of_batches_within_and_between_buffers(size):
+    whole = [batch.row.tolist() for batch in on_disk(101, size, epoch=2)]
+    for done in range(len(whole) + 2):
+        assert [batch.row.tolist() for batch in on_disk(101, size, epoch=2, done=done)] == whole[done:]
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_buffers_before_the_position_are_not_read():
+    read = []
+    batches = Batches(table(101), 5, at=lambda: (0, 15), release=lambda: read.append(1))
+    assert len(rows(batches)) == 101 - 75
+    assert len(read) == 3  # 9 buffers, the batches before fill 6
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_its_order_is_of_seed_and_epoch_and_of_no_other_random_numbers():
+    first = rows(on_disk(101, 5))
+    torch.rand(3)
+    assert rows(on_disk(101, 5)) == first
+    assert rows(on_disk(101, 5, epoch=1)) != first
+    assert rows(on_disk(101, 5, seed=1)) != first
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_a_buffer_mixes_rows_of_distant_runs():
+    found = rows(on_disk(101, 12))
+    assert len({row // 4 for row in found[:12]}) == 3
+    assert max(found[:12]) - min(found[:12]) > 12
+    assert [row % 4 for row in found[:12]] != [0, 1, 2, 3] * 3
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_a_table_that_fits_into_a_buffer_has_the_order_that_it_has_in_memory():
+    for n in (11, 12):
+        assert rows(on_disk(n, 5)) == rows(Batches(table(n), 5, at=lambda: (0, 0)))
+    assert rows(on_disk(13, 5)) != rows(Batches(table(13), 5, at=lambda: (0, 0)))
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_memory_is_given_back_after_every_buffer_and_every_batch_in_order():
+    read = []
+    for at, times in ((lambda: (0, 0), 9), (None, 21)):
+        read.clear()
+        list(Batches(table(101), 5, at=at, release=lambda: read.append(1)))
+        assert len(read) == times
+
+
 def test_the_position_is_asked_for_when_batches_are_and_not_before():
     place = [0, 0]
     batches = Batches(table(20), 4, at=lambda: (place[0], place[1]))
