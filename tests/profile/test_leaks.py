@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from mlp_torch.profile.facts import look
 from mlp_torch.profile.leaks import auroc, correlation, leak, ranks
+from mlp_torch.profile.suspicions import suspicions
 
 DRAW = np.random.default_rng(0)
 Y = DRAW.normal(size=400)
@@ -79,3 +80,11 @@ def test_ranks_spearman_and_auroc_are_those_of_scipy_and_sklearn() -> None:
     assert correlation(ranks(x.codes), ranks(y.codes)) == pytest.approx(spearmanr(x.values, y.values).statistic)
     label = (CLASS == "yes").astype(int)
     assert auroc(x.codes, label) == pytest.approx(roc_auc_score(label, x.values))
+
+
+@pytest.mark.parametrize(("fields", "loud"), [(3, True), (4, False)])
+def test_many_fields_that_nearly_tell_the_target_are_no_alarm(fields: int, loud: bool) -> None:
+    noisy = {f"x{i}": np.where(CLASS == "yes", 2, 0) + DRAW.normal(size=400) for i in range(fields)}
+    known = {name: look(name, pa.array(values)) for name, values in {**noisy, "y": CLASS}.items()}
+    found = [finding for finding in suspicions(known, target="y") if finding.code == "near_target"]
+    assert [finding.loud for finding in found] == [loud] * fields
