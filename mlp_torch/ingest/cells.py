@@ -70,12 +70,11 @@ def united(array: pa.UnionArray, kind: Kind, field: Field, decimal: str) -> Cell
     for name, at, part in parts_of(array):
         where.append(at)
         parts.append(refused(part, name, kind) if name in REFUSED else read(part, kind, field, decimal=decimal))
-    n = len(array)
     bad: dict[str, Mask] = {}
     changed: dict[str, int] = {}
     for at, part in zip(where, parts, strict=True):
         for code, wrong in part.bad.items():
-            bad.setdefault(code, np.zeros(n, bool))[at] = wrong
+            bad.setdefault(code, np.zeros(len(array), bool))[at] = wrong
         for what, count in part.changed.items():
             changed[what] = changed.get(what, 0) + count
     back = np.argsort(np.concatenate([np.zeros(0, np.int64), *where]), kind="stable")
@@ -166,8 +165,7 @@ def strings(array: pa.Array, field: Field) -> Cells:
     elif pa.types.is_floating(array.type):
         text, bad = whole_text(array.cast(pa.float64()).to_numpy(zero_copy_only=False))
     elif pa.types.is_decimal(array.type):
-        words = pc.replace_substring_regex(array.cast(pa.large_string()), r"\.0+$", "")
-        words = pc.replace_substring_regex(words, "^0E-[0-9]+$", "0")
+        words = pc.replace_substring_regex(array.cast(pa.large_string()), r"^(0)E-[0-9]+$|\.0+$", r"\1")  # 0E-7, 5.00
         bad = {"not_whole": present(words) & ~matches(words, "^-?[0-9]+$")}
         text = words.dictionary_encode()
     else:
