@@ -1,11 +1,12 @@
 """FarmHash Fingerprint64 (`farmhashna::Hash64`, github.com/google/farmhash) in int64 tensor operations.
 
 A port line by line: the uint64 arithmetic wraps, so int64 gives the same bits; only the shift to the right must be
-made unsigned. Every function scripts. The names k0, k1, k2, mul and a to z are FarmHash's.
+made unsigned. Every function scripts. The names k0, k1, k2, mul and a to z are FarmHash's. For little-endian machines.
 
-Shape: (N, L) uint8, (N,) lengths -> (N,) int64.
+Shape: (M,) uint8 bytes, (N,) starts, (N,) lengths -> (N,) int64.
 
->>> fingerprint_bytes(torch.tensor([[80, 86, 68], [65, 0, 0]], dtype=torch.uint8), torch.tensor([3, 1]))
+>>> pvd_and_a = torch.tensor([80, 86, 68, 65], dtype=torch.uint8)
+>>> fingerprint_flat(pvd_and_a, torch.tensor([0, 3]), torch.tensor([3, 1]))
 tensor([-6051061048400094667, -1531450017087491052])
 """
 
@@ -13,33 +14,50 @@ import torch
 from torch import Tensor
 
 
-def fingerprint_bytes(content: Tensor, lengths: Tensor) -> Tensor:
-    """Fingerprints of byte strings in rows, `farmhashna::Hash64`. Scripts.
+def fingerprint_flat(data: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
+    """Fingerprints of strings that lie in one run of bytes, in any order. Scripts.
 
     Args:
-        content: (N, L) uint8; what follows a string's last byte is never used.
-        lengths: (N,) int64, in bytes, at most L.
+        data: (M,) uint8.
+        starts: (N,) int64, the first byte of each string.
+        lengths: (N,) int64, in bytes.
 
     Returns:
         (N,) int64.
     """
-    words = _words(content)  # (N, W)
-    if words.shape[1] <= 4:
-        return _up_to_16(words, lengths)
+    data = torch.nn.functional.pad(data, [0, 8])  # a fetch of eight bytes reaches beyond a short string
     out = torch.empty_like(lengths)
-    rows = (lengths <= 16).nonzero().squeeze(1)
-    if rows.numel() > 0:
-        out[rows] = _up_to_16(words[rows, :4], lengths[rows])
-    rows = ((lengths > 16) & (lengths <= 32)).nonzero().squeeze(1)
-    if rows.numel() > 0:
-        out[rows] = _up_to_32(words[rows, :6], lengths[rows])
-    rows = ((lengths > 32) & (lengths <= 64)).nonzero().squeeze(1)
-    if rows.numel() > 0:
-        out[rows] = _up_to_64(words[rows, :10], lengths[rows])
-    rows = (lengths > 64).nonzero().squeeze(1)
-    if rows.numel() > 0:
-        out[rows] = _beyond_64(words[rows], lengths[rows])
+    # 32k rows stay in the cache, and below the size at which torch starts OpenMP threads, which cost more than they
+    # give here.
+    for i in range(0, lengths.shape[0], 32000):
+        out[i : i + 32000] = _block(data, starts[i : i + 32000], lengths[i : i + 32000])
     return out
+
+
+def _block(data: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
+    """Parts the rows by the formula that FarmHash has for their length, where they need more than one."""
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    out = torch.empty_like(lengths)
+    ends = [-1, 16, 32, 64, max(longest, 65)]
+    for i in range(1, len(ends)):
+        if shortest > ends[i - 1] and longest <= ends[i]:
+            return _of_length(data, starts, lengths, ends[i])
+        if shortest <= ends[i] and longest > ends[i - 1]:
+            rows = ((lengths > ends[i - 1]) & (lengths <= ends[i])).nonzero().squeeze(1)
+            at, n = starts.index_select(0, rows), lengths.index_select(0, rows)
+            if n.shape[0] > 0:
+                out.index_copy_(0, rows, _of_length(data, at, n, ends[i]))
+    return out
+
+
+def _of_length(data: Tensor, at: Tensor, n: Tensor, longest: int) -> Tensor:
+    if longest <= 16:
+        return _up_to_16(data, at, n)
+    if longest <= 32:
+        return _up_to_32(data, at, n)
+    if longest <= 64:
+        return _up_to_64(data, at, n)
+    return _beyond_64(data, at, n)
 
 
 # FarmHash's constants, as functions because TorchScript has no module constants; literals of 2**63 and more are signed.
@@ -55,24 +73,9 @@ def _k2() -> int:
     return -7286425919675154353  # 0x9ae16a3b2f90404f
 
 
-def _words(content: Tensor) -> Tensor:
-    """(N, L) uint8 -> (N, ceil(L / 8) + 2) int64, little-endian; the last two are there for `_fetch` to reach into."""
-    padded = torch.nn.functional.pad(content, [0, (8 - content.shape[1] % 8) % 8 + 16])
-    words = padded[:, 0::8].long()
-    for byte in range(1, 8):
-        words = words | (padded[:, byte::8].long() << (8 * byte))
-    return words
-
-
-def _fetch(words: Tensor, offset: Tensor) -> Tensor:
-    """(N, W), (N,) -> (N,): the eight bytes that begin at each row's byte offset."""
-    word = (offset >> 3).unsqueeze(1)
-    bits = (offset & 7) << 3  # (N,) of the first word, before the offset
-    low = words.gather(1, word).squeeze(1)
-    high = words.gather(1, word + 1).squeeze(1)
-    # A shift by 64 is undefined, so where bits = 0 each shift by 64 - bits is made in two steps.
-    kept = ~((torch.full_like(bits, -1) << (63 - bits)) << 1)
-    return ((low >> bits) & kept) | ((high << 1) << (63 - bits))
+def _fetch(data: Tensor, at: Tensor, count: int) -> Tensor:
+    """(M,), (N,) -> (N, count): the little-endian words of eight bytes that begin at each row's byte."""
+    return torch.view_copy(data.unfold(0, 8 * count, 1).index_select(0, at), dtype=torch.int64)
 
 
 def _shift_right(x: Tensor, bits: int) -> Tensor:
@@ -94,18 +97,24 @@ def _join(u: Tensor, v: Tensor, mul: Tensor) -> Tensor:
     return mix((v ^ a) * mul) * mul
 
 
-def _up_to_16(words: Tensor, n: Tensor) -> Tensor:
-    first = words[:, 0]
+def _up_to_16(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
+    """Every formula for all rows, as long as some row needs it: that takes less time than to part them."""
+    shortest = int(n.min())
     mul = n * 2 + _k2()
+    first = _fetch(data, at, 1).squeeze(1)
     # 8 to 16 bytes: the first and the last eight
     a = first + _k2()
-    b = _fetch(words, (n - 8).clamp(min=0))
+    b = _fetch(data, at + (n - 8).clamp(min=0), 1).squeeze(1)
     c = _rotate(b, 37) * mul + a
     d = (_rotate(a, 25) + b) * mul
+    if shortest >= 8:
+        return _join(c, d, mul)
     # 4 to 7 bytes: the first and the last four
     e = n + ((first & 0xFFFFFFFF) << 3)
-    f = _fetch(words, (n - 4).clamp(min=0)) & 0xFFFFFFFF
+    f = (first >> ((n - 4).clamp(min=0, max=4) << 3)) & 0xFFFFFFFF
     some = _join(torch.where(n >= 8, c, e), torch.where(n >= 8, d, f), mul)
+    if shortest >= 4:
+        return some
     # 1 to 3 bytes: the first, the middle, the last
     middle = (first >> ((n >> 1).clamp(max=3) << 3)) & 255
     last = (first >> ((n - 1).clamp(min=0, max=3) << 3)) & 255
@@ -115,50 +124,49 @@ def _up_to_16(words: Tensor, n: Tensor) -> Tensor:
     return torch.where(n >= 4, some, torch.where(n > 0, few, _k2()))
 
 
-def _up_to_32(words: Tensor, n: Tensor) -> Tensor:
+def _up_to_32(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
     mul = n * 2 + _k2()
-    a = words[:, 0] * _k1()
-    b = words[:, 1]
-    c = _fetch(words, n - 8) * mul
-    d = _fetch(words, n - 16) * _k2()
+    a, b = _fetch(data, at, 2).unbind(1)
+    d, c = _fetch(data, at + (n - 16), 2).unbind(1)
+    a, c, d = a * _k1(), c * mul, d * _k2()
     return _join(_rotate(a + b, 43) + _rotate(c, 30) + d, a + _rotate(b + _k2(), 18) + c, mul)
 
 
-def _up_to_64(words: Tensor, n: Tensor) -> Tensor:
+def _up_to_64(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
     mul = n * 2 + _k2()
-    a = words[:, 0] * _k2()
-    b = words[:, 1]
-    c = _fetch(words, n - 8) * mul
-    d = _fetch(words, n - 16) * _k2()
+    a, b, e, f = _fetch(data, at, 4).unbind(1)
+    g, h, d, c = _fetch(data, at + (n - 32), 4).unbind(1)
+    a, c, d = a * _k2(), c * mul, d * _k2()
     y = _rotate(a + b, 43) + _rotate(c, 30) + d
     z = _join(y, a + _rotate(b + _k2(), 18) + c, mul)
-    e = words[:, 2] * mul
-    f = words[:, 3]
-    g = (y + _fetch(words, n - 32)) * mul
-    h = (z + _fetch(words, n - 24)) * mul
+    e, g, h = e * mul, (y + g) * mul, (z + h) * mul
     return _join(_rotate(e + f, 43) + _rotate(g, 30) + h, e + _rotate(f + a, 18) + g, mul)
 
 
-def _beyond_64(words: Tensor, n: Tensor) -> Tensor:
+def _beyond_64(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
     """Rounds over all 64-byte chunks but the last, then one over the last 64 bytes, which may overlap them."""
-    k1 = torch.full_like(n, _k1())
+    n, order = torch.sort(n)  # so that the rows with chunks left are the last ones
+    at = at[order]
     x = torch.full_like(n, 81)  # FarmHash's seed
     y = x * _k1() + 113
     z = mix(y * _k2() + 113) * _k2()
     nothing = torch.zeros_like(n)
-    state = torch.stack([x * _k2() + words[:, 0], y, z, nothing, nothing, nothing, nothing])  # (7, N)
-    chunks = (n - 1) // 64  # (N,)
-    for i in range(int(chunks.max())):
-        after = _round(state, words[:, i * 8 : i * 8 + 8], k1, 1)
-        state = torch.where(chunks > i, after, state)
+    first = _fetch(data, at, 1).squeeze(1)
+    state = torch.stack([x * _k2() + first, y, z, nothing, nothing, nothing, nothing])  # (7, N)
+    k1 = torch.full_like(n, _k1())
+    chunks = (n - 1) // 64  # (N,) ascending
+    for i in range(int(chunks[-1])):
+        left = int((chunks <= i).sum())
+        state[:, left:] = _round(state[:, left:], _fetch(data, at[left:] + 64 * i, 8), k1[left:], 1)
     x, y, z, v1, v2, w1, w2 = state.unbind(0)
     mul = ((z & 255) << 1) + _k1()
     w1 = w1 + ((n - 1) & 63)
     v1 = v1 + w1
     w1 = w1 + v1
-    last = torch.stack([_fetch(words, n - 64 + 8 * i) for i in range(8)], dim=1)  # (N, 8)
+    last = _fetch(data, at + (n - 64), 8)  # (N, 8)
     x, y, z, v1, v2, w1, w2 = _round(torch.stack([x, y, z, v1, v2, w1, w2]), last, mul, 9).unbind(0)
-    return _join(_join(v1, w1, mul) + mix(y) * _k0() + z, _join(v2, w2, mul) + x, mul)
+    found = _join(_join(v1, w1, mul) + mix(y) * _k0() + z, _join(v2, w2, mul) + x, mul)
+    return torch.empty_like(found).index_copy_(0, order, found)
 
 
 def _round(state: Tensor, chunk: Tensor, mul: Tensor, weight: int) -> Tensor:

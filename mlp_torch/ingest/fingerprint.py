@@ -25,8 +25,7 @@ from torch import Tensor
 from torch.jit import is_scripting  # type: ignore[attr-defined]  # public, but not in torch.jit.__all__
 
 from mlp_torch.errors import DataError, Problem
-from mlp_torch.ingest.farmhash import fingerprint_bytes as fingerprint_bytes  # a part of this module's interface
-from mlp_torch.ingest.farmhash import mix
+from mlp_torch.ingest.farmhash import fingerprint_flat, mix
 
 SMALL = 512  # strings: calls up to this size go through the memo
 MEMO_WORDS = 2**16  # the memo starts anew when it is full
@@ -87,7 +86,7 @@ def _encodes(word: str) -> bool:
 
 
 def arrow_fingerprints(array: pa.Array | pa.ChunkedArray, *, field: str = "") -> Tensor:
-    """Fingerprints of an Arrow array of strings, straight from its buffers; each distinct word is hashed once.
+    """Fingerprints of an Arrow array of strings, straight from its buffers; a word that comes often is hashed once.
 
     Args:
         array: N strings, plain or dictionary-encoded, in one chunk or many; null = missing.
@@ -100,15 +99,29 @@ def arrow_fingerprints(array: pa.Array | pa.ChunkedArray, *, field: str = "") ->
         DataError: as `fingerprints`; `invalid_unicode` for bytes that are no UTF-8.
         TypeError: if the array holds no strings.
     """
-    encoded = array if pa.types.is_dictionary(array.type) else _large(array).dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()  # one dictionary for all chunks
-    words = _valid(_large(encoded.dictionary), field)
+    if not pa.types.is_dictionary(array.type):
+        array = _large(array)
+        if len(array) > SMALL and not _repeats(array):
+            return torch.cat([_hash(part, field) for part in pa.chunked_array(array).chunks])
+        array = array.dictionary_encode()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()  # one dictionary for all chunks
+    words = _valid(_large(array.dictionary), field)
     # a row's few words go through the memo: as tensor operations they would take longer than the whole model
     found = _remembered(words.to_pylist(), field) if len(words) <= SMALL else _hash(words, field)
-    table = torch.cat([torch.zeros(1, dtype=torch.int64), found])
-    places = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy() + 1
-    return table[torch.from_numpy(places)]
+    places = array.indices.cast(pa.int32())
+    if places.null_count:
+        places = places.fill_null(len(words))
+    return torch.cat([found, found.new_zeros(1)]).index_select(0, torch.tensor(places.to_numpy()))
+
+
+def _repeats(array: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether so many of the first words were there before that there must be few: some 60,000 if they come evenly.
+
+    To find a word among few takes half as long as to hash it again, among 100,000 (beyond the cache) twice as long.
+    """
+    first = array[:10000]
+    return len(pc.unique(first)) <= 0.92 * len(first)
 
 
 def distinct(array: pa.Array | pa.ChunkedArray, *, field: str = "") -> tuple[Tensor, pa.LargeStringArray]:
@@ -153,18 +166,19 @@ def _valid(words: pa.LargeStringArray, field: str) -> pa.LargeStringArray:
 
 def _hash(words: pa.LargeStringArray, field: str) -> Tensor:
     """(W,) fingerprints of Arrow strings as they stand in the buffers; null -> 0."""
-    columns = (field,) if field else ()
     if len(_valid(words, field)) == 0:
         return torch.zeros(0, dtype=torch.int64)
     _, offsets, data = words.buffers()
     ends = torch.tensor(np.frombuffer(offsets, np.int64)[words.offset : words.offset + len(words) + 1])
-    found = fingerprint_flat(torch.tensor(np.frombuffer(data, np.uint8)), ends[:-1], ends.diff())
-    null = torch.tensor(words.is_null().to_numpy(zero_copy_only=False))
-    zero = ((found == 0) & ~null).nonzero().squeeze(1).tolist()
-    if zero:
+    first, last = int(ends[0]), int(ends[-1])  # a slice shares the bytes of the whole array
+    found = fingerprint_flat(torch.tensor(np.frombuffer(data, np.uint8)[first:last]), ends[:-1] - first, ends.diff())
+    zero = found == 0
+    if zero.any() and (examples := words.filter(pa.array(zero.numpy())).drop_null()[:3].to_pylist()):
         text = "a string has fingerprint 0, which stands for missing"
-        raise DataError(Problem("zero_fingerprint", text, columns, examples=tuple(words[i].as_py() for i in zero[:3])))
-    return found.masked_fill(null, 0)
+        raise DataError(Problem("zero_fingerprint", text, (field,) if field else (), examples=tuple(examples)))
+    if words.null_count:
+        found[torch.tensor(words.is_null().to_numpy(zero_copy_only=False))] = 0
+    return found
 
 
 def scripted_fingerprints(strings: list[str | None]) -> Tensor:
@@ -196,34 +210,6 @@ def scripted_fingerprints(strings: list[str | None]) -> Tensor:
     if bool(((found == 0) & ~null).any()):
         raise ValueError("a string has fingerprint 0, which stands for missing")
     return found.masked_fill(null, 0)
-
-
-def fingerprint_flat(data: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
-    """Fingerprints of strings that lie in one run of bytes, hashed in blocks of like length. Scripts.
-
-    Args:
-        data: (M,) uint8.
-        starts: (N,) int64, the first byte of each string.
-        lengths: (N,) int64, in bytes.
-
-    Returns:
-        (N,) int64.
-    """
-    order = torch.argsort(lengths, stable=True)
-    sizes = lengths[order]  # (N,) ascending
-    out = torch.empty_like(lengths)
-    begin = 0
-    while begin < order.shape[0]:
-        # 16k rows stay below the size at which torch starts OpenMP threads, which cost more than they give here;
-        # 4 MiB of bytes bound the memory of long strings.
-        longest = sizes[begin : begin + 16384]
-        area = longest * torch.arange(1, longest.shape[0] + 1, device=longest.device)
-        end = begin + max(1, int((area <= 4194304).sum()))
-        rows = order[begin:end]  # (n,)
-        at = starts[rows].unsqueeze(1) + torch.arange(int(sizes[end - 1]), device=rows.device)  # (n, L)
-        out[rows] = fingerprint_bytes(data[at.clamp(max=data.shape[0] - 1)], lengths[rows])
-        begin = end
-    return out
 
 
 def bigquery_bucket(fingerprint: Tensor, buckets: int) -> Tensor:

@@ -40,6 +40,48 @@ def checked_dim(dim: int | None) -> int | None:
     return dim
 
 
+class Lookup(nn.Module):
+    """The code of each fingerprint in a vocabulary, 0 for any other, in a few steps however large the vocabulary.
+
+    A sorted table with gaps, in which the top bits of a fingerprint say where to begin. Fingerprints are uniform, so
+    each lies there or a few places on. A gap repeats the entry before it, so the table stays sorted, and a binary
+    search over those few places finds the last entry that is not larger. Integers that crowd take more steps.
+
+    Args:
+        known: (n,) int64, n ≥ 1, distinct, in any order.
+        code: (n,) int64.
+
+    Shape: (B,) int64 -> (B,) int64.
+    """
+
+    known: Tensor
+    code: Tensor
+    steps: list[int]
+
+    def __init__(self, known: Tensor, code: Tensor):
+        super().__init__()
+        known, order = known.sort()
+        bits = max(12, len(known).bit_length() + 1)  # 2 to 4 places an entry; of a few hundred hardly two meet
+        self.shift, self.middle = 64 - bits, 2 ** (bits - 1)
+        begin = (known >> self.shift) + self.middle  # (n,) ascending, 0 ≤ begin < 2**bits
+        row = torch.arange(len(known), device=known.device)
+        place = (begin - row).cummax(0).values + row  # (n,) where it begins, or next after the entry before
+        halvings = int((place - begin).max()).bit_length()
+        self.steps = [2**i for i in reversed(range(halvings))]
+        places = max(2**bits, int(place[-1]) + 1) + 2**halvings
+        entry = torch.searchsorted(place, torch.arange(places, device=known.device), right=True)  # 0 = none so far
+        # Not part of the state: both follow from it.
+        known = torch.cat([known.new_tensor([-(2**63)]), known])
+        self.register_buffer("known", known[entry], persistent=False)
+        self.register_buffer("code", torch.cat([code.new_zeros(1), code[order]])[entry], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        at = (x >> self.shift) + self.middle  # (B,)
+        for step in self.steps:
+            at = at.add(self.known.index_select(0, at + step) <= x, alpha=step)
+        return self.code.index_select(0, at) * (self.known.index_select(0, at) == x)  # (B,)
+
+
 class Embedding(Column):
     """A learned vector for each category that training rows show.
 
@@ -65,6 +107,7 @@ class Embedding(Column):
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
+        self.lookup = Lookup(self.vocabulary, self.code)
 
     def fit(self, sample: Sample) -> None:
         found = sample.inputs[self.key].unique()  # type: ignore[no-untyped-call]  # sorted
@@ -77,12 +120,12 @@ class Embedding(Column):
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1
         self.dim = self.width or default_dim(self.codes)
+        missing = self.vocabulary.new_zeros(1)
+        self.lookup = Lookup(torch.cat([self.vocabulary, missing]), torch.cat([self.code, missing + 1]))
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
-        x = inputs[self.key].contiguous()  # (B,); the search warns of a slice with steps
-        at = torch.searchsorted(self.vocabulary, x).clamp(max=self.vocabulary.shape[0] - 1)
-        code = torch.where(self.vocabulary[at] == x, self.code[at], torch.zeros_like(x))
-        return torch.where(x == 0, torch.ones_like(x), code)  # (B,)
+        codes: Tensor = self.lookup(inputs[self.key])
+        return codes  # (B,)
 
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         return inputs[self.key]

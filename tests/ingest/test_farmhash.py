@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.ingest import farmhash
-from mlp_torch.ingest.farmhash import fingerprint_bytes
+from mlp_torch.ingest.farmhash import fingerprint_flat
 from mlp_torch.script import script
 
 LONGEST = 300
@@ -17,7 +17,9 @@ LONGEST = 300
 
 class Hash(nn.Module):
     def forward(self, content: Tensor, lengths: Tensor) -> Tensor:
-        return fingerprint_bytes(content, lengths)
+        """(N, L), (N,) -> (N,): of the first bytes of each row."""
+        starts = torch.arange(content.shape[0]) * content.shape[1]
+        return fingerprint_flat(content.flatten(), starts, lengths)
 
 
 @pytest.fixture(scope="module", params=["eager", "scripted"])
@@ -64,6 +66,44 @@ def test_long_strings_agree_with_google(hashed, size):
     content, _ = random_rows(2, size, seed=size)
     lengths = torch.tensor([size, size // 2])
     assert torch.equal(hashed(content, lengths), expected(content, lengths))
+
+
+def test_a_string_may_end_where_the_bytes_end(hashed):
+    content, _ = random_rows(1, LONGEST)
+    for n in range(LONGEST + 1):
+        lengths = torch.tensor([n])
+        assert torch.equal(hashed(content[:, :n], lengths), expected(content, lengths))
+
+
+def test_strings_may_lie_in_any_order_and_share_bytes():
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randint(0, 256, (LONGEST,), generator=generator, dtype=torch.uint8)
+    starts, lengths = torch.randint(0, LONGEST // 2, (2, 5000), generator=generator)
+    parts = zip(starts.tolist(), lengths.tolist(), strict=True)
+    content = torch.stack([torch.nn.functional.pad(data[i : i + n], [0, LONGEST - n]) for i, n in parts])
+    assert torch.equal(fingerprint_flat(data, starts, lengths), expected(content, lengths))
+
+
+def test_more_rows_than_a_block_give_the_same(hashed):
+    content, lengths = random_rows(70_000, 20, seed=5)
+    found = hashed(content, lengths)
+    assert torch.equal(found[-500:], expected(content[-500:], lengths[-500:]))
+    pieces = zip(content.split(999), lengths.split(999), strict=True)
+    assert torch.equal(found, torch.cat([hashed(*piece) for piece in pieces]))
+
+
+def test_a_long_string_costs_its_own_rounds_and_no_others(monkeypatch):
+    rounds: list[int] = []
+    original = farmhash._round
+
+    def recorded(state: Tensor, chunk: Tensor, mul: Tensor, weight: int) -> Tensor:
+        rounds.append(state.shape[1])
+        return original(state, chunk, mul, weight)
+
+    monkeypatch.setattr(farmhash, "_round", recorded)
+    lengths = torch.tensor([65, 6400, 64, 128, 129, 3, 0])
+    fingerprint_flat(torch.zeros(6400, dtype=torch.uint8), torch.zeros_like(lengths), lengths)
+    assert rounds == [4, 2, *[1] * 97, 4]  # a chunk of 64 bytes a round, and one over the last 64
 
 
 def test_no_rows_give_no_fingerprints(hashed):

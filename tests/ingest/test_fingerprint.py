@@ -78,17 +78,17 @@ def empty_memo(monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 @pytest.fixture
-def rows_hashed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The shapes of the tables of bytes that are hashed."""
-    shapes: list[tuple[int, int]] = []
-    original = fingerprint.fingerprint_bytes
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Rows and bytes of each call of the hash."""
+    calls: list[tuple[int, int]] = []
+    original = fingerprint.fingerprint_flat
 
-    def recorded(content: Tensor, lengths: Tensor) -> Tensor:
-        shapes.append(tuple(content.shape))
-        return original(content, lengths)
+    def recorded(data: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
+        calls.append((len(starts), len(data)))
+        return original(data, starts, lengths)
 
-    monkeypatch.setattr(fingerprint, "fingerprint_bytes", recorded)
-    return shapes
+    monkeypatch.setattr(fingerprint, "fingerprint_flat", recorded)
+    return calls
 
 
 def signed(values: list[int]) -> list[int]:
@@ -243,15 +243,23 @@ def test_torchscript_takes_no_lone_surrogate(scripted):
 
 
 def test_arrow_bytes_that_are_no_utf8_are_refused():
-    bad = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, 1], np.int32)), pa.py_buffer(b"\xff"))
-    for attempt in (arrow_fingerprints, distinct):
-        with pytest.raises(DataError, match='invalid_unicode: column "city"'):
-            attempt(bad, field="city")
+    for n in (1, 1000):
+        ends = pa.py_buffer(np.arange(n + 1, dtype=np.int32))
+        bad = pa.StringArray.from_buffers(n, ends, pa.py_buffer(bytes(n - 1) + b"\xff"))
+        for attempt in (arrow_fingerprints, distinct):
+            with pytest.raises(DataError, match='invalid_unicode: column "city"'):
+                attempt(bad, field="city")
 
 
 def test_a_string_with_fingerprint_zero_is_refused_as_it_would_count_as_missing(scripted):
     assert google.fingerprint64(ZERO) == 0
-    for attempt in (fingerprints, lambda s: fingerprints(s * 1000), lambda s: arrow_fingerprints(pa.array(s))):
+    attempts = [
+        fingerprints,
+        lambda s: fingerprints(s * 1000),
+        lambda s: fingerprints(s + MANY),
+        lambda s: arrow_fingerprints(pa.array(s)),
+    ]
+    for attempt in attempts:
         with pytest.raises(DataError, match="zero_fingerprint: a string has fingerprint 0") as caught:
             attempt(["fine", None, ZERO])
         assert caught.value.problems[0].examples == (ZERO,)
@@ -270,6 +278,7 @@ def test_arrays_of_other_types_are_refused():
 
 
 WORDS = ["JFK", None, "", "日本", "JFK", "x" * 70, None, "LGA", ""]
+MANY = [None if i % 7 == 3 else f"{i} {'é' * (i % 50)}" for i in range(2000)]  # distinct
 
 
 def nested_dictionary() -> pa.DictionaryArray:
@@ -306,6 +315,33 @@ def test_every_form_of_an_arrow_array_gives_the_same(array):
     assert torch.equal(found, by_google(words.to_pylist()))
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.array(MANY),
+        pa.array(MANY, pa.large_string()),
+        pa.array(MANY, pa.string_view()),
+        pa.array(MANY)[5:1990],
+        pa.array(MANY).dictionary_encode(),
+        pa.chunked_array([MANY[:4], [], MANY[4:1500], MANY[1500:]], pa.string()),
+        pa.chunked_array([pa.array(MANY)[7:1000], pa.array(MANY)[3:5], pa.array(MANY)[100:]]),
+    ],
+    ids=lambda array: f"{type(array).__name__} {array.type} {len(array)}",
+)
+def test_every_form_of_many_distinct_words_gives_the_same(array):
+    assert torch.equal(arrow_fingerprints(array), by_google(array.to_pylist()))
+
+
+def test_what_lies_below_a_null_does_not_matter():
+    words = MANY + [ZERO] * 5
+    plain = pa.array([word or ZERO for word in words], pa.large_string())
+    valid = pa.array([word is not None and word != ZERO for word in words])
+    _, ends, data = plain.buffers()
+    masked = pa.LargeStringArray.from_buffers(len(words), ends, data, valid.buffers()[1])
+    assert masked.null_count == MANY.count(None) + 5
+    assert torch.equal(arrow_fingerprints(masked), by_google(masked.to_pylist()))
+
+
 def test_distinct_words_of_some_rows_tell_nothing_of_other_rows():
     table = pa.array(["train", "train", "test"]).dictionary_encode()
     assert distinct(table[:2])[1].to_pylist() == ["train"]
@@ -322,32 +358,28 @@ def test_the_array_is_left_as_it_was():
 # Costs: what is hashed, and how often
 
 
-def test_each_distinct_string_is_hashed_once(rows_hashed):
+def test_words_that_repeat_are_hashed_once(hashed):
     found = fingerprints(["JFK", "LGA", None] * 10_000)
-    assert sum(rows for rows, _ in rows_hashed) <= 3  # a null may take a row
+    assert sum(rows for rows, _ in hashed) <= 3  # a null may take a row
     assert torch.equal(found[:3], by_google(["JFK", "LGA", None]))
 
 
-def test_one_long_string_does_not_widen_all(rows_hashed):
+def test_words_that_hardly_repeat_are_hashed_as_they_come(hashed):
+    strings = [f"{i:08d}" for i in range(40_000)] + ["00000000"] * 2
+    assert torch.equal(fingerprints(strings), by_google(strings))
+    assert hashed == [(40_002, 8 * 40_002)]
+
+
+def test_a_slice_costs_its_own_bytes(hashed):
+    array = pa.array([f"{i:08d}" for i in range(40_000)])
+    assert torch.equal(arrow_fingerprints(array[300:1300]), by_google(array[300:1300].to_pylist()))
+    assert hashed == [(1000, 8000)]
+
+
+def test_a_long_string_among_many_agrees_with_google():
     strings = [f"{i:08d}" for i in range(40_000)]
     strings[7] = "y" * 65_536
-    found = fingerprints(strings)
-    assert torch.equal(found, by_google(strings))
-    assert sum(rows for rows, _ in rows_hashed) == len(strings)
-    assert max(rows for rows, _ in rows_hashed) == 16_384
-    assert max(rows * width for rows, width in rows_hashed) <= 4 * 2**20
-
-
-def test_a_string_larger_than_a_block_has_a_block_of_its_own(rows_hashed, monkeypatch):
-    monkeypatch.setattr(
-        fingerprint, "fingerprint_bytes", lambda content, lengths: rows_hashed.append(content.shape) or lengths
-    )
-    sizes = torch.tensor([5_000_000, 3, 4_500_000, 3])
-    found = fingerprint.fingerprint_flat(
-        torch.zeros(5_000_000, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64), sizes
-    )
-    assert torch.equal(found, sizes)
-    assert [tuple(shape) for shape in rows_hashed] == [(2, 3), (1, 4_500_000), (1, 5_000_000)]
+    assert torch.equal(fingerprints(strings), by_google(strings))
 
 
 def test_small_calls_go_through_the_memo_and_large_ones_past_it(empty_memo):
@@ -357,12 +389,12 @@ def test_small_calls_go_through_the_memo_and_large_ones_past_it(empty_memo):
     assert fingerprints(many)[0].item() == by_google(["JFK"]).item()
 
 
-def test_the_memo_hashes_a_word_once(rows_hashed):
+def test_the_memo_hashes_a_word_once(hashed):
     for _ in range(3):
         assert torch.equal(fingerprints(["JFK", None, "LGA", "JFK"]), by_google(["JFK", None, "LGA", "JFK"]))
-    assert rows_hashed == [(2, 3)]
+    assert hashed == [(2, 6)]
     fingerprints(["LGA", "EWR"])
-    assert rows_hashed == [(2, 3), (1, 3)]
+    assert hashed == [(2, 6), (1, 3)]
 
 
 def test_the_memo_is_bounded_and_keeps_no_long_word(empty_memo, monkeypatch):

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from mlp_torch.column import Sample
 from mlp_torch.ingest.fingerprint import fingerprints
-from mlp_torch.representation.embeddings import Embedding, default_dim
+from mlp_torch.representation.embeddings import Embedding, Lookup, default_dim
+from mlp_torch.script import script
 
 
 def inputs(words: list[str | None]) -> dict[str, Tensor]:
@@ -49,6 +52,36 @@ def test_fingerprints_beyond_both_ends_of_the_vocabulary_are_unseen(known: tuple
     beyond = {known[0] - 1, known[0] + 1, known[-1] - 1, known[-1] + 1, -(2**63), 2**63 - 1} - set(known)
     inside = [x for x in beyond if -(2**63) <= x < 2**63 and x != 0]
     assert column.encode(raw(*inside)).tolist() == [0] * len(inside)
+
+
+any_integer = st.integers(-(2**63), 2**63 - 1)
+crowded = st.one_of(
+    any_integer, st.integers(-20, 20), st.integers(2**63 - 20, 2**63 - 1), st.integers(-(2**63), 20 - 2**63)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(crowded, st.integers(1, 1000), min_size=1, max_size=50), st.lists(crowded, max_size=20))
+def test_a_look_up_agrees_with_a_dict_on_any_integers(table: dict[int, int], others: list[int]) -> None:
+    lookup = Lookup(torch.tensor(list(table)), torch.tensor(list(table.values())))  # in any order
+    beside = [x for known in table for x in (known - 1, known + 1) if -(2**63) <= x < 2**63]
+    asked = [*table, *others, *beside]
+    assert lookup(torch.tensor(asked)).tolist() == [table.get(x, 0) for x in asked]
+
+
+@pytest.mark.parametrize("n", [1, 2, 300, 5000, 100_000])
+def test_a_large_vocabulary_is_searched_in_few_steps_and_a_crowded_one_in_more(n: int) -> None:
+    draw = torch.Generator().manual_seed(n)
+    uniform = torch.randint(-(2**63), 2**63 - 1, (n,), generator=draw)
+    for known, most in ((uniform, 3), (torch.arange(n) - 7, n.bit_length())):
+        lookup = Lookup(known, torch.arange(n) + 1)
+        asked = torch.cat([known, uniform ^ 1, torch.tensor([-(2**63), 2**63 - 1])])
+        table = {x: i + 1 for i, x in enumerate(known.tolist())}
+        assert lookup(asked).tolist() == [table.get(x, 0) for x in asked.tolist()]
+        assert torch.equal(script(lookup)(asked), lookup(asked))
+        assert len(lookup.steps) <= most
+        assert len(lookup.known) <= 8 * n + 5000
+        assert not lookup.state_dict()  # it follows from what is stored
 
 
 def test_canonically_equal_words_of_other_bytes_differ() -> None:
