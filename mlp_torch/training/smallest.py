@@ -1,7 +1,8 @@
-"""A sample that each row decides by itself: those whose fingerprints are smallest, once mixed.
+"""A sample that each row decides by itself: those whose fingerprints are smallest.
 
 It does not depend on the order of rows, nor on the blocks that they come in; rows of one key are in it together.
 
+>>> import torch
 >>> smallest = Smallest(2)
 >>> smallest.add(torch.tensor([5, -3])); smallest.add(torch.tensor([9, 4]))
 >>> smallest.bound()
@@ -11,17 +12,9 @@ It does not depend on the order of rows, nor on the blocks that they come in; ro
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from mlp_torch.ingest.fingerprint import cat
-
 LARGEST = 2**63 - 1
-
-
-def mixed(row: Tensor) -> Tensor:
-    """(N,) fingerprints -> (N,) int64 that tell nothing of a split, which is made of fingerprints too."""
-    return cat(row, torch.tensor(1))
 
 
 def rank_error(m: int, risk: float = 0.01) -> float:

@@ -24,7 +24,7 @@ from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import Digest, faults, numbered
-from mlp_torch.training.smallest import Smallest, mixed
+from mlp_torch.training.smallest import Smallest
 from mlp_torch.training.spill import Spill
 
 TRAIN = SPLITS.index("train")
@@ -99,7 +99,7 @@ class Survey:
     def add(self, checked: Checked, inputs: Inputs, index: Tensor, row: Tensor) -> None:
         """Keeps a block."""
         for number, smallest in enumerate(self.smallest):
-            smallest.add(mixed(row[index % GROUPS == number]))
+            smallest.add(row[index % GROUPS == number])
         self.digest.update(inputs)
         self.stretch({key: x[index == TRAIN] for key, x in inputs.items()})
         self.spill.add(checked, inputs, row)
@@ -118,7 +118,7 @@ class Survey:
         bounds = torch.tensor([smallest.bound() for smallest in self.smallest])
         sampled = torch.zeros(len(self.index), dtype=torch.bool)
         for rows, block in self.spill.blocks():
-            sampled[rows] = mixed(block.tensor("row")) <= bounds[self.index[rows].long() % GROUPS]
+            sampled[rows] = block.tensor("row") <= bounds[self.index[rows].long() % GROUPS]
         return sampled
 
     def check_keys(self) -> None:

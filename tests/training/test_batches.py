@@ -111,6 +111,9 @@ def test_buffers_before_the_position_are_not_read():
     batches = Batches(table(101), 5, at=lambda: (0, 15), release=lambda: read.append(1))
     assert len(rows(batches)) == 101 - 75
     assert len(read) == 3  # 9 buffers, the batches before fill 6
+    read.clear()
+    assert len(rows(Batches(table(96), 12, at=lambda: (0, 3), release=lambda: read.append(1)))) == 60
+    assert len(read) == 5  # a buffer begins here
 
 
 @pytest.mark.usefixtures("short_runs")
@@ -120,6 +123,13 @@ def test_its_order_is_of_seed_and_epoch_and_of_no_other_random_numbers():
     assert rows(on_disk(101, 5)) == first
     assert rows(on_disk(101, 5, epoch=1)) != first
     assert rows(on_disk(101, 5, seed=1)) != first
+
+
+def test_the_rows_of_a_buffer_have_another_order_in_each_epoch(monkeypatch):
+    monkeypatch.setattr("mlp_torch.training.batches.RUN", 50)
+    monkeypatch.setattr("mlp_torch.training.batches.BUFFER", 50)
+    orders = [tuple(row for row in rows(on_disk(51, 5, epoch=epoch)) if row < 50) for epoch in range(9)]
+    assert len(set(orders)) == 9
 
 
 @pytest.mark.usefixtures("short_runs")

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mlp_torch.ingest.fingerprint import fingerprints, tensorflow_bucket
-from mlp_torch.training.smallest import LARGEST, Smallest, mixed, rank_error
+from mlp_torch.training.smallest import LARGEST, Smallest, rank_error
 
-ROWS = mixed(fingerprints([f"r{i}" for i in range(5000)]))
+ROWS = fingerprints([f"r{i}" for i in range(5000)])
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 1000])
@@ -50,8 +50,7 @@ def test_memory_stays_bounded():
 
 def test_the_sample_is_even_over_the_splits_that_fingerprints_make():
     row = fingerprints([f"r{i}" for i in range(20000)])
-    value = mixed(row)
-    sampled = value <= value.sort()[0][3999]
+    sampled = row <= row.sort()[0][3999]
     share = sampled[tensorflow_bucket(row, 10_000) < 1000].double().mean()
     assert abs(share - 0.2) < 4 * math.sqrt(0.2 * 0.8 / 2000)
 
