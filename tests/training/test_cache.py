@@ -69,6 +69,21 @@ def test_of_several_at_once_one_makes_it_and_the_others_wait(folder, tmp_path):
     assert sorted((tmp_path / "notes").read_text().split()) == ["found", "found", "found", "made"]
 
 
+def test_one_that_waits_for_a_maker_that_fails_makes_it_itself(folder):
+    def fail() -> None:
+        with made_once(folder, LAST):
+            waiting.append(started(folder, 0))
+            time.sleep(1)
+            raise KeyError
+
+    waiting: list[subprocess.Popen[bytes]] = []
+    with pytest.raises(KeyError):
+        fail()
+    assert waiting[0].wait() == 0
+    assert (folder / LAST).exists()
+    assert (folder.parent / "notes").read_text() == "made "
+
+
 def test_the_next_starts_over_where_one_was_killed(folder):
     process = started(folder, 60)
     wait_for(folder / "part")
