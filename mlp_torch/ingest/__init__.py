@@ -6,7 +6,7 @@
 - `csv`: CSV files, whole or in blocks.
 - `csv_text`: their text in pieces of whole rows, with the line or byte of what is wrong.
 - `parquet`: Parquet files and folders of them, whole or in blocks.
-- `shards`: the files that a folder means, and what its subfolders say of their rows.
+- `parquet_files`: the files that a folder means, and what its subfolders say of their rows.
 - `agreement`: one type a column for files that were written apart.
 - `checksums`: the file SHA256SUMS beside the data.
 - `sql`: the rows of a query.

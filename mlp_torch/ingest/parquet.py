@@ -23,7 +23,7 @@ from mlp_torch.ingest.agreement import agreed, cast
 from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.checksums import Checksums
-from mlp_torch.ingest.shards import Shard, shards
+from mlp_torch.ingest.parquet_files import Shard, shards
 
 ROWS = 65_536  # of a block
 BUFFER = 2**20  # bytes of a column that are read at once: without, all those of a row group are
@@ -34,8 +34,8 @@ class Parquet:
     """A Parquet file, or a folder of them that all have the same columns, in any order.
 
     A folder gives its files one after the other, sorted by name, and a text column for each folder `name=value` in it
-    (`day=2026-01-01/part-0.parquet`; see `mlp_torch.ingest.shards`). Their types must agree; where they differ in width
-    alone, the widest is taken (see `mlp_torch.ingest.agreement`). Rows are counted from 0 in each file.
+    (`day=2026-01-01/part-0.parquet`; see `mlp_torch.ingest.parquet_files`). Their types must agree; where they differ
+    in width alone, the widest is taken (see `mlp_torch.ingest.agreement`). Rows are counted from 0 in each file.
 
     Args:
         path: the file or the folder.

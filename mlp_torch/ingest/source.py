@@ -13,7 +13,7 @@ from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.csv import Csv
 from mlp_torch.ingest.inputs import table_of
 from mlp_torch.ingest.parquet import Parquet
-from mlp_torch.ingest.shards import ENDINGS
+from mlp_torch.ingest.parquet_files import ENDINGS
 from mlp_torch.ingest.sql import Sql
 
 __all__ = ["Blocks", "Csv", "Frame", "Parquet", "Source", "Sql", "source"]
