@@ -15,6 +15,7 @@ and serving run (it is scripted into the exported graph), `layer` builds the lea
 tensor([[9.]])
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -44,6 +45,7 @@ class Column(nn.Module):
         dim: width of what `layer()` gives, (B, dim) float32; known once fitted.
         codes: rows of the table that the default layer learns; known once fitted.
         unknown: the code of a category that training never showed; -1 where there is no such code.
+        limit: largest absolute value of its numbers, at which others are clipped.
         uses_y: whether `fit` looks at the target.
     """
 
@@ -53,6 +55,7 @@ class Column(nn.Module):
         super().__init__()
         self.reads = reads
         self.codes, self.dim, self.unknown = 0, 0, -1  # on the instance: TorchScript sees no class attributes
+        self.limit = math.inf
 
     def fit(self, sample: Sample) -> None:
         """Learns from training rows; by default there is nothing to learn."""

@@ -89,21 +89,22 @@ class Embedding(Column):
         field: the raw field; whole numbers are read as their decimal text.
         dim: width of a vector; by default about 1.6 · √codes.
         hide: share of training rows whose category is hidden in a step, so that the row for unknown ones is learned.
+        most: categories of training rows; with more, memory and rows to learn each from run short: see `Hashed`.
 
     Raises:
-        ValueError: in `fit`, if every cell is missing.
+        ValueError: in `fit`, if every cell is missing, or if there are too many categories.
     """
 
     vocabulary: Tensor
     code: Tensor
     seen: Tensor
 
-    def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01):
+    def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01, most: int = 100_000):
         super().__init__({"x": Read(field, "string")})
         if not 0 <= hide < 1:
             raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
         self.key, self.width, self.hide = self.reads["x"].key, checked_dim(dim), hide
-        self.unknown = 0
+        self.unknown, self.most = 0, most
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
@@ -114,6 +115,8 @@ class Embedding(Column):
         self.vocabulary = found[found != 0]
         if not len(self.vocabulary):
             raise ValueError(f"{self.key} must have a value in training rows, however: all are missing")
+        if (count := len(self.vocabulary)) > self.most:
+            raise ValueError(f"{self.key} must have at most {self.most:,} categories, however: {count:,}; use Hashed")
         self.code = torch.arange(len(self.vocabulary)) + 2
         self.seen = torch.cat([torch.tensor([False, bool((found == 0).any())]), torch.ones_like(self.code).bool()])
 

@@ -9,6 +9,7 @@ Shape: Inputs, (B,) each -> Features by column name, (B, …) float32 or int64.
 {'age': tensor([[-1.]])}
 """
 
+import math
 from collections.abc import Mapping
 from typing import Self
 
@@ -86,6 +87,11 @@ class Transform(nn.Module):
             if column.unknown >= 0:  # type: ignore[operator]
                 rows[name] = torch.eq(features[name], column.unknown)  # type: ignore[arg-type]
         return rows
+
+    def clipped(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """By column of features that has a limit, which rows reach it: (B,) bool."""
+        limits = {name: column.limit for name, column in self.named_columns().items() if column.limit < math.inf}
+        return {name: features[name][:, 0].abs() >= limit for name, limit in limits.items()}
 
 
 def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -4,6 +4,7 @@
 - definition: what the rows of a table are to become
 - prepared: what training needs of a table, however its rows are held
 - memory: a table that fits into memory
+- suspicions: rows that two splits share, classes of one row
 - shards: `Shards`, a table that is larger than memory
 - survey: its first pass, checked and split
 - spill: its checked rows on disk

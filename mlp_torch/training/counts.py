@@ -1,7 +1,7 @@
 """What happened to the rows of a table, as row_counts.json holds it, in sentences for people.
 
 >>> counts = {"read": 5, "used": 4, "dropped": {"y: missing_value": 1}, "changed": {}, "missing": {"age": 2}}
->>> sentences(counts | {"splits": {"train": 3, "val": 1}, "unseen": {"val": {"city": 1}}})[1:]
+>>> sentences(counts | {"splits": {"train": 3, "val": 1}, "clipped": {}, "unseen": {"val": {"city": 1}}})[1:]
 ['dropped 1 rows: y: missing_value', 'missing cells: age 2', 'val: 1 rows hold a category of city that training never \
 showed']
 """
@@ -13,7 +13,7 @@ MOST_MISSING = 5  # fields named
 
 
 def sentences(counts: Mapping[str, Any]) -> list[str]:
-    """A sentence each: sizes, rows dropped, cells changed and missing, faults of joined tables, unseen categories."""
+    """A sentence each: sizes, rows dropped, cells changed and missing, faults of joined tables, clipped and unseen."""
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts["splits"].items())
     lines = [f"{counts['used']:,} of {counts['read']:,} rows used: {sizes}"]
     lines += [f"dropped {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
@@ -27,6 +27,8 @@ def sentences(counts: Mapping[str, Any]) -> list[str]:
         )
     for name, table in counts.get("joined", {}).items():
         lines += [f"{name}: {count:,} of {table['read']:,} rows: {what}" for what, count in table["changed"].items()]
+    for split, found in counts["clipped"].items():
+        lines += [f"{split}: {n:,} rows are clipped at the limit of {name}" for name, n in found.items()]
     for split, found in counts["unseen"].items():
         lines += [
             f"{split}: {n:,} rows hold a category of {name} that training never showed" for name, n in found.items()

@@ -28,6 +28,7 @@ def encode(survey: Survey, wanted: Definition, folder: Path) -> dict[str, Any]:
     parts = parted(survey.index, survey.sampled)
     writers = {name: Writer(folder / name, int(keep.sum())) for name, keep in parts.items()}
     unseen: dict[str, dict[str, int]] = {name: {} for name in SPLITS}
+    clipped: dict[str, dict[str, int]] = {name: {} for name in SPLITS}
     transform = script(wanted.transform)
     for rows, block in survey.spill.blocks():
         inputs = block.inputs()
@@ -35,14 +36,23 @@ def encode(survey: Survey, wanted: Definition, folder: Path) -> dict[str, Any]:
         table = Batch(transform(inputs), y, torch.ones(len(y)), block.tensor("row"))
         for name, writer in writers.items():
             writer.append(select(table, parts[name][rows].nonzero().squeeze(1)))
-        for column, bad in wanted.transform.unseen(table.features).items():
-            for name in SPLITS:
-                unseen[name][column] = unseen[name].get(column, 0) + int((bad & parts[name][rows]).sum())
+        here = {name: parts[name][rows] for name in SPLITS}
+        add(unseen, wanted.transform.unseen(table.features), here)
+        add(clipped, wanted.transform.clipped(table.features), here)
+    survey.counts["clipped"] = clipped
     count(survey.counts, parts, unseen)
     if outside := int((survey.index < 0).sum()):
         survey.counts["used"] -= outside
         survey.counts["dropped"]["in no split"] = outside
     return {name: {"rows": item.rows, "columns": item.columns} for name, item in writers.items()}
+
+
+def add(counts: dict[str, dict[str, int]], marked: dict[str, Tensor], parts: dict[str, Tensor]) -> None:
+    """Adds the marked rows of a block, (n,) bool by column, to the counts of each split."""
+    for column, rows in marked.items():
+        for name, here in parts.items():
+            if n := int((rows & here).sum()):
+                counts[name][column] = counts[name].get(column, 0) + n
 
 
 def parted(index: Tensor, sampled: Tensor) -> dict[str, Tensor]:
@@ -54,12 +64,11 @@ def parted(index: Tensor, sampled: Tensor) -> dict[str, Tensor]:
 
 def count(counts: dict[str, Any], parts: dict[str, Tensor], unseen: dict[str, dict[str, int]]) -> None:
     """Rows of the splits and of their samples, and rows of categories that the fit has not seen."""
-    found = {name: {column: n for column, n in columns.items() if n} for name, columns in unseen.items()}
     counts["splits"] = {name: int(parts[name].sum()) for name in SPLITS}
-    counts["unseen"] = {name: columns for name, columns in found.items() if name != "train"}
+    counts["unseen"] = {name: columns for name, columns in unseen.items() if name != "train"}
     sampled = {name: int(parts[f"{name}.sample"].sum()) for name in SPLITS if f"{name}.sample" in parts}
     if sampled:
-        counts["sampled"], counts["unsampled"] = sampled, found["train"]
+        counts["sampled"], counts["unsampled"] = sampled, unseen["train"]
 
 
 def write_raw(survey: Survey, wanted: Definition, folder: Path) -> None:

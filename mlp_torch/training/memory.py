@@ -23,6 +23,7 @@ from mlp_torch.script import script
 from mlp_torch.training.batches import select
 from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import SHOWN, Digest, Look, Prepared, faults, numbered
+from mlp_torch.training.suspicions import rare_classes, same_rows
 
 ROWS = 65536  # encoded at a time
 
@@ -50,6 +51,8 @@ def in_memory(
         wanted.restore(state)
     with numbered(checked):
         y = labelled(wanted.target, inputs)
+        warnings += same_rows(wanted, inputs, y, index, strict=schema.strict)
+    warnings += rare_classes(wanted.target, y[train])
     if state is None:
         wanted.transform.fit(Sample(seen, y[train], words))
     table = encoded(wanted, inputs, y, row_fingerprints(checked, wanted.key_reads()))
@@ -100,13 +103,18 @@ def parts(
 
 
 def count(counts: dict[str, Any], wanted: Definition, tables: Mapping[str, Batch], outside: int) -> None:
-    """Counts the rows of each split, of none, and those that hold categories which training never showed."""
+    """Counts the rows of each split, of none, those with clipped numbers, and those with unseen categories."""
     counts["splits"] = {name: len(table.y) for name, table in tables.items()}
-    counts["unseen"] = {}
+    counts["unseen"], counts["clipped"] = {}, {}
     for name, table in tables.items():
+        counts["clipped"][name] = tally(wanted.transform.clipped(table.features))
         if name != "train":
-            found = {column: int(bad.sum()) for column, bad in wanted.transform.unseen(table.features).items()}
-            counts["unseen"][name] = {column: n for column, n in found.items() if n}
+            counts["unseen"][name] = tally(wanted.transform.unseen(table.features))
     if outside:
         counts["used"] -= outside
         counts["dropped"]["in no split"] = outside
+
+
+def tally(marked: Mapping[str, Tensor]) -> dict[str, int]:
+    """Rows that are marked, by column."""
+    return {column: int(rows.sum()) for column, rows in marked.items() if rows.any()}
