@@ -7,6 +7,7 @@ A row's answer does not depend on the rows beside it. One predictor may be calle
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.probes import probes
 
-ROWS = 8192  # scored at once: torch would compute more on several threads, whose shares are no multiples of 32
+ROWS = 4096  # scored at once, a multiple of 32: what the layers give for more of them does not fit the caches
 MULTIPLE = 32  # rows, to which the graph would fill up each of its features, which takes longer
 
 
@@ -68,6 +69,7 @@ class Predictor:
         self.plain, self.score = Plain(self.schema, multiple=MULTIPLE), self.module.predict
         self.check_bits()
 
+    @torch.inference_mode()
     def predict(self, rows: Any) -> Any:
         """Predictions in the form of the rows: a dict for a dict, a list, a pandas frame, an Arrow table.
 
@@ -75,14 +77,15 @@ class Predictor:
             DataError: with every problem of the rows.
         """
         inputs, count, _ = self.read(rows)
-        found = self.run(inputs, count)
+        found = self.run(inputs)
         if isinstance(rows, Mapping):
-            return {name: values[0] for name, values in self.columns(found).items()}
+            return {name: values[0] for name, values in self.columns(found, count).items()}
         if isinstance(rows, list | tuple):
-            return Answer(self.columns(found), []).rows()
-        table = self.table(found)
+            return Answer(self.columns(found, count), []).rows()
+        table = self.table(found, count)
         return table if isinstance(rows, pa.Table | pa.RecordBatch) else table.to_pandas().set_axis(rows.index)
 
+    @torch.inference_mode()
     def answer(self, rows: Any) -> Answer:
         """Predictions by name and warnings, for rows of any kind that `predict` takes; as many answers as rows."""
         inputs, count, told = self.read(rows, warned=True)
@@ -90,7 +93,7 @@ class Predictor:
             f"{name}: {number} rows with a category that training never showed"
             for name, number in self.unseen({key: x[:count] for key, x in inputs.items()}).items()
         ]
-        return Answer(self.columns(self.run(inputs, count)), told + unseen)
+        return Answer(self.columns(self.run(inputs), count), told + unseen)
 
     def read(self, rows: Any, *, warned: bool = False) -> tuple[Inputs, int, list[str]]:
         """Rows as Inputs, which may go on with zeros; how many they are; and, if asked, the validator's warnings."""
@@ -107,45 +110,51 @@ class Predictor:
         told = [f"columns that the model does not read: {ignored}"] if ignored else []
         return to_inputs(checked, self.schema.reads.values()), len(table), [*told, *checked.warnings]
 
-    def columns(self, found: dict[str, Tensor]) -> dict[str, list[Any]]:
-        """Predictions as plain values, class names beside class indices."""
-        columns: dict[str, list[Any]] = {name: value.tolist() for name, value in found.items()}
+    def columns(self, found: dict[str, Tensor], count: int) -> dict[str, list[Any]]:
+        """The first predictions as plain values, class names beside class indices."""
+        columns: dict[str, list[Any]] = {name: value.tolist()[:count] for name, value in found.items()}
         for name, classes in self.classes.items():
             columns[name.removesuffix("class") + "label"] = [classes[index] for index in columns[name]]
         return columns
 
-    def table(self, found: dict[str, Tensor]) -> pa.Table:
+    def table(self, found: dict[str, Tensor], count: int) -> pa.Table:
         """The same as an Arrow table, whose types do not depend on the rows."""
         types = [arrow_type(value) for value in found.values()] + [pa.string()] * len(self.classes)
-        columns = self.columns(found)
+        columns = self.columns(found, count)
         return pa.table([pa.array(*column) for column in zip(columns.values(), types, strict=True)], names=[*columns])
 
-    def run(self, inputs: Inputs, count: int | None = None) -> dict[str, Tensor]:
-        """Inputs -> predictions by name, on the CPU; for the first rows or all."""
-        rows = len(next(iter(inputs.values())))
-        count = rows if count is None else count
-        if rows > ROWS:
-            parts = [self.run({key: x[i : i + ROWS] for key, x in inputs.items()}) for i in range(0, rows, ROWS)]
-            return {name: torch.cat([part[name] for part in parts])[:count] for name in parts[0]}
+    @torch.inference_mode()
+    def run(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Inputs -> predictions by name, on the CPU."""
+        found = [self.scored(part) for part in shares(inputs)]
+        if len(found) == 1:
+            return found[0]
+        return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+    def scored(self, inputs: Inputs) -> dict[str, Tensor]:
+        """The same for at most `ROWS` rows."""
+        rows = length(inputs)
         if missing := -rows % MULTIPLE:
             inputs = {key: torch.cat([x, x.new_zeros((missing, *x.shape[1:]))]) for key, x in inputs.items()}
-        with torch.inference_mode():
-            return {name: value[:count].cpu() for name, value in self.score(self.there(inputs)).items()}
+        found = {name: value.cpu() for name, value in self.score(self.there(inputs)).items()}
+        return {name: value[:rows] for name, value in found.items()} if missing else found
 
     def there(self, inputs: Inputs) -> Inputs:
         """Inputs where the graph is."""
-        return {key: x.to(self.device) for key, x in inputs.items()}
+        return inputs if self.device.type == "cpu" else {key: x.to(self.device) for key, x in inputs.items()}
 
     def unseen(self, inputs: Inputs) -> dict[str, int]:
         """By column, how many rows hold a category that training never showed; columns without such rows left out."""
-        rows = {name: int(found.sum()) for name, found in self.module.unseen(self.there(inputs)).items()}
+        rows = Counter[str]()
+        for part in shares(inputs):
+            rows.update({name: int(found.sum()) for name, found in self.module.unseen(self.there(part)).items()})
         return {name: count for name, count in rows.items() if count}
 
     def check_bits(self) -> None:
         """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""
         rows = probes(self.schema)
         inputs, count, _ = self.read(rows)
-        together = self.run(inputs, count)
+        together = self.run({key: x[:count] for key, x in inputs.items()})
         for row in range(count):
             alone = self.run({key: x[row : row + 1] for key, x in inputs.items()})
             if any(not torch.equal(alone[name], value[row : row + 1]) for name, value in together.items()):
@@ -190,6 +199,17 @@ def served(schema: Schema) -> Schema:
         for name, field in schema.fields.items()
     }
     return replace(schema, fields=fields)
+
+
+def shares(inputs: Inputs) -> list[Inputs]:
+    """The rows in order, at most `ROWS` in each share; without rows one share."""
+    starts = range(0, length(inputs), ROWS)
+    return [{key: x[i : i + ROWS] for key, x in inputs.items()} for i in starts] if len(starts) > 1 else [inputs]
+
+
+def length(inputs: Inputs) -> int:
+    """Rows of Inputs."""
+    return len(next(iter(inputs.values())))
 
 
 def empty(schema: Schema) -> Inputs:

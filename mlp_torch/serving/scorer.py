@@ -4,13 +4,11 @@ Shape: N rows -> K scored ones, in order: the key or the row's number, then pred
 """
 
 import json
-from collections import Counter
 from collections.abc import Container
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,7 +22,6 @@ from mlp_torch.serving.pieces import NOTE, Pieces
 from mlp_torch.serving.predictor import Predictor
 
 Rows = NDArray[np.int64]
-ROWS = 4096  # scored at once: what the layers give for more of them does not fit the caches
 
 
 class Policies(NamedTuple):
@@ -134,10 +131,8 @@ class Scorer:
         rows, key = np.flatnonzero(why < 0), self.policies.key
         columns = {key: taken(block.table.column(key), rows)} if key else whereabouts(block.places, rows)
         inputs = to_inputs(checked, self.predictor.schema.reads.values())
-        parts = [{key: x[i : i + ROWS] for key, x in inputs.items()} for i in range(0, max(len(rows), 1), ROWS)]
-        counts["unseen"] = sum((Counter(self.predictor.unseen(part)) for part in parts), Counter[str]())
-        found = [self.predictor.run(part) for part in parts]
-        for name, values in self.columns({name: torch.cat([x[name] for x in found]) for name in found[0]}).items():
+        counts["unseen"] = self.predictor.unseen(inputs)
+        for name, values in self.columns(self.predictor.run(inputs)).items():
             columns[apart(name, columns, "predicted")] = values
         note = json.dumps(counts).encode()
         self.pieces.write(number, "scored", pa.table(columns).replace_schema_metadata({NOTE: note}))
