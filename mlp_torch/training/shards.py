@@ -41,6 +41,7 @@ from mlp_torch.training.spill import read_arrow
 from mlp_torch.training.survey import TRAIN, Survey
 
 MANIFEST = "manifest.json"
+REPORTED = 500_000  # most raw rows that are looked at: a report of more would need more memory than training does
 
 
 class Shards:
@@ -104,7 +105,8 @@ class Shards:
         survey.read(self.source.blocks())
         survey.check_keys()
         if look:
-            look(Block(sampled_rows(survey), name=f"{self.path}, {int(survey.sampled.sum()):,} sampled rows"))
+            rows = sampled_rows(survey)
+            look(Block(rows, name=f"{self.path}, {len(rows):,} sampled rows"))
         schema = fit(survey, wanted, state)
         tables = encode(survey, wanted, folder)
         write_raw(survey, wanted, folder)
@@ -145,10 +147,13 @@ def fit(survey: Survey, wanted: Definition, state: Mapping[str, Any] | None) -> 
 
 
 def sampled_rows(survey: Survey) -> pa.Table:
-    """The sampled rows by field, as they were read."""
+    """The sampled rows by field, as they were read; of more than `REPORTED` those with the smallest fingerprints."""
     columns: dict[str, pa.ChunkedArray] = {}
+    keep = survey.sampled.clone()
+    row = survey.spill.take(["row"], keep)["row"]
+    keep[survey.sampled] = row <= row.kthvalue(min(REPORTED, len(row)))[0]
     for key, read in survey.schema.reads.items():
-        array = survey.spill.raw(key, survey.sampled)
+        array = survey.spill.raw(key, keep)
         if read.kind == "time":  # float64 seconds, NaN = missing
             ticks = pc.multiply(pc.if_else(pc.is_nan(array), None, array), 1e6)
             array = ticks.cast(pa.int64(), safe=False).cast(pa.timestamp("us"))

@@ -15,6 +15,7 @@ import torch
 
 from mlp_torch.column import Column
 from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Bucketized, Scaled
@@ -201,6 +202,21 @@ def test_validation_looks_at_the_sample(tmp_path):
     val, train = on_disk(tmp_path, sample=100).val_dataloader()
     assert sum(len(batch.y) for batch in val) == 100
     assert set(train.table.row.tolist()) < set(tiny.data(ROWS).val_dataloader()[1].table.row.tolist())
+
+
+def test_whoever_looks_at_raw_rows_is_shown_a_few_of_the_smallest_fingerprints(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlp_torch.training.shards.REPORTED", 70)
+    seen = []
+    data = tiny.unprepared(ROWS)
+    data.source = shards(tmp_path, sample=100)
+    data.prepare(look=seen.append)
+    (block,) = seen
+    rows = torch.cat([data.tables[name].row for name in SPLITS])
+    assert set(fingerprints(block.table["id"].to_pylist()).tolist()) == set(rows.sort()[0][:70].tolist())
+    table = {row["id"]: row for row in tiny.table(ROWS).to_pylist()}
+    for row in block.table.select(["id", "city", "at", "late"]).to_pylist():
+        assert row == {name: table[row["id"]][name] for name in row}
+    assert block.name.endswith("table.parquet, 70 sampled rows")
 
 
 # bad rows
