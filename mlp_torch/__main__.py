@@ -4,11 +4,12 @@ import os
 import sys
 from importlib import import_module
 
-from mlp_torch.errors import UserError, near
+from mlp_torch.errors import DataError, UserError, listed, near
 
 VERBS = {
     "profile": "show what a table holds and what is suspicious about it",
     "init": "look at a table and write an experiment for it",
+    "validate": "judge a file as training or serving would, and tell every problem",
     "train": "train an experiment, or resume a run",
     "evaluate": "score a model on labelled rows, beside the baseline",
     "predict": "score a table of any size, from file to file",
@@ -32,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(import_module(f"mlp_torch.verbs.{verb}").main(rest))
     except UserError as error:
-        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        text = listed(error.problems) if isinstance(error, DataError) and len(error.problems) > 1 else str(error)
+        print(f"\n{type(error).__name__}: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

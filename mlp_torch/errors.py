@@ -8,11 +8,13 @@ not_a_number: column "age": text in a number field; 1 of 3 rows, row 2; e.g. "ol
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from textwrap import TextWrapper
 
 MAX_PROBLEMS = 50
+MAX_COLUMNS = 20
 MAX_ROWS = 5
 MAX_EXAMPLES = 3
 MAX_EXAMPLE_LENGTH = 100
@@ -44,11 +46,18 @@ class Problem:
     unit: str = "row"
 
     def __str__(self) -> str:
-        named = ", ".join(json.dumps(name, ensure_ascii=False) for name in self.columns)
+        return f"{self.code}: " + "; ".join(self.clauses())
+
+    def clauses(self) -> list[str]:
+        """What it says, in parts that fit on one line of a terminal or are cut to."""
+        named = ", ".join(map(quote, self.columns[:MAX_COLUMNS]))
+        more = len(self.columns) - MAX_COLUMNS
+        named += f", … and {more:,} more" if more > 0 else ""
         words = "columns" if len(self.columns) > 1 else "column"
-        parts = [f"{words} {named}: {self.text}" if named else self.text]
+        text = printable(self.text)
+        parts = [f"{words} {named}: {text}" if named else text]
         if self.total:
-            rows = ", ".join(str(row) for row in self.rows[:MAX_ROWS]) + (
+            rows = ", ".join(printable(str(row)) for row in self.rows[:MAX_ROWS]) + (
                 ", …" if self.bad > min(len(self.rows), MAX_ROWS) else ""
             )
             units = self.unit + ("s" if len(self.rows) > 1 else "")
@@ -56,8 +65,13 @@ class Problem:
         if self.examples:
             parts.append("e.g. " + ", ".join(quote(example) for example in self.examples[:MAX_EXAMPLES]))
         if self.key:
-            parts.append(f"policy: {self.key}")
-        return f"{self.code}: " + "; ".join(parts)
+            parts.append(f"policy: {printable(self.key)}")
+        return parts
+
+
+def printable(text: str) -> str:
+    """Text whose control characters, and others that a terminal would obey, are escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def quote(value: str) -> str:
@@ -75,8 +89,10 @@ def near(word: str, known: Iterable[str]) -> str:
     choices = sorted(known)
     close = get_close_matches(word, choices, n=3, cutoff=0.6)
     if close:
-        return f"did you mean {' or '.join(close)}?"
-    return "known: " + (", ".join(choices[:20]) + (", …" if len(choices) > 20 else "") if choices else "none")
+        return f"did you mean {' or '.join(map(printable, close))}?"
+    return "known: " + (
+        ", ".join(map(printable, choices[:20])) + (", …" if len(choices) > 20 else "") if choices else "none"
+    )
 
 
 class UserError(Exception):
@@ -97,8 +113,30 @@ class DataError(UserError, ValueError):
         return "\n".join(lines)
 
     def to_json(self) -> list[dict[str, object]]:
-        """The problems as plain values, for machines."""
+        """The first 50 problems as plain values, for machines."""
         return [asdict(problem) for problem in self.problems[:MAX_PROBLEMS]]
+
+
+def listed(problems: Sequence[Problem], width: int = 100) -> str:
+    """Problems for a terminal: the first 50, a line a clause, wrapped, with a blank line between, and the total.
+
+    >>> print(listed([Problem("not_a_number", "text in a number field", ("age",), 1, 3, (2,), ("old",))]))
+    1 problem
+    <BLANKLINE>
+    not_a_number
+      column "age": text in a number field
+      1 of 3 rows, row 2
+      e.g. "old"
+    """
+    total = f"{len(problems):,} problem" + ("s" if len(problems) != 1 else "")
+    if len(problems) > MAX_PROBLEMS:
+        total += f", of which the first {MAX_PROBLEMS} are told"
+    wrap = TextWrapper(width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    told = (
+        "\n".join([problem.code, *(line for clause in problem.clauses() for line in wrap.wrap(clause))])
+        for problem in problems[:MAX_PROBLEMS]
+    )
+    return "\n\n".join([total, *told])
 
 
 class ConfigError(UserError, ValueError):

@@ -26,6 +26,7 @@ LAYERS = {
             "signatures",
             "profile",
             "proposal",
+            "validation",
             "verbs",
             "__init__",
             "__main__",

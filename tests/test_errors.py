@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from mlp_torch.errors import ConfigError, DataError, ModelError, Problem, UserError, near, quote
+from mlp_torch.errors import ConfigError, DataError, ModelError, Problem, UserError, listed, near, quote
 
 
 def test_a_problem_says_everything_it_knows_in_one_line():
@@ -58,6 +58,36 @@ def test_a_value_is_cut_and_its_control_characters_are_escaped():
 
 def test_a_hostile_column_name_cannot_break_the_line():
     assert "\n" not in str(Problem("x", "y", ("a\nb",)))
+
+
+def test_no_name_text_place_or_key_can_command_a_terminal():
+    evil = "a\x1b[31m\n\x9b\u202e\x7f"
+    near_names = near("b", [evil]) + near(evil, [evil + "x"])
+    text = str(Problem("x", f"y {evil}", (evil,), 1, 2, (f"{evil}:7",), (evil,), evil)) + near_names
+    assert text.isprintable()
+    assert "\\u001b[31m" in text
+    assert "日本" in str(Problem("x", "日本", ("日本",)))
+
+
+def test_many_columns_are_cut_in_words_and_complete_for_machines():
+    names = tuple(f"f{i}" for i in range(300))
+    text = str(Problem("missing_column", "not in the table", names))
+    assert '"f19", … and 280 more: not in the table' in text
+    assert '"f20"' not in text
+    assert DataError(Problem("x", "y", names)).to_json()[0]["columns"] == names
+
+
+def test_problems_are_listed_for_a_terminal_with_their_number_and_a_blank_line_between():
+    long = Problem("x", "many words " * 20, ("a",), 7, 9, (1,), ("v",), "data.k", "line")
+    lines = listed([long, Problem("z", "w")], 60).split("\n")
+    assert lines[:3] == ["2 problems", "", "x"]
+    assert lines[3].startswith('  column "a": many words')
+    assert lines[4].startswith("      ")
+    assert lines[-6:] == ["  7 of 9 rows, line 1, …", '  e.g. "v"', "  policy: data.k", "", "z", "  w"]
+    assert max(map(len, lines)) <= 60
+    many = listed([Problem("x", f"number {i}") for i in range(53)])
+    assert many.startswith("53 problems, of which the first 50 are told\n\nx\n  number 0\n\n")
+    assert many.endswith("number 49")
 
 
 def test_near_words_are_named_else_all_that_are_known():

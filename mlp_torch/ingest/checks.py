@@ -9,7 +9,6 @@ Every problem of every column is found before one error names them all; every fa
 (array([0]), {'age: out_of_range': 1})
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, near
+from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows
 from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, read, without
 from mlp_torch.ingest.fields import Field, path
@@ -42,6 +41,7 @@ TEXTS = {
     "nested_value": "a cell must hold text, a number, true, false or null",
     "missing_field": "a field that some rows have must be in all, null where it is missing",
 }
+MAX_NAMES = 50  # of available columns that are listed
 KEYS = {"cell_too_large": "data.source.max_cell_bytes"}
 BY_POLICY = ("not_a_number", "not_a_time", "not_finite", "out_of_range")  # the others are errors whatever the policy
 
@@ -129,8 +129,9 @@ def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> It
     if twice := tuple(name for name, times in Counter(names).items() if times > 1):
         yield Problem("duplicate_column", "a column's name must be there once", twice)
     if missing := tuple(name for name in wanted if name not in names):
-        hints = "; ".join(f"{json.dumps(name, ensure_ascii=False)}: {near(name, names)}" for name in missing[:5])
-        available = ", ".join(json.dumps(name, ensure_ascii=False) for name in names[:50]) or "none"
+        hints = "; ".join(f"{quote(name)}: {near(name, names)}" for name in missing[:5])
+        available = ", ".join(map(quote, names[:MAX_NAMES])) or "none"
+        available += ", …" if len(names) > MAX_NAMES else ""
         yield Problem("missing_column", f"not in the table; {hints}; available: {available}", missing)
     if strict and (extra := tuple(name for name in names if name not in wanted)):
         yield Problem("extra_column", "no field of the schema", extra, key="data.source.strict")

@@ -3,6 +3,7 @@
 - train: an experiment, or a run that was stopped
 - profile: what a table holds, as one HTML file
 - init: from someone's own table to an experiment
+- validate: a file, judged as training or serving would
 - evaluate: a model on labelled rows
 - predict: a model on a table of any size
 - serve: a model as a service

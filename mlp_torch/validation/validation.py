@@ -1,0 +1,118 @@
+"""The verdict on a source: every problem of every block in one list, and what would become of its rows.
+
+>>> from mlp_torch.ingest.block import Block
+>>> from mlp_torch.ingest.reads import Read
+>>> import pyarrow as pa
+>>> blocks = [Block(pa.table({"age": ["1", "old"]})), Block(pa.table({"age": [None, "9"]}))]
+>>> found = validated(blocks, Schema.of([Read("age")]))
+>>> found.counts["read"], found.counts["used"], [problem.code for problem in found.problems]
+(4, 3, ['not_a_number'])
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from mlp_torch.errors import DataError, Problem, listed, printable
+from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.inspection import Inspection
+from mlp_torch.ingest.schema import Schema
+
+if TYPE_CHECKING:
+    from mlp_torch.validation.rehearsal import Rehearsal
+
+MOST_NAMES = 20  # of ignored columns that are told
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found.
+
+    Attributes:
+        problems: all of them; none = the source can be used.
+        counts: as the validator's; `used` and `dropped` as if the rows with problems were dropped too.
+        splits: rows of each split; of an experiment only.
+    """
+
+    problems: list[Problem]
+    counts: dict[str, Any]
+    splits: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; problems up to 50, and how many there are."""
+        return {
+            "usable": not self.problems,
+            "problems": DataError(self.problems).to_json(),
+            "n_problems": len(self.problems),
+            "rows": self.counts,
+            "splits": self.splits,
+        }
+
+    def text(self, *, width: int = 100) -> str:
+        """For a terminal: what became of the rows, and the problems below."""
+        counts = self.counts
+        good = "good" if self.problems else "used"
+        lines = [f"{counts['read']:,} rows read, {counts['used']:,} {good}"]
+        lines += [f"dropped   {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
+        lines += [f"changed   {count:,} cells: {what}" for what, count in counts["changed"].items()]
+        lines += [f"missing   {count:,} cells: {name}" for name, count in counts["missing"].items()]
+        lines += [f"beyond    {count:,} cells outside the training range: {name}" for name, count in beyond(counts)]
+        if ignored := counts["ignored_columns"]:
+            more = f", … and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
+            lines.append(f"ignored   {len(ignored)} columns: {', '.join(ignored[:MOST_NAMES])}{more}")
+        if self.splits:
+            lines.append("splits    " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
+        told = listed(self.problems, width) if self.problems else "no problems"
+        return "\n".join([*map(printable, lines), "", told])
+
+
+def beyond(counts: dict[str, Any]) -> Iterable[tuple[str, int]]:
+    """Fields with numbers that no training row came near."""
+    found: dict[str, int] = counts["beyond_training"]
+    return found.items()
+
+
+def validated(blocks: Iterable[Block], schema: Schema, rehearsal: "Rehearsal | None" = None) -> Validation:
+    """All blocks of a source, judged; rows with problems are left out of what is judged later.
+
+    Args:
+        blocks: as the source gives them; where it stops by an error, so does the verdict.
+        schema: what the rows must be.
+        rehearsal: what training wants beyond single cells.
+    """
+    inspection, good = Inspection(schema), Inspection(schema, skip=True)
+    broken: list[Problem] = []
+    try:
+        for block in blocks:
+            inspection.schema = good.schema = replace(schema, strict=schema.strict or block.strict)
+            checked = inspection.check(block)
+            if checked:
+                good.count(checked.counts)
+            else:
+                checked = good.check(block)
+            for problem in rehearsal.add(checked) if checked and rehearsal else ():
+                inspection.add(problem)
+    except DataError as error:
+        broken = error.problems
+    if rehearsal:
+        close(inspection, good, rehearsal, whole=not broken)
+    read = inspection.counts["read"]
+    problems = [replace(problem, total=read if problem.total else 0) for problem in inspection.problems.values()]
+    counts = {**good.counts, "read": read}
+    return Validation([*problems, *broken], counts, rehearsal.sizes if rehearsal and not broken else {})
+
+
+def close(inspection: Inspection, good: Inspection, rehearsal: "Rehearsal", *, whole: bool) -> None:
+    """Adds what is wrong with all rows together; of a source that broke off only what more rows would not mend."""
+    unsplit = any(problem.key == "data.split" for problem in inspection.problems.values())
+    headless = any(code in ("missing_column", "duplicate_column") for code, *_ in inspection.problems)
+    refused = {name for problem in inspection.problems.values() for name in problem.columns}
+    if headless or not whole:
+        return
+    empty = [problem for problem in good.emptiness() if not refused & set(problem.columns)]
+    if good.counts["used"] or not inspection.problems:
+        for problem in empty:
+            inspection.add(problem)
+    if good.counts["used"]:
+        for problem in rehearsal.close(sound=not unsplit):
+            inspection.add(problem)

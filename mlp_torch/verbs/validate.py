@@ -1,0 +1,106 @@
+"""`mlp_torch validate FILE --model DIR | --experiment X`: every problem of a file, before it is served or trained on.
+
+With a model, its schema.json judges, as the server does: a row that training would drop is a problem. With an
+experiment, its policies judge all fields that columns, target, split and key read, and then labels, splits and keys
+(`mlp_torch.validation.rehearsal` says which rules). Memory is bounded: the file is read in blocks.
+"""
+
+import shutil
+from argparse import Namespace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from mlp_torch.errors import ConfigError
+from mlp_torch.verbs.options import Options
+
+if TYPE_CHECKING:  # torch and hydra take seconds, which --help does not need
+    from omegaconf import DictConfig
+
+    from mlp_torch.ingest.source import Csv, Parquet
+    from mlp_torch.validation.validation import Validation
+
+READING = ("delimiter", "encoding", "decimal")
+EPILOG = """\
+exit code: 0 = the file can be used, 2 = it has problems.
+
+examples:
+  mlp_torch validate new.csv --model runs/quickstart/latest/model
+  mlp_torch validate mine.csv --experiment mine --config-dir configs --json problems.json"""
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the verdict; `--json` writes it."""
+    options = Options("validate", "Judge a file as training or serving would, and tell every problem.", epilog=EPILOG)
+    options.add_argument("file", metavar="FILE", help=".csv, .tsv, .parquet, or a folder of .parquet")
+    options.add_argument("--model", metavar="DIR", help="a model's folder: judge as its server does")
+    options.add_argument("--experiment", metavar="NAME", help="judge as its training does")
+    options.add_argument("--config-dir", metavar="DIR", help="a folder of your own experiments")
+    options.add_argument("--delimiter", help="of a CSV; by default as in training")
+    options.add_argument("--encoding", help="of a CSV; by default as in training")
+    options.add_argument("--decimal", help="of a CSV's numbers; by default as in training")
+    options.add_argument("--json", metavar="FILE", help="where to write the verdict for machines")
+    chosen = options.parse(arguments)
+    if bool(chosen.model) == bool(chosen.experiment):
+        raise ConfigError("validate needs one of --model DIR and --experiment NAME")
+    if chosen.config_dir and not Path(chosen.config_dir).is_dir():
+        raise ConfigError(f"--config-dir must be a folder, however: {chosen.config_dir}")
+    found = by_model(chosen) if chosen.model else by_experiment(chosen)
+    print(found.text(width=min(shutil.get_terminal_size().columns, 120)))
+    if chosen.json:
+        from mlp_torch import files
+
+        files.write_json(Path(chosen.json), {"input": chosen.file, **found.to_json()})
+    return 2 if found.problems else 0
+
+
+def given(chosen: Namespace) -> dict[str, Any]:
+    """How a CSV is read, as far as the options say."""
+    return {name: value for name, value in vars(chosen).items() if name in READING and value is not None}
+
+
+def by_model(chosen: Namespace) -> "Validation":
+    """What the model's server would say. Raises ModelError for files of a model that are missing or damaged."""
+    from mlp_torch import files
+    from mlp_torch.ingest.schema import Schema
+    from mlp_torch.serving.predictor import checked_manifest, served
+    from mlp_torch.validation.validation import validated
+    from mlp_torch.verbs.predict import reader
+
+    folder = Path(chosen.model)
+    checked_manifest(folder)
+    schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
+    return validated(reader(Path(chosen.file), folder, given(chosen)).blocks(), schema)
+
+
+def by_experiment(chosen: Namespace) -> "Validation":
+    """What the experiment's training would say."""
+    from mlp_torch.configuration import built, check_targets, composed
+    from mlp_torch.training.definition import Definition
+    from mlp_torch.validation.rehearsal import Rehearsal
+    from mlp_torch.validation.validation import validated
+
+    cfg = composed([f"experiment={chosen.experiment}"], Path(chosen.config_dir) if chosen.config_dir else None)
+    source = reader(cfg, Path(chosen.file), given(chosen))
+    if "path" in cfg.data.source:
+        cfg.data.source.path = chosen.file
+    check_targets(cfg)
+    data = built(cfg.data)
+    wanted = Definition(data.transform, data.target, data.split, data.key, data.policies)
+    with TemporaryDirectory() as folder:
+        return validated(source.blocks(), wanted.schema(), Rehearsal(wanted, built(cfg.head), Path(folder)))
+
+
+def reader(cfg: "DictConfig", path: Path, given: dict[str, Any]) -> "Csv | Parquet":
+    """The file's reader: as the experiment reads its own, where that is of the same kind."""
+    from mlp_torch.ingest.source import Csv, source
+
+    by_ending = source(path)
+    known = cfg.data.source
+    is_csv = isinstance(by_ending, Csv)
+    options: dict[str, Any] = {"delimiter": by_ending.delimiter} if isinstance(by_ending, Csv) else {}
+    if known.get("path") and str(known._target_).rpartition(".")[2].lower() == type(by_ending).__name__.lower():
+        same = not is_csv or Path(str(known.path)).suffix.lower() == path.suffix.lower()
+        names = (*READING, "max_cell_bytes", "strict") if is_csv else ("max_cell_bytes", "strict")
+        options |= {name: known[name] for name in names if same and name in known}
+    return type(by_ending)(path, **{**options, **(given if is_csv else {})})
