@@ -90,10 +90,14 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 
 
 def describe(data: Data, path: Path, block: Block) -> None:
-    """The data report of a run: what its raw fields hold and what is suspicious about them."""
+    """The data report of a run: what its raw fields hold and what is suspicious. A copy of the target is logged."""
     target = next(iter(data.target.reads.values())).field
     report = report_of(block.table, target=target, name=block.name, decimal=block.decimal, policies=data.policies)
     page.write(path, report)
+    read = {item.field for item in data.transform.reads}
+    for finding in report.findings:
+        if finding.code == "copy_of_target" and read.intersection(finding.fields):
+            log.warning("WARNING: %s", finding)
 
 
 def build(cfg: DictConfig, data: Data) -> Model:
