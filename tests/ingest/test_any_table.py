@@ -171,7 +171,9 @@ def whole(draw: st.DrawFn, rows: int) -> tuple[pa.Array, list[Any]]:
         values = draw(cells(st.booleans(), rows))
     else:
         bits, signed = SIZES[kind]
-        values = draw(cells(st.integers(-(2**bits) * signed, 2**bits - 1), rows))
+        least, most = -(2**bits) * signed, 2**bits - 1
+        edge = st.integers(WHOLE - 2, WHOLE + 2).map(lambda x: min(x, most))  # where float64 begins to round
+        values = draw(cells(st.integers(least, most) | edge | st.integers(0, 5), rows))
     return pa.array(values, kind), values
 
 
