@@ -1,4 +1,4 @@
-"""What training makes of bad inputs, by their row in the list of them; see test_data.py for more on labels and splits."""
+"""What training makes of bad inputs, by their row in the list of them; test_data.py has more on labels and splits."""
 
 import logging
 from pathlib import Path
