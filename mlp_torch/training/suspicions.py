@@ -30,7 +30,7 @@ def same_rows(wanted: Definition, inputs: Inputs, y: Tensor, index: Tensor, *, s
     Raises:
         DataError: `same_rows`, if `strict`.
     """
-    columns = [bits(x) for x in ({read.key: inputs[read.key] for read in wanted.transform.reads} | {"": y}).values()]
+    columns = [*{read.key: inputs[read.key] for read in wanted.transform.reads}.values(), y]
     copied = copies_of(columns, index == TRAIN, (index == VAL) | (index == TEST))
     sizes = {name: int((index == SPLITS.index(name)).sum()) for name in JUDGED}
     again = {name: copied & (index == SPLITS.index(name)) for name in JUDGED}
@@ -54,7 +54,7 @@ def copies_of(columns: list[Tensor], known: Tensor, asked: Tensor) -> Tensor:
     """(N,) bool: which of the rows asked for equal a known one in all columns, and not by chance.
 
     Args:
-        columns: (N,) int64 each.
+        columns: (N,) int64 or float64 each.
         known: (N,) bool.
         asked: (N,) bool.
 
@@ -62,19 +62,19 @@ def copies_of(columns: list[Tensor], known: Tensor, asked: Tensor) -> Tensor:
     >>> copies_of([x], ~new, new)
     tensor([False, False, False,  True])
     """
-    telling = sorted(columns, key=lambda x: -len(x[:LOOK].unique()))[:TELLING]  # type: ignore[no-untyped-call]
-    few = cross(telling)  # (N,)
+    telling = sorted(columns, key=lambda x: -len(set(bits(x[:LOOK]).tolist())))[:TELLING]
+    few = cross([bits(x) for x in telling])  # (N,)
     near = asked & within(few, few[known])  # a row that equals a known one in all columns does so in these
     near |= known & within(few, few[near])
     row = torch.zeros_like(few)
-    row[near] = cross([x[near] for x in columns])
+    row[near] = cross([bits(x[near]) for x in columns])
     found = asked & near & within(row, row[known & near])
     at = found.nonzero().squeeze(1)  # (n,)
     if len(at):
         copies = occurrences(row, at).clamp(max=FEW)  # left out, so that copies do not make their own values common
         chance = torch.full((len(at),), float(len(row)), dtype=torch.float64)
         for column in columns:
-            chance *= (occurrences(column, at) - copies) / len(row)
+            chance *= (occurrences(bits(column), at) - copies) / len(row)
         found[at] = chance < CHANCE
     return found
 
