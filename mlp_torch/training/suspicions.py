@@ -63,13 +63,13 @@ def copies_of(columns: list[Tensor], known: Tensor, asked: Tensor) -> Tensor:
     tensor([False, False, False,  True])
     """
     telling = sorted(columns, key=lambda x: -len(set(bits(x[:LOOK]).tolist())))[:TELLING]
-    few = cross([bits(x) for x in telling])  # (N,)
-    near = asked & within(few, few[known])  # a row that equals a known one in all columns does so in these
-    near |= known & within(few, few[near])
-    row = torch.zeros_like(few)
-    row[near] = cross([bits(x[near]) for x in columns])
-    found = asked & near & within(row, row[known & near])
-    at = found.nonzero().squeeze(1)  # (n,)
+    row = cross([bits(x) for x in telling])  # (N,) rows that are equal in all columns are so in these
+    old, new = known.nonzero().squeeze(1), asked.nonzero().squeeze(1)
+    new = new[within(row[new], row[old])]
+    old = old[within(row[old], row[new])]
+    at = new[within(cross([bits(x[new]) for x in columns]), cross([bits(x[old]) for x in columns]))]  # (n,)
+    found = torch.zeros_like(asked)
+    row = cross([bits(x) for x in columns]) if len(at) else row
     if len(at):
         copies = occurrences(row, at).clamp(max=FEW)  # left out, so that copies do not make their own values common
         chance = torch.full((len(at),), float(len(row)), dtype=torch.float64)
