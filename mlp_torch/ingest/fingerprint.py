@@ -61,12 +61,19 @@ def _remembered(strings: Sequence[str | None], field: str) -> Tensor:
     found[None] = 0
     new = [word for word, fingerprint in found.items() if word is not None and fingerprint is None]
     if new:
-        fresh = dict(zip(new, _hash(pa.array(new, pa.large_string()), field).tolist(), strict=True))
+        fresh = dict(zip(new, _hash(_as_arrow(new), field).tolist(), strict=True))
         found.update(fresh)
         if len(_memo) >= MEMO_WORDS:
             _memo.clear()
         _memo.update({word: fresh[word] for word in new if len(word) <= MEMO_LENGTH})
     return torch.tensor([found[word] for word in strings], dtype=torch.int64)
+
+
+def _as_arrow(words: Sequence[str]) -> pa.LargeStringArray:
+    """Words as `pa.array` gives them, which would import pandas wherever it is installed."""
+    content = [word.encode() for word in words]
+    offsets = np.cumsum([0, *map(len, content)], dtype=np.int64)
+    return pa.LargeStringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(b"".join(content)))
 
 
 def _lone_surrogates(strings: Sequence[str | None], field: str) -> Problem:
@@ -118,7 +125,7 @@ def arrow_fingerprints(array: pa.Array | pa.ChunkedArray, *, field: str = "") ->
 def _repeats(array: pa.Array | pa.ChunkedArray) -> bool:
     """Whether so many of the first words were there before that there must be few: some 60,000 if they come evenly.
 
-    To find a word among few takes half as long as to hash it again, among 100,000 (beyond the cache) twice as long.
+    To find a word among few takes half as long as to hash it again, among 160,000 (beyond the cache) twice as long.
     """
     first = array[:10000]
     return len(pc.unique(first)) <= 0.92 * len(first)

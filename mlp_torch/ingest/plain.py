@@ -19,8 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.block import MAX_CELL_BYTES
@@ -133,20 +131,16 @@ class Plain:
             found = fingerprints(words)
         except (NotPlain, DataError):  # the latter for a lone surrogate
             return None
-        rows = len(records)
-        width = rows + -rows % self.multiple
-        blocks = filled(np.array(numbers, np.float64), width), filled(found.view(-1, rows).numpy(), width)
-        return dict(zip(self.keys, (*blocks[0].unbind(), *blocks[1].unbind()), strict=True))
+        rows, split = len(records), len(numbers)
+        block = np.zeros((len(self.keys), rows + -rows % self.multiple))  # 64 bits each
+        floats, integers = block[:split], block[split:].view(np.int64)
+        if numbers:
+            floats[:, :rows] = numbers
+        integers[:, :rows] = found.numpy().reshape(-1, rows)
+        tensors = (*torch.from_numpy(floats).unbind(), *torch.from_numpy(integers).unbind())
+        return dict(zip(self.keys, tensors, strict=True))
 
     def cells(self, item: Read, records: Sequence[Any], rules: Mapping[str, Rule]) -> list[Any]:
         """One read of all rows. Raises NotPlain."""
         rule, reader = rules[item.field], READERS[item.kind]
         return [reader(rule, record[item.field]) for record in records]
-
-
-def filled(values: NDArray[Any], width: int) -> Tensor:
-    """(K, N) -> (K, width), zeros after what is there."""
-    block = np.zeros((len(values), width), values.dtype)
-    if len(values):
-        block[:, : values.shape[1]] = values
-    return torch.from_numpy(block)

@@ -68,6 +68,8 @@ class Predictor:
         self.classes: dict[str, list[str]] = dict(self.module.names)
         self.plain, self.score = Plain(self.schema, multiple=MULTIPLE), self.module.predict
         self.check_bits()
+        for _ in range(2):  # TorchScript watches the first call and compiles in the second: no caller waits for that
+            self.answer(self.schema.example)
 
     @torch.inference_mode()
     def predict(self, rows: Any) -> Any:
