@@ -4,7 +4,6 @@
 [{'hour': 5}]
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from mlp_torch.ingest.parquet import Parquet
 from mlp_torch.ingest.parquet_files import ENDINGS
 from mlp_torch.ingest.sql import Sql
 
-__all__ = ["Blocks", "Csv", "Frame", "Parquet", "Source", "Sql", "source"]
+__all__ = ["Csv", "Frame", "Parquet", "Source", "Sql", "source"]
 
 
 class Source(Protocol):
@@ -24,13 +23,6 @@ class Source(Protocol):
 
     def read(self) -> Block:
         """All rows. Raises DataError where there are none to be had."""
-
-
-class Blocks(Protocol):
-    """A source that gives rows in blocks of bounded size, the same ones each time."""
-
-    def blocks(self) -> Iterator[Block]:
-        """The rows in order; at least one block. Raises DataError where there are none to be had."""
 
 
 class Frame:
