@@ -18,7 +18,7 @@ from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
-from mlp_torch.reproducibility.split import SPLITS, check_sizes
+from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
 from mlp_torch.training.definition import Definition, labelled
@@ -43,7 +43,7 @@ def in_memory(
     with numbered(checked):
         index = wanted.split.assign(inputs, words_of(checked))  # (N,)
     check_sizes(index, needed=wanted.needed)
-    train = (index == SPLITS.index("train")).nonzero().squeeze(1)
+    train = (index == TRAIN).nonzero().squeeze(1)
     seen, words = {key: x.index_select(0, train) for key, x in inputs.items()}, words_of(checked, train)
     if state is None:
         wanted.target.fit(seen, words)

@@ -29,6 +29,7 @@ from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Parquet
+from mlp_torch.reproducibility.split import TRAIN
 from mlp_torch.script import script
 from mlp_torch.training.cache import SUFFIX, made_once
 from mlp_torch.training.definition import Definition
@@ -38,7 +39,7 @@ from mlp_torch.training.mapped import Mapped, Stored
 from mlp_torch.training.prepared import Look, Prepared
 from mlp_torch.training.smallest import rank_error
 from mlp_torch.training.spill import read_arrow
-from mlp_torch.training.survey import TRAIN, Survey
+from mlp_torch.training.survey import Survey
 
 MANIFEST = "manifest.json"
 REPORTED = 500_000  # most raw rows that are looked at: a report of more would need more memory than training does
