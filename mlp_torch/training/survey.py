@@ -15,19 +15,17 @@ from torch import Tensor
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.checks import Checked, no_value
-from mlp_torch.ingest.fingerprint import cross
-from mlp_torch.ingest.inputs import canonical, key_problem, row_fingerprints, to_inputs, words_of
+from mlp_torch.ingest.checks import Checked
+from mlp_torch.ingest.inputs import key_fingerprints, key_problem, row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.notice import suspicions
-from mlp_torch.ingest.reads import Inputs, Read
-from mlp_torch.reproducibility.split import SPLITS, check_sizes
+from mlp_torch.ingest.reads import Inputs
+from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import Digest, faults, numbered
 from mlp_torch.training.smallest import Smallest
 from mlp_torch.training.spill import Spill
 
-TRAIN = SPLITS.index("train")
 GROUPS = len(SPLITS) + 1  # rows in no split have a sample too, the last one
 
 
@@ -90,11 +88,18 @@ class Survey:
         self.sampled = self.sample()
 
     def identified(self, checked: Checked) -> tuple[Inputs, Tensor, Tensor]:
-        """A block as Inputs, and of each row the split, (n,) int8, and the fingerprint, (n,) int64."""
+        """A block as Inputs, and of each row the split, (n,) int8, and the fingerprint, (n,) int64.
+
+        Fingerprints are those of `row_fingerprints` for the whole table; repeated keys are sought later.
+        """
         inputs = to_inputs(checked, self.schema.reads.values())
         with numbered(checked):
             index = self.wanted.split.assign(inputs, words_of(checked))
-        return inputs, index.to(torch.int8), row_names(checked, self.wanted.key_reads(), self.first)
+        if key := self.wanted.key_reads():
+            row = key_fingerprints(checked, key)
+        else:
+            row = row_fingerprints(replace(checked, keep=checked.keep + self.first))
+        return inputs, index.to(torch.int8), row
 
     def add(self, checked: Checked, inputs: Inputs, index: Tensor, row: Tensor) -> None:
         """Keeps a block."""
@@ -173,18 +178,3 @@ def within(rows: slice, n: int) -> Tensor:
     found = torch.zeros(n, dtype=torch.bool)
     found[rows] = True
     return found
-
-
-def row_names(checked: Checked, key: list[Read], first: int) -> Tensor:
-    """Fingerprints of a block's rows, as `row_fingerprints` gives them for the whole table; repeated keys come later.
-
-    Raises:
-        DataError: `missing_key`.
-    """
-    if not key:
-        return row_fingerprints(replace(checked, keep=checked.keep + first))
-    gone = np.logical_or.reduce([no_value(checked.arrays[item.key]) for item in key])
-    if gone.any():
-        raise DataError(key_problem("missing_key", "a key must have a value", key, np.flatnonzero(gone), checked))
-    parts = [canonical(checked.arrays[item.key], item) for item in key]
-    return parts[0] if len(parts) == 1 else cross(parts)

@@ -20,8 +20,8 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Head
-from mlp_torch.ingest.checks import Checked, no_value
-from mlp_torch.ingest.inputs import key_problem, to_inputs, words_of
+from mlp_torch.ingest.checks import Checked
+from mlp_torch.ingest.inputs import missing_key, to_inputs, without_key, words_of
 from mlp_torch.ingest.reads import Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.serving.keys import occurrences, repeated
@@ -69,9 +69,9 @@ class Rehearsal:
         reads = self.wanted.key_reads()
         if not reads or not len(checked.keep):
             return
-        gone = np.logical_or.reduce([no_value(checked.arrays[read.key]) for read in reads])
+        gone = without_key(checked, reads)
         if gone.any():
-            yield key_problem("missing_key", "a key must have a value", reads, np.flatnonzero(gone), checked)
+            yield missing_key(checked, reads, gone)
         there = np.flatnonzero(~gone)
         found = occurrences(key_text(checked, reads).take(pa.array(there)), checked.keep[there], checked.places)
         files.write_part(self.piece(self.pieces), partial(write_arrow, found))
