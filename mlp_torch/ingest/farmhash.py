@@ -35,7 +35,7 @@ def fingerprint_flat(data: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _block(data: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
-    """Parts the rows by the formula that FarmHash has for their length, where they need more than one."""
+    """Parts the rows by FarmHash's formulas; one that no string needs costs nothing."""
     shortest, longest = int(lengths.min()), int(lengths.max())
     out = torch.empty_like(lengths)
     ends = [-1, 16, 32, 64, max(longest, 65)]
@@ -98,7 +98,7 @@ def _join(u: Tensor, v: Tensor, mul: Tensor) -> Tensor:
 
 
 def _up_to_16(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
-    """Every formula for all rows, as long as some row needs it: that takes less time than to part them."""
+    """Each formula for all rows, if some row needs it: to part them takes as long for many and longer for a few."""
     shortest = int(n.min())
     mul = n * 2 + _k2()
     first = _fetch(data, at, 1).squeeze(1)
@@ -111,7 +111,7 @@ def _up_to_16(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
         return _join(c, d, mul)
     # 4 to 7 bytes: the first and the last four
     e = n + ((first & 0xFFFFFFFF) << 3)
-    f = (first >> ((n - 4).clamp(min=0, max=4) << 3)) & 0xFFFFFFFF
+    f = (first >> ((n - 4).clamp(min=0, max=3) << 3)) & 0xFFFFFFFF
     some = _join(torch.where(n >= 8, c, e), torch.where(n >= 8, d, f), mul)
     if shortest >= 4:
         return some

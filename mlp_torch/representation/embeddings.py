@@ -68,12 +68,11 @@ class Lookup(nn.Module):
         place = (begin - row).cummax(0).values + row  # (n,) where it begins, or next after the entry before
         halvings = int((place - begin).max()).bit_length()
         self.steps = [2**i for i in reversed(range(halvings))]
-        places = max(2**bits, int(place[-1]) + 1) + 2**halvings
-        entry = torch.searchsorted(place, torch.arange(places, device=known.device), right=True)  # 0 = none so far
+        places = torch.arange(2**bits + 2**halvings - 1, device=known.device)
+        entry = (torch.searchsorted(place, places, right=True) - 1).clamp(min=0)  # the last one up to each place
         # Not part of the state: both follow from it.
-        known = torch.cat([known.new_tensor([-(2**63)]), known])
         self.register_buffer("known", known[entry], persistent=False)
-        self.register_buffer("code", torch.cat([code.new_zeros(1), code[order]])[entry], persistent=False)
+        self.register_buffer("code", code[order][entry], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         at = (x >> self.shift) + self.middle  # (B,)

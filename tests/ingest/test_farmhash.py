@@ -106,6 +106,18 @@ def test_a_long_string_costs_its_own_rounds_and_no_others(monkeypatch):
     assert rounds == [4, 2, *[1] * 97, 4]  # a chunk of 64 bytes a round, and one over the last 64
 
 
+def test_a_formula_that_no_string_needs_costs_nothing(monkeypatch):
+    def never(data: Tensor, at: Tensor, n: Tensor) -> Tensor:
+        raise AssertionError
+
+    monkeypatch.setattr(farmhash, "_up_to_32", never)
+    content, lengths = random_rows(500, LONGEST)
+    lengths[(lengths > 16) & (lengths <= 32)] = 40
+    assert torch.equal(Hash()(content, lengths), expected(content, lengths))
+    with pytest.raises(AssertionError):
+        Hash()(content, lengths.fill_(20))
+
+
 def test_no_rows_give_no_fingerprints(hashed):
     for width in (0, 5, 100):
         none = hashed(torch.zeros(0, width, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
