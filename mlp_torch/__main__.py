@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-from mlp_torch.errors import DataError, UserError, listed, near
+from mlp_torch.errors import UserError, near
 
 VERBS = {
     "profile": "show what a table holds and what is suspicious about it",
@@ -33,8 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(import_module(f"mlp_torch.verbs.{verb}").main(rest))
     except UserError as error:
-        text = listed(error.problems) if isinstance(error, DataError) and len(error.problems) > 1 else str(error)
-        print(f"\n{type(error).__name__}: {text}", file=sys.stderr)
+        print(f"\n{error.told()}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

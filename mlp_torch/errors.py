@@ -98,6 +98,10 @@ def near(word: str, known: Iterable[str]) -> str:
 class UserError(Exception):
     """What the user can mend; the command line prints it without a traceback and exits with 2."""
 
+    def told(self) -> str:
+        """For a terminal."""
+        return f"{type(self).__name__}: {self}"
+
 
 class DataError(UserError, ValueError):
     """Data that cannot be used as they are, with every problem found (up to 50)."""
@@ -111,6 +115,10 @@ class DataError(UserError, ValueError):
         if len(self.problems) > MAX_PROBLEMS:
             lines.append(f"… and {len(self.problems) - MAX_PROBLEMS} more")
         return "\n".join(lines)
+
+    def told(self) -> str:
+        """For a terminal: several problems apart from each other."""
+        return f"DataError: {listed(self.problems)}" if len(self.problems) > 1 else super().told()
 
     def to_json(self) -> list[dict[str, object]]:
         """The first 50 problems as plain values, for machines."""

@@ -100,7 +100,7 @@ def guarded(run: Callable[[], None]) -> int:
     try:
         run()
     except UserError as error:
-        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"\n{error.told()}", file=sys.stderr)
         return 2
     return 0
 
