@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.cells import Mask
+from mlp_torch.ingest.cells import Mask, is_text, not_unicode
 from mlp_torch.ingest.checks import Checked, plain
 from mlp_torch.ingest.inputs import to_inputs
 from mlp_torch.serving.keys import faults, missing_keys, occurrences, whereabouts, without_key
@@ -162,7 +162,8 @@ def skipped(block: Block, why: Rows, reasons: list[str]) -> pa.Table:
     }
     place, *_ = names = [apart(name, table.column_names, "skipped") for name in own]
     cells = table.take(pa.array(rows))
-    whole = pa.table([*own.values(), *cells.columns], names=[*names, *cells.column_names])
+    shown = [pa.chunked_array(map(readable, column.chunks), column.type) for column in cells.columns]
+    whole = pa.table([*own.values(), *shown], names=[*names, *cells.column_names])
     if not block.torn:
         return whole
     torn = {
@@ -172,6 +173,14 @@ def skipped(block: Block, why: Rows, reasons: list[str]) -> pa.Table:
     }
     both = pa.concat_tables([whole, pa.table(torn)], promote_options="default")
     return both.take(pa.array(np.argsort(both[place].to_numpy(), kind="stable")))
+
+
+def readable(array: pa.Array) -> pa.Array:
+    """Text with the bytes escaped that are no UTF-8: one such cell would keep others from reading the whole file."""
+    if not is_text(array.type) or not not_unicode(text := array.cast(pa.large_string())).any():
+        return array
+    cells = text.cast(pa.large_binary()).to_pylist()
+    return pa.array([None if x is None else x.decode(errors="backslashreplace") for x in cells], array.type)
 
 
 def taken(values: pa.Array | pa.ChunkedArray, rows: Rows) -> pa.Array | pa.ChunkedArray:

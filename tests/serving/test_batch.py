@@ -237,6 +237,18 @@ def test_skipped_rows_have_a_file_of_their_own_with_place_reason_and_cells(folde
     assert pq.read_table(out).drop_columns(["id"]).to_pylist() == [expected(predictor, table())[i] for i in kept]
 
 
+def test_skipped_text_that_is_no_utf8_is_escaped_so_that_the_file_can_be_read(folder, tmp_path, out):
+    raw = pa.array([b"JFK", b"J\xff", None, b"K\xc3\xb6ln"], pa.binary()).take(pa.array([i % 4 for i in range(40)]))
+    column = pa.Array.from_buffers(pa.string(), 40, raw.buffers())
+    at = table().column_names.index("origin")
+    path = written(tmp_path, table().set_column(at, "origin", column))
+    scored = predict(folder, Parquet(path), out, policies=Policies(on_bad="skip"))
+    found = pq.read_table(scored.skipped)
+    assert set(found["reason"].to_pylist()) == {"origin: invalid_unicode"}
+    assert found["origin"].to_pylist() == ["J\\xff"] * 10
+    assert found.to_pandas()["hour"].tolist() == [i % 24 for i in range(1, 40, 4)]
+
+
 def test_what_training_drops_is_skipped_or_refused_but_never_left_out_in_silence(folder, tmp_path, out):
     rows = written(tmp_path, changed("carrier", {9: None}))  # the small model's policy is missing: drop
     with pytest.raises(DataError, match="missing_value"):
