@@ -1,10 +1,12 @@
 """The library call: any kind of rows, as many answers as rows, and files that are what they were."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -73,6 +75,69 @@ def test_no_rows_give_no_answers_under_the_same_names(predictor, rows):
     assert answer.columns == {"probability": [], "class": [], "label": []}
     assert answer.rows() == []
     assert len(predictor.predict(rows)) == 0
+
+
+@pytest.mark.parametrize("none", [[], ()])
+def test_no_rows_in_a_list_give_an_empty_list(predictor, none):
+    assert predictor.predict(none) == []
+
+
+def test_no_rows_in_a_frame_or_a_table_give_the_columns_and_types_of_some(predictor):
+    frame, table = pd.DataFrame(some(3), index=["a", "b", "c"]), pa.Table.from_pylist(some(3))
+    found, whole = predictor.predict(frame.iloc[:0]), predictor.predict(frame)
+    assert len(found) == 0
+    assert (list(found.columns), found.index.dtype) == (list(whole.columns), frame.index.dtype)
+    for batch in (table.slice(0, 0), table.slice(0, 0).combine_chunks().to_batches(), pa.table({})):
+        rows = pa.RecordBatch.from_pylist([], table.schema) if isinstance(batch, list) else batch
+        assert predictor.predict(rows).schema == predictor.predict(table).schema
+        assert len(predictor.predict(rows)) == 0
+
+
+@pytest.mark.parametrize("rows", [(row for row in some(2)), iter(some(2)), "JFK", 5, None, {1, 2}, [1], [some(1)]])
+def test_what_holds_no_rows_is_refused_by_name(predictor, rows):
+    with pytest.raises(DataError, match=r"not_rows: .*(generator|list_iterator|str|int|NoneType|set|list)"):
+        predictor.predict(rows)
+
+
+def test_a_frames_index_is_kept_whatever_it_is(predictor):
+    frame = pd.DataFrame(some(4))
+    for index in (pd.Index(["b", "a", "b", "c"]), pd.MultiIndex.from_product([[1, 2], ["x", "y"]], names=["n", None])):
+        found = predictor.predict(frame.set_axis(index))
+        pd.testing.assert_index_equal(found.index, index)
+        assert found["probability"].tolist() == [row["probability"] for row in predictor.predict(some(4))]
+
+
+@pytest.mark.parametrize("form", [list, pd.DataFrame, pa.Table.from_pylist, pa.RecordBatch.from_pylist])
+def test_row_23_a_cell_of_a_megabyte_is_refused_in_every_form_of_rows(predictor, form):
+    given = some(3)
+    given[1]["origin"] = "é" * 500_000
+    with pytest.raises(
+        DataError, match=r'cell_too_large: column "origin".*65,536 bytes.*1,000,000; 1 of 3 rows, row 1'
+    ):
+        predictor.predict(form(given))
+    with pytest.raises(DataError, match="cell_too_large"):
+        predictor.predict(given[1])
+    given[1]["origin"] = "é" * 32_768
+    assert len(predictor.predict(form(given))) == 3
+
+
+def test_threads_get_the_answers_that_one_alone_gets(folder, predictor):
+    def form(thread, call):
+        given = some(240)[thread * 25 + call :][:20]
+        given[::4] = [{**row, "origin": f"{thread} {call} {i}"} for i, row in enumerate(given[::4])]  # never seen
+        return (given[1], given, pa.Table.from_pylist(given), pd.DataFrame(given))[(thread + call) % 4]
+
+    def answers(thread):
+        return [pickle.dumps(fresh.predict(form(thread, call))) for call in range(25)]
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
+        fresh = Predictor(folder)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(answers, range(8)))
+    alone = [[pickle.dumps(predictor.predict(form(thread, call))) for call in range(25)] for thread in range(8)]
+    assert found == alone
+    assert len({answer for thread in found for answer in thread}) > 150
 
 
 def test_a_row_that_training_drops_is_refused_and_never_left_out(predictor):
@@ -207,3 +272,42 @@ print(sorted(name for name in sys.modules if name.startswith("mlp_torch.") and n
     assert light == "False"
     assert answer == str(predictor.predict(row))
     assert modules == "['mlp_torch.errors', 'mlp_torch.files', 'mlp_torch.ingest', 'mlp_torch.serving']"
+
+
+def test_dicts_are_answered_without_importing_what_only_others_need(folder, tmp_path):
+    row = some(1)[0]
+    script = f"""
+import sys, warnings
+warnings.simplefilter("ignore")
+import mlp_torch
+predictor = mlp_torch.load({str(folder)!r})
+predictor.predict({row!r})
+predictor.answer([{row!r}, {{**{row!r}, "origin": "a word never seen"}}])
+print(*sorted({{".".join(name.split(".")[:depth]) for name in sys.modules for depth in (1, 2)}}))
+"""
+    never = {
+        "lightning",
+        "pytorch_lightning",
+        "torchmetrics",
+        "hydra",
+        "omegaconf",
+        "yaml",
+        "pandas",
+        "sklearn",
+        "scipy",
+    }
+    never |= {
+        "matplotlib",
+        "tensorboard",
+        "lightgbm",
+        "starlette",
+        "uvicorn",
+        "orjson",
+        "pyarrow.csv",
+        "pyarrow.parquet",
+    }
+    never |= {"torch._dynamo", "torch._inductor", "mlp_torch.training", "mlp_torch.column", "mlp_torch.model"}
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert never & set(ran.stdout.split()) == set()
+    assert {"torch", "pyarrow", "mlp_torch.serving"} <= set(ran.stdout.split())
