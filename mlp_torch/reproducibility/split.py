@@ -53,6 +53,8 @@ class ByTime(Split):
     Of the training days a share, chosen by the fingerprint of the day's ISO date ("2013-01-31"), is the calibration
     split: whole days, so that no calibration row has a neighbour of the same day among the training rows.
 
+    Rows may come in any order. Whether another time of a row lies after this one is not judged: a schedule's does.
+
     Args:
         field: the time; in local time, days are local days.
         val: ISO date or time from which rows are validation rows.
