@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.__main__ import VERBS
@@ -89,3 +90,16 @@ def test_your_own_table_takes_three_commands(mine):
     model = "runs/mine/latest/model"
     judged = run([sys.executable, "-m", "mlp_torch", "evaluate", "--model", model, "--input", "mine.csv"], mine)
     assert "auroc" in judged
+    # what stands around the three, on the same table
+    assert "income" in run([sys.executable, "-m", "mlp_torch", "profile", "mine.csv", "--target", "income"], mine)
+    assert (mine / "mine.html").is_file()
+    experiment = (mine / "configs/experiment/mine.yaml").read_text()
+    update = ["--update", "configs/experiment/mine.yaml"]
+    run([sys.executable, "-m", "mlp_torch", "init", "mine.csv", "--target", "income", *update], mine)
+    assert (mine / "configs/experiment/mine.yaml").read_text() == experiment
+    run([sys.executable, "-m", "mlp_torch", "validate", "mine.csv", "--model", model], mine)
+    scored = ["--input", "mine.csv", "--output", "scored.parquet", "--key", "id", "--on-bad", "skip"]
+    run([sys.executable, "-m", "mlp_torch", "predict", "--model", model, *scored], mine)
+    table = pq.read_table(mine / "scored.parquet")
+    assert table.column("id").to_pylist() == pd.read_csv(mine / "mine.csv", dtype=str)["id"].tolist()
+    assert "probability" in table.column_names
