@@ -49,16 +49,16 @@ class Lookup(nn.Module):
 
     Args:
         known: (n,) int64, n ≥ 1, distinct, in any order.
-        code: (n,) int64.
+        codes: (n,) int64.
 
     Shape: (B,) int64 -> (B,) int64.
     """
 
     known: Tensor
-    code: Tensor
+    codes: Tensor
     steps: list[int]
 
-    def __init__(self, known: Tensor, code: Tensor):
+    def __init__(self, known: Tensor, codes: Tensor):
         super().__init__()
         known, order = known.sort()
         bits = max(12, len(known).bit_length() + 1)  # 2 to 4 places an entry; of a few hundred hardly two meet
@@ -72,13 +72,13 @@ class Lookup(nn.Module):
         entry = (torch.searchsorted(place, places, right=True) - 1).clamp(min=0)  # the last one up to each place
         # Not part of the state: both follow from it.
         self.register_buffer("known", known[entry], persistent=False)
-        self.register_buffer("code", code[order][entry], persistent=False)
+        self.register_buffer("codes", codes[order][entry], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         at = (x >> self.shift) + self.middle  # (B,)
         for step in self.steps:
             at = at.add(self.known.index_select(0, at + step) <= x, alpha=step)
-        return self.code.index_select(0, at) * (self.known.index_select(0, at) == x)  # (B,)
+        return self.codes.index_select(0, at) * (self.known.index_select(0, at) == x)  # (B,)
 
 
 class Embedding(Column):
