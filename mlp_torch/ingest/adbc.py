@@ -10,13 +10,14 @@ pip install adbc-driver-nothing adbc-driver-manager
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
 
 from mlp_torch.errors import DataError, MissingExtra, Problem
+from mlp_torch.ingest.block import regrouped
 
 
 def tables(driver: str, uri: str, query: str, size: int) -> Iterator[pa.Table]:
@@ -37,7 +38,9 @@ def tables(driver: str, uri: str, query: str, size: int) -> Iterator[pa.Table]:
         with closing(dbapi.connect(os.path.expandvars(uri))) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(query)
             reader = cursor.fetch_record_batch()
-            yield from pieces(reader, reader.schema, size)
+            found = regrouped((pa.Table.from_batches([batch]) for batch in reader), size)
+            yield next(found, reader.schema.empty_table())
+            yield from found
     except (dbapi.Error, pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(Problem("query_failed", f"a query must be known to {driver}, however: {reason}")) from None
@@ -50,14 +53,3 @@ def loaded(driver: str) -> Any:
     except ImportError as error:
         packages = f"{driver.replace('_', '-')} adbc-driver-manager"
         raise MissingExtra(f"a driver must be installed, however: {error}; pip install {packages}") from None
-
-
-def pieces(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> Iterator[pa.Table]:
-    """Batches of any length as tables of `size` rows, the last one shorter."""
-    waiting = schema.empty_table()
-    for batch in batches:
-        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
-        while len(waiting) > size:
-            yield waiting.slice(0, size)
-            waiting = waiting.slice(size)
-    yield waiting

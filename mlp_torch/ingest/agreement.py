@@ -8,12 +8,12 @@ or text in another is a mistake, as a rule.
 DataType(int64)
 """
 
-from collections import Counter
 from collections.abc import Mapping
 
 import pyarrow as pa
 
 from mlp_torch.errors import MAX_EXAMPLES, DataError, Problem
+from mlp_torch.ingest.block import twice
 from mlp_torch.ingest.cells import is_text
 
 
@@ -28,9 +28,9 @@ def agreed(schemas: Mapping[str, pa.Schema]) -> pa.Schema:
             the column among them.
     """
     for file, schema in schemas.items():
-        if twice := tuple(name for name, times in Counter(schema.names).items() if times > 1):
+        if again := twice(schema.names):
             text = f"a column's name must be there once, however: {file}"
-            raise DataError(Problem("duplicate_column", text, twice))
+            raise DataError(Problem("duplicate_column", text, again))
     fields, problems = [], []
     for name in dict.fromkeys(name for schema in schemas.values() for name in schema.names):
         kinds = [schema.field(name).type if name in schema.names else None for schema in schemas.values()]

@@ -5,7 +5,8 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -116,6 +117,21 @@ def joined(blocks: Iterable[Block]) -> Block:
     return first._replace(table=table, places=places, torn=tuple(row for part in parts for row in part.torn))
 
 
+def regrouped(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The rows of tables of any length in tables of `size` rows, the last one shorter; without rows there is none."""
+    waiting, rows = list[pa.Table](), 0
+    for table in tables:
+        rest = table
+        while rows + len(rest) >= size:
+            cut = size - rows
+            yield pa.concat_tables([*waiting, rest.slice(0, cut)])
+            rest, waiting, rows = rest.slice(cut), [], 0
+        waiting.append(rest)
+        rows += len(rest)
+    if rows:
+        yield pa.concat_tables(waiting)
+
+
 def torn_rows(block: Block) -> Problem:
     """The problem of rows with too many or too few cells."""
     torn = block.torn
@@ -124,6 +140,11 @@ def torn_rows(block: Block) -> Problem:
     found = tuple(row.text for row in torn[:MAX_EXAMPLES])
     rows = tuple(row.place for row in torn[:MAX_ROWS])
     return Problem("wrong_field_count", text, (), len(torn), block.total, rows, found, unit=block.places.unit)
+
+
+def twice(names: Iterable[str]) -> tuple[str, ...]:
+    """The names that are there more than once."""
+    return tuple(name for name, times in Counter(names).items() if times > 1)
 
 
 def present(path: Path) -> Path:

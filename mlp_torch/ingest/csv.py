@@ -12,7 +12,6 @@ cell that holds the rest of the file, tells no line or byte of a fault, and keep
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from mlp_torch.errors import ConfigError, DataError, Problem
-from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, Torn, joined, torn_rows
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, Torn, joined, torn_rows, twice
 from mlp_torch.ingest.csv_text import Text, lines
 
 PIECE = 2**23  # bytes that are read at once
@@ -107,8 +106,8 @@ class Csv:
             raise DataError(self.text.undecodable(error, error.start, 1)) from None
         except csv.Error as error:  # a name of more than 128 KiB
             raise DataError(Problem("damaged_file", f"{self.path} has no header: {error}")) from None
-        if twice := tuple(name for name, times in Counter(names).items() if times > 1):
-            raise DataError(Problem("duplicate_column", "a column's name must be there once", twice))
+        if again := twice(names):
+            raise DataError(Problem("duplicate_column", "a column's name must be there once", again))
         other = [mark for mark in (",", ";", "\t", "|") if mark != self.delimiter and mark in names[0]]
         if len(names) == 1 and other:
             clause = f"{self.path} has one column; its header holds {json.dumps(other[0])}"

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
+from mlp_torch.ingest.block import twice
 from mlp_torch.ingest.cells import Mask, spelled_out
 from mlp_torch.ingest.checks import Checked, no_value
 from mlp_torch.ingest.fingerprint import arrow_fingerprints, cross, distinct, fingerprints
@@ -58,8 +59,8 @@ def table_of(rows: Any) -> pa.Table:
 def from_frame(frame: Any) -> pa.Table:
     """A pandas frame, column by column; an object column of mixed types goes the way of records."""
     names = readable_names(str(name) for name in frame.columns)
-    if twice := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
-        raise DataError(Problem("duplicate_column", "a column's name must be there once", twice))
+    if again := twice(names):
+        raise DataError(Problem("duplicate_column", "a column's name must be there once", again))
     arrays: list[Any] = []
     for original in frame.columns:
         column = frame[original]

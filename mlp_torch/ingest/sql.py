@@ -9,13 +9,12 @@
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest import adbc, sqlite
-from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined, twice
 
 ROWS = 65_536  # of a block
 DRIVER = re.compile(r"adbc_driver_[a-z0-9_]+")
@@ -81,8 +80,8 @@ class Sql:
             name, tables = str(self.driver), adbc.tables(str(self.driver), str(self.uri), self.query, size)
         at = 0
         for table in tables:
-            if twice := tuple(name for name, times in Counter(table.column_names).items() if times > 1):
+            if again := twice(table.column_names):
                 text = "a column's name must be there once; give it another by AS in the query"
-                raise DataError(Problem("duplicate_column", text, twice))
+                raise DataError(Problem("duplicate_column", text, again))
             yield Block(table, Places("row", at), name, max_cell_bytes=self.max_cell_bytes, strict=self.strict)
             at += len(table)

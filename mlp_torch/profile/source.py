@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlp_torch.errors import DataError, Problem
-from mlp_torch.ingest.block import present
+from mlp_torch.ingest.block import present, twice
 from mlp_torch.ingest.cells import is_text, matches
 from mlp_torch.ingest.checks import plain
 from mlp_torch.ingest.csv_text import MARKS
@@ -63,8 +63,7 @@ def opened(path: str, encoding: str | None = None) -> Opened:
         content = file.read(SAMPLE)
     encoding = encoding or marked(content)
     start = content.decode(encoding, errors="replace").removeprefix("\ufeff")
-    usual = "\t" if Path(path).suffix.lower() == ".tsv" else ","
-    delimiter = delimiter_of(start, usual)
+    delimiter = delimiter_of(start, reader.delimiter)
     rows = Csv(path, delimiter=delimiter, encoding=encoding).read()
     columns = columns_of(rows.table)
     decimal = decimal_of(columns) if delimiter != "," else "."
@@ -82,8 +81,8 @@ def opened(path: str, encoding: str | None = None) -> Opened:
 def columns_of(table: pa.Table) -> dict[str, pa.Array]:
     """Cells by field."""
     names = table.column_names
-    if twice := tuple(dict.fromkeys(name for name in names if names.count(name) > 1)):
-        raise DataError(Problem("duplicate_column", "a column's name must be there once", twice))
+    if again := twice(names):
+        raise DataError(Problem("duplicate_column", "a column's name must be there once", again))
     return {name: plain(table.column(name)) for name in names}
 
 

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, DataError, MissingExtra
-from mlp_torch.ingest import adbc, sqlite
+from mlp_torch.ingest import sqlite
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
@@ -319,16 +319,6 @@ def test_what_a_driver_is_told_to_write_is_not_committed(database):
     path = database([(1, 2)])
     Sql("insert into t values (3, 4) returning a", driver="adbc_driver_sqlite", uri=str(path)).read()
     assert Sql("select a from t", path).read().table.to_pydict() == {"a": [1]}
-
-
-@pytest.mark.parametrize("lengths", [[], [0], [3], [1, 1, 1], [5, 0, 2], [7]])
-def test_batches_of_any_length_become_tables_of_one_size(lengths):
-    schema, cells = pa.schema({"a": pa.int64()}), iter(range(100))
-    batches = [pa.record_batch([[next(cells) for _ in range(n)]], schema=schema) for n in lengths]
-    tables = list(adbc.pieces(batches, schema, 3))
-    assert [cell for table in tables for cell in table.column("a").to_pylist()] == list(range(sum(lengths)))
-    assert all(len(table) == 3 for table in tables[:-1])
-    assert len(tables) == max(1, -(-sum(lengths) // 3))
 
 
 @pytest.fixture
