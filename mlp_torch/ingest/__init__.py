@@ -5,6 +5,7 @@
 - `block`: what every source gives: some rows, unchecked, and where each of them lies.
 - `csv`: CSV files, whole or in blocks.
 - `csv_text`: their text in pieces of whole rows, with the line or byte of what is wrong.
+- `arrow_file`: tables on disk in Arrow's own format, for what is between two passes.
 - `parquet`: Parquet files and folders of them, whole or in blocks.
 - `parquet_files`: the files that a folder means, and what its subfolders say of their rows.
 - `agreement`: one type a column for files that were written apart.

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -22,8 +23,10 @@ import pyarrow.parquet
 
 from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError, UserError
+from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
+from mlp_torch.ingest.block import regrouped
 
-Kind = Literal["keys", "skipped", "scored"]
+PieceKind = Literal["keys", "skipped", "scored"]
 ROWS = 2**18  # of a row group in the output
 NOTE = b"mlp_torch"  # the key of what is written beside the columns
 
@@ -86,7 +89,7 @@ class Pieces:
                 f"to start over, remove it: rm -r '{self.folder}'"
             )
 
-    def path(self, number: int, kind: Kind) -> Path:
+    def path(self, number: int, kind: PieceKind) -> Path:
         """The file of a block's piece."""
         return self.folder / f"{number:06d}.{kind}.arrow"
 
@@ -94,19 +97,14 @@ class Pieces:
         """Whether a block is scored."""
         return self.path(number, "scored").is_file()
 
-    def all(self, kind: Kind) -> list[Path]:
+    def all(self, kind: PieceKind) -> list[Path]:
         """The pieces of a kind, in order."""
         return sorted(self.folder.glob(f"[0-9]*.{kind}.arrow"))
 
-    def write(self, number: int, kind: Kind, table: pa.Table) -> None:
+    def write(self, number: int, kind: PieceKind, table: pa.Table) -> None:
         """Writes a piece."""
-
-        def save(file: Any) -> None:
-            with pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
-
         with self.telling():
-            files.write(self.path(number, kind), save)
+            files.write(self.path(number, kind), partial(write_arrow, table))
 
     def read(self, path: Path) -> pa.Table:
         """A piece, mapped into memory.
@@ -115,7 +113,7 @@ class Pieces:
             ModelError: where the file is damaged.
         """
         try:
-            return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+            return read_arrow(path)
         except pa.ArrowException as error:
             raise ModelError(f"{path} is damaged: {error}; to start over, remove {self.folder}") from None
 
@@ -176,22 +174,7 @@ def merge(tables: Iterable[pa.Table], path: Path, note: Mapping[bytes, bytes]) -
 
     def save(file: Any) -> None:
         with pa.parquet.ParquetWriter(file, first.schema.with_metadata(dict(note))) as writer:
-            for group in regrouped(chain([first], parts)):
+            for group in regrouped(chain([first], parts), ROWS):
                 writer.write_table(group, row_group_size=ROWS)
 
     files.write(path, save)
-
-
-def regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROWS`, the last one shorter."""
-    waiting, rows = list[pa.Table](), 0
-    for table in tables:
-        rest = table
-        while rows + len(rest) >= ROWS:
-            cut = ROWS - rows
-            yield pa.concat_tables([*waiting, rest.slice(0, cut)])
-            rest, waiting, rows = rest.slice(cut), [], 0
-        waiting.append(rest)
-        rows += len(rest)
-    if rows:
-        yield pa.concat_tables(waiting)

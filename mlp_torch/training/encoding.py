@@ -9,13 +9,13 @@ from torch import Tensor
 
 from mlp_torch import files
 from mlp_torch.head import Batch
+from mlp_torch.ingest.arrow_file import write_arrow
 from mlp_torch.reproducibility.split import SPLITS, TRAIN
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
 from mlp_torch.training.definition import Definition
 from mlp_torch.training.mapped import Writer
 from mlp_torch.training.prepared import SHOWN
-from mlp_torch.training.spill import write_arrow
 from mlp_torch.training.survey import Survey
 
 

@@ -29,7 +29,7 @@ PAGE = 4096
 DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.float64, torch.int64, torch.uint8)}
 
 
-class Stored(NamedTuple):
+class StoredColumn(NamedTuple):
     """A column of the file.
 
     Args:
@@ -55,11 +55,11 @@ def tensors(table: Batch) -> list[Tensor]:
     return [*table.features.values(), table.y, table.weight, table.row]
 
 
-def layout(table: Batch, rows: int) -> list[Stored]:
+def layout(table: Batch, rows: int) -> list[StoredColumn]:
     """Where the columns of so many rows lie, given some of them."""
     columns, offset = [], 0
     for name, x in zip([*table.features, "y", "weight", "row"], tensors(table), strict=True):
-        columns.append(Stored(name, str(x.dtype), list(x.shape[1:]), offset))
+        columns.append(StoredColumn(name, str(x.dtype), list(x.shape[1:]), offset))
         offset += -(-rows * columns[-1].width // PAGE) * PAGE
     return columns
 
@@ -74,7 +74,7 @@ class Writer:
 
     def __init__(self, path: Path, rows: int):
         self.path, self.rows, self.done = path, rows, 0
-        self.columns: list[Stored] = []
+        self.columns: list[StoredColumn] = []
 
     def append(self, table: Batch) -> None:
         """The next rows."""
@@ -106,7 +106,7 @@ class Mapped:
         ModelError: if the file is missing or too short.
     """
 
-    def __init__(self, path: Path, rows: int, columns: list[Stored]):
+    def __init__(self, path: Path, rows: int, columns: list[StoredColumn]):
         needed = columns[-1].offset + rows * columns[-1].width
         if not path.is_file() or path.stat().st_size < needed:
             found = f"{path.stat().st_size:,}" if path.is_file() else "none"
@@ -119,7 +119,7 @@ class Mapped:
         names = [column.name for column in columns[:-3]]
         self.table = Batch(dict(zip(names, features, strict=True)), y, weight, row)
 
-    def column(self, column: Stored, rows: int) -> Tensor:
+    def column(self, column: StoredColumn, rows: int) -> Tensor:
         """(rows, …) a tensor on the mapped pages."""
         dtype, shape = DTYPES[column.dtype], [rows, *column.shape]
         if self.mapping is None or not column.width:

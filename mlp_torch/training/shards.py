@@ -26,6 +26,7 @@ import torch
 from mlp_torch import files
 from mlp_torch.column import Sample
 from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.ingest.arrow_file import read_arrow
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Parquet
@@ -35,10 +36,9 @@ from mlp_torch.training.cache import SUFFIX, made_once
 from mlp_torch.training.definition import Definition
 from mlp_torch.training.encoding import encode, write_raw
 from mlp_torch.training.identity import identity, own_code
-from mlp_torch.training.mapped import Mapped, Stored
+from mlp_torch.training.mapped import Mapped, StoredColumn
 from mlp_torch.training.prepared import Look, Prepared
 from mlp_torch.training.smallest import rank_error
-from mlp_torch.training.spill import read_arrow
 from mlp_torch.training.survey import Survey
 
 MANIFEST = "manifest.json"
@@ -170,7 +170,7 @@ def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
         raise ModelError(f"{folder / 'state.pt'} is damaged: it must be what the manifest says; delete {folder}")
     wanted.restore(state)
     mapped = {
-        name: Mapped(folder / name, table["rows"], [Stored(*column) for column in table["columns"]])
+        name: Mapped(folder / name, table["rows"], [StoredColumn(*column) for column in table["columns"]])
         for name, table in manifest["tables"].items()
     }
     splits = [name for name in mapped if not name.endswith(".sample")]

@@ -6,7 +6,6 @@ Shape: block i holds (n_i,) of everything; `keep` is (N,) bool over the rows of 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mlp_torch import files
+from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.checks import Checked, plain
 from mlp_torch.ingest.fingerprint import distinct
@@ -55,11 +55,11 @@ class Spill:
         """The file of a block."""
         return self.folder / f"{number}.arrow"
 
-    def blocks(self) -> Iterator[tuple[slice, "Stored"]]:
+    def blocks(self) -> Iterator[tuple[slice, "StoredBlock"]]:
         """Each block with the rows that it holds of all."""
         first = 0
         for number, size in enumerate(self.sizes):
-            yield slice(first, first + size), Stored(read_arrow(self.path(number)), self.reads)
+            yield slice(first, first + size), StoredBlock(read_arrow(self.path(number)), self.reads)
             first += size
 
     def raw(self, key: str, keep: Tensor, *, once: bool = False) -> pa.ChunkedArray:
@@ -104,7 +104,7 @@ class Spill:
         return found
 
 
-class Stored:
+class StoredBlock:
     """A block that was read back: only the columns that are asked for are in memory.
 
     Args:
@@ -131,15 +131,3 @@ class Stored:
     def inputs(self) -> Inputs:
         """All reads as tensors."""
         return {key: self.tensor(key) for key in self.reads}
-
-
-def write_arrow(table: pa.Table, file: IO[bytes]) -> None:
-    """A table in Arrow's file format."""
-    with pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
-
-
-def read_arrow(path: Path) -> pa.Table:
-    """The table of a file, on its pages."""
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()

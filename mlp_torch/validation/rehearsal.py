@@ -20,6 +20,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Head
+from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import missing_key, to_inputs, without_key, words_of
 from mlp_torch.ingest.reads import Read
@@ -27,7 +28,6 @@ from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.serving.keys import occurrences, repeated
 from mlp_torch.training.definition import Definition
 from mlp_torch.training.prepared import numbered
-from mlp_torch.training.spill import read_arrow, write_arrow
 from mlp_torch.validation.labels import Labels
 
 
