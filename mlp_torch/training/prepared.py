@@ -96,11 +96,11 @@ def faults(block: Block, needed: list[Read], policies: Mapping[str, Any]) -> dic
         lenient = {
             read.field: {**(policies.get(read.field) or {}), "invalid": "missing", "missing": "keep"} for read in reads
         }
-        found[name] = judged(Schema.of(reads, lenient), block._replace(table=table))
+        found[name] = counted(Schema.of(reads, lenient), block._replace(table=table))
     return found
 
 
-def judged(schema: Schema, block: Block) -> dict[str, Any]:
+def counted(schema: Schema, block: Block) -> dict[str, Any]:
     """Rows read, cells that the policies would change, and missing cells by field."""
     try:
         counts = schema.check(block).counts

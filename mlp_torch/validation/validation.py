@@ -56,7 +56,8 @@ class Validation:
         lines += [f"dropped   {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
         lines += [f"changed   {count:,} cells: {what}" for what, count in counts["changed"].items()]
         lines += [f"missing   {count:,} cells: {name}" for name, count in counts["missing"].items()]
-        lines += [f"beyond    {count:,} cells outside the training range: {name}" for name, count in beyond(counts)]
+        beyond = counts["beyond_training"].items()
+        lines += [f"beyond    {count:,} cells outside the training range: {name}" for name, count in beyond]
         if ignored := counts["ignored_columns"]:
             more = f", … and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
             lines.append(f"ignored   {len(ignored)} columns: {', '.join(ignored[:MOST_NAMES])}{more}")
@@ -64,12 +65,6 @@ class Validation:
             lines.append("splits    " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
         told = listed(self.problems, width) if self.problems else "no problems"
         return "\n".join([*map(printable, lines), "", told])
-
-
-def beyond(counts: dict[str, Any]) -> Iterable[tuple[str, int]]:
-    """Fields with numbers that no training row came near."""
-    found: dict[str, int] = counts["beyond_training"]
-    return found.items()
 
 
 def validated(blocks: Iterable[Block], schema: Schema, rehearsal: "Rehearsal | None" = None) -> Validation:
