@@ -208,8 +208,7 @@ def own_graph() -> tuple[Data, Graph]:
 def test_the_whole_graph_exports_for_any_number_of_rows(build) -> None:  # type: ignore[no-untyped-def]
     data, graph = build()
     graph.eval().requires_grad_(False)
-    inputs = data.read()[0]
-    inputs = {read.key: inputs[read.key] for read in data.transform.reads}
+    inputs = to_inputs(data.schema.check(data.source.read()), data.transform.reads)
     inputs["city:string"][:2] = torch.tensor([0, 12345])  # missing, unseen
     shapes = {key: {0: torch.export.Dim.DYNAMIC} for key in inputs}
     exported = torch.export.export(graph, (inputs,), dynamic_shapes=(shapes,)).module()
