@@ -109,13 +109,14 @@ class Shards:
             rows = sampled_rows(survey)
             look(Block(rows, name=f"{self.path}, {len(rows):,} sampled rows"))
         schema = fit(survey, wanted, state)
+        warnings = survey.warnings()
         tables = encode(survey, wanted, folder)
         write_raw(survey, wanted, folder)
         manifest = {
             "state": identity_of(wanted.state()),
             "schema": schema.to_json(),
             "counts": survey.counts,
-            "warnings": survey.warnings(),
+            "warnings": warnings,
             "fingerprint": survey.digest.hex(),
             "tables": tables,
         }

@@ -25,6 +25,7 @@ from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import Digest, faults, numbered
 from mlp_torch.training.smallest import Smallest
 from mlp_torch.training.spill import Spill
+from mlp_torch.training.suspicions import rare_classes, same_rows
 
 GROUPS = len(SPLITS) + 1  # rows in no split have a sample too, the last one
 
@@ -168,9 +169,24 @@ class Survey:
         inspection.close()
 
     def warnings(self) -> list[str]:
-        """What is legal but suspicious in the sampled rows."""
+        """What is legal but suspicious in the sampled rows, once the target is fitted.
+
+        Raises:
+            DataError: `same_rows`, if a source is strict.
+        """
         keys = {read.key: read for read in self.wanted.transform.reads}
-        return [line for key, read in keys.items() for line in suspicions(read, self.spill.raw(key, self.sampled))]
+        found = [line for key, read in keys.items() for line in suspicions(read, self.spill.raw(key, self.sampled))]
+        index = self.index[self.sampled].long()
+        inputs = self.spill.take([*keys, *(read.key for read in self.wanted.target.reads.values())], self.sampled)
+        y = self.wanted.target.encode(inputs)
+        try:
+            found += same_rows(self.wanted, inputs, y, index, strict=self.schema.strict)
+        except DataError as error:
+            places = self.spill.placed(self.sampled)
+            raise DataError(
+                [replace(p, rows=places.of(map(int, p.rows)), unit=places.unit) for p in error.problems]
+            ) from None
+        return found + rare_classes(self.wanted.target, y[index == TRAIN])
 
 
 def within(rows: slice, n: int) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from mlp_torch.column import Column
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.fingerprint import fingerprints
-from mlp_torch.ingest.source import Csv, Parquet
+from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Bucketized, Scaled
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime
@@ -505,3 +505,25 @@ def test_a_run_killed_while_it_prepares_leaves_nothing_that_is_taken_for_whole(w
     (tmp_path / "other").mkdir()
     expected = on_disk(tmp_path / "other", sample=100)
     assert all(same_rows(found.tables[name], expected.tables[name]) for name in SPLITS)
+
+
+def test_rows_that_splits_share_are_told_as_in_memory_and_refused_by_file_and_row_if_strict(tmp_path):
+    table = tiny.table(ROWS)
+    copies = table.slice(0, 40).set_column(0, "id", pa.array([f"copy{i}" for i in range(40)]))
+    table = pa.concat_tables([table, copies])
+    memory = tiny.unprepared(ROWS)
+    memory.source = Frame(table)
+    expected = [line for line in memory.prepare().warnings if line.startswith("same_rows")]
+    assert expected
+    assert [line for line in on_disk(tmp_path, table).warnings if line.startswith("same_rows")] == expected
+    strict = tiny.unprepared(ROWS)
+    columns = {read.field for read in memory.schema.reads.values()} | {"id", "late"}
+    pq.write_table(table.select([name for name in table.column_names if name in columns]), tmp_path / "strict.parquet")
+    strict.source = Shards(Small(tmp_path / "strict.parquet", strict=True), tmp_path / "encoded")
+    with pytest.raises(DataError) as caught:
+        strict.prepare()
+    found = {problem.code for problem in caught.value.problems}
+    assert found == {"same_rows"}
+    row = table.slice(int(caught.value.problems[0].rows[0]), 1).drop_columns("id").to_pylist()[0]
+    again = [other for other in table.drop_columns("id").to_pylist() if other == row]
+    assert len(again) == 2
