@@ -151,8 +151,11 @@ class Facts:
         if self.kind in ("number", "time"):
             low, high = self.levels[0][[0, -1]]
             return f"{self.shown(low)} … {self.shown(high)}"
-        frequent = sorted(counted(self.values).items(), key=lambda item: (-item[1], item[0]))[:3]
-        return ", ".join(quote(word[:20]) for word, _ in frequent)
+        return ", ".join(quote(word[:20]) for word, _ in self.frequent(3))
+
+    def frequent(self, most: int) -> list[tuple[str, int]]:
+        """The most frequent words with their counts, in alphabetical order where equal."""
+        return sorted(counted(self.values).items(), key=lambda item: (-item[1], item[0]))[:most]
 
 
 def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[str] = ()) -> Facts:

@@ -19,7 +19,7 @@ from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.plots import histogram
 from mlp_torch.profile.report import Report
-from mlp_torch.profile.table import frequent, printable, quantiles, sampled, short, summary
+from mlp_torch.profile.table import printable, quantiles, sampled, short, summary
 
 GENERATOR = "mlp_torch profile"
 SHARES = {"0 %": 0, "1 %": 0.01, "5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95, "99 %": 0.99}
@@ -84,7 +84,7 @@ def shape(field: Described, report: Report) -> dict[str, Any]:
 
 def words(facts: Facts) -> list[tuple[str, int, float]]:
     """The most frequent words with their counts and the widths of their bars, then the others together."""
-    most = frequent(facts, WORDS)
+    most = facts.frequent(WORDS)
     rest = facts.rows - facts.missing - sum(count for _, count in most)
     longest = max((count for _, count in most), default=1)
     bars = [(quote(word), count, round(WIDE * count / longest, 1)) for word, count in most]

@@ -15,7 +15,7 @@ import numpy as np
 
 from mlp_torch.errors import quote
 from mlp_torch.profile.described import Described
-from mlp_torch.profile.facts import Facts, counted
+from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.report import Report
 
@@ -54,7 +54,7 @@ def summary(facts: Facts) -> str:
     """Five quantiles of numbers and times, or the most frequent words with their counts."""
     if facts.kind in ("number", "time"):
         return "  ".join(facts.shown(value) for value in quantiles(facts, (0, 0.25, 0.5, 0.75, 1)))
-    return ", ".join(f"{quote(word[:20])} {count:,}" for word, count in frequent(facts, 3))
+    return ", ".join(f"{quote(word[:20])} {count:,}" for word, count in facts.frequent(3))
 
 
 def quantiles(facts: Facts, shares: Sequence[float]) -> list[float]:
@@ -62,11 +62,6 @@ def quantiles(facts: Facts, shares: Sequence[float]) -> list[float]:
     values, _, counts = facts.levels
     at = np.searchsorted(np.cumsum(counts), np.round(np.array(shares) * (counts.sum() - 1)), side="right")
     return [float(value) for value in values[at]] if len(values) else []
-
-
-def frequent(facts: Facts, most: int) -> list[tuple[str, int]]:
-    """The most frequent words, in alphabetical order where equal."""
-    return sorted(counted(facts.values).items(), key=lambda item: (-item[1], item[0]))[:most]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
