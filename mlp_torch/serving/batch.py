@@ -25,7 +25,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.inspection import Inspection
-from mlp_torch.ingest.shards import shards
+from mlp_torch.ingest.parquet_files import shards
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
 from mlp_torch.serving.keys import repeated
