@@ -1,6 +1,6 @@
 """`mlp_torch predict --model DIR --input ROWS --output OUT.parquet`: a model on a table of any size.
 
-A CSV is read as the training rows were, where those were a CSV too, unless options say otherwise.
+Rows are read as the training rows were, where those came from a file of the same kind, unless options say otherwise.
 """
 
 from pathlib import Path
@@ -56,14 +56,14 @@ def main(arguments: list[str]) -> int:
 def reader(path: Path, model: Path, given: dict[str, Any]) -> Csv | Parquet:
     """The input's reader."""
     by_ending = source(path)
-    if not isinstance(by_ending, Csv):
-        return by_ending
-    ending = {"delimiter": by_ending.delimiter}
-    return Csv(path, **{**ending, **trained(model / "config.yaml", path.suffix.lower()), **given})
+    known = trained(model / "config.yaml", by_ending)
+    if isinstance(by_ending, Csv):
+        return Csv(path, **{"delimiter": by_ending.delimiter, **known, **given})
+    return Parquet(path, **known)
 
 
-def trained(path: Path, ending: str) -> dict[str, Any]:
-    """How the training rows were read, if they were a CSV with this ending.
+def trained(path: Path, reader: Csv | Parquet) -> dict[str, Any]:
+    """How the training rows were read, if by a reader of this kind; of a CSV, if its file had the same ending.
 
     Raises:
         ModelError: if the file is no YAML.
@@ -72,8 +72,12 @@ def trained(path: Path, ending: str) -> dict[str, Any]:
         return {}
     try:
         known = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]["source"]
-        if not known["_target_"].startswith("mlp_torch.ingest.") or not known["_target_"].endswith(".Csv"):
+        module, _, kind = known["_target_"].rpartition(".")
+        if not module.startswith("mlp_torch.") or kind.lower() != type(reader).__name__.lower():
             return {}
-        return {name: known[name] for name in READING if name in known} if known["path"].endswith(ending) else {}
+        if isinstance(reader, Parquet):
+            return {name: known[name] for name in ("max_cell_bytes",) if name in known}
+        same = Path(known["path"]).suffix.lower() == reader.path.suffix.lower()
+        return {name: known[name] for name in READING if name in known} if same else {}
     except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} must be a run's configuration, however: {error!r}") from None

@@ -1,6 +1,7 @@
 """`mlp_torch predict` as a command: its options, its exit codes, and real kills of real processes at any moment."""
 
 import io
+import json
 import os
 import random
 import re
@@ -283,6 +284,22 @@ def test_a_csv_is_read_as_the_training_rows_were_unless_options_say_otherwise(mo
     assert (other.delimiter, other.decimal) == ("\t", ".")
     without = reader(tmp_path / "rows.csv", tmp_path, {})
     assert (without.delimiter, without.decimal) == (",", ".")
+
+
+@pytest.mark.parametrize(
+    ("target", "trained", "given", "option"),
+    [
+        ("ingest.source.Csv", "a.CSV", "b.csv", {"delimiter": ";"}),
+        ("ingest.source.Parquet", "a.parquet", "b.pq", {"max_cell_bytes": 9}),
+        ("training.shards.parquet", "a", "b.parquet", {"max_cell_bytes": 9}),
+    ],
+)
+def test_a_file_is_read_as_training_rows_of_its_kind_however_its_ending_is_written(
+    tmp_path, target, trained, given, option
+):
+    known = {"_target_": f"mlp_torch.{target}", "path": trained, **option}
+    (tmp_path / "config.yaml").write_text(json.dumps({"data": {"source": known}}))
+    assert option.items() <= vars(reader(tmp_path / given, tmp_path, {})).items()
 
 
 def test_a_csv_gives_the_predictions_of_its_parquet(model, tmp_path):
