@@ -19,7 +19,7 @@ from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import key_fingerprints, key_problem, row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.notice import suspicions
-from mlp_torch.ingest.reads import Inputs
+from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import Digest, faults, numbered
@@ -89,18 +89,11 @@ class Survey:
         self.sampled = self.sample()
 
     def identified(self, checked: Checked) -> tuple[Inputs, Tensor, Tensor]:
-        """A block as Inputs, and of each row the split, (n,) int8, and the fingerprint, (n,) int64.
-
-        Fingerprints are those of `row_fingerprints` for the whole table; repeated keys are sought later.
-        """
+        """A block as Inputs, and of each row the split, (n,) int8, and the fingerprint, (n,) int64."""
         inputs = to_inputs(checked, self.schema.reads.values())
         with numbered(checked):
             index = self.wanted.split.assign(inputs, words_of(checked))
-        if key := self.wanted.key_reads():
-            row = key_fingerprints(checked, key)
-        else:
-            row = row_fingerprints(replace(checked, keep=checked.keep + self.first))
-        return inputs, index.to(torch.int8), row
+        return inputs, index.to(torch.int8), row_names(checked, self.wanted.key_reads(), self.first)
 
     def add(self, checked: Checked, inputs: Inputs, index: Tensor, row: Tensor) -> None:
         """Keeps a block."""
@@ -194,3 +187,12 @@ def within(rows: slice, n: int) -> Tensor:
     found = torch.zeros(n, dtype=torch.bool)
     found[rows] = True
     return found
+
+
+def row_names(checked: Checked, key: list[Read], first: int) -> Tensor:
+    """Fingerprints of a block's rows, as `row_fingerprints` gives them for the whole table; repeated keys come later.
+
+    Raises:
+        DataError: `missing_key`.
+    """
+    return key_fingerprints(checked, key) if key else row_fingerprints(replace(checked, keep=checked.keep + first))
