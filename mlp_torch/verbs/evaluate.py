@@ -26,13 +26,13 @@ from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import to_inputs
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
-from mlp_torch.ingest.source import Csv, Source, source
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import Verdict, chunks, judge_predictions
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Target
 from mlp_torch.verbs.options import Options, device
+from mlp_torch.verbs.predict import reader
 
 
 def main(arguments: list[str]) -> int:
@@ -140,7 +140,7 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
     predictor = Predictor(folder, device=device)
     cfg = configuration(folder)
     target, head, constant = restored(cfg, folder)
-    block = reader(cfg, path).read()
+    block = reader(path, folder, {}).read()
     schema = whole(predictor.schema, target, cfg)
     checked = check(block, schema, target)
     inputs = to_inputs(checked, schema.reads.values())
@@ -211,21 +211,6 @@ def restored(cfg: DictConfig, folder: Path) -> tuple[Target, Head, Tensor]:
         return target, head.eval(), state["constant"]
     except (HydraException, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path} must fit config.yaml, however: {error}") from None
-
-
-def reader(cfg: DictConfig, path: Path) -> Source:
-    """The file's reader; a CSV is read as the training rows were, where those were a CSV too."""
-    by_ending = source(path)
-    known = instantiate(cfg.data.source, _convert_="all")
-    if not isinstance(by_ending, Csv) or not isinstance(known, Csv) or known.path.suffix.lower() != path.suffix.lower():
-        return by_ending
-    return Csv(
-        path,
-        delimiter=known.delimiter,
-        encoding=known.encoding,
-        decimal=known.decimal,
-        max_cell_bytes=known.max_cell_bytes,
-    )
 
 
 def trained_on(cfg: DictConfig, path: Path) -> list[str]:
