@@ -77,7 +77,7 @@ def printable(text: str) -> str:
 def quote(value: str) -> str:
     """A value as it may stand in a message: cut at 100 characters, control characters escaped."""
     cut = value[:MAX_EXAMPLE_LENGTH] + ("…" if len(value) > MAX_EXAMPLE_LENGTH else "")
-    return json.dumps(cut, ensure_ascii=not cut.isprintable())
+    return printable(json.dumps(cut, ensure_ascii=False))
 
 
 def near(word: str, known: Iterable[str]) -> str:

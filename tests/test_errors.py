@@ -53,6 +53,8 @@ def test_a_value_is_cut_and_its_control_characters_are_escaped():
     assert quote("x" * 100) == '"' + "x" * 100 + '"'
     assert quote("東京") == '"東京"'
     assert quote("a\x00\x1b[31m\n\u202eb") == '"a\\u0000\\u001b[31m\\n\\u202eb"'
+    assert quote("Köln\x07" + "x" * 100) == '"Köln\\u0007' + "x" * 95 + '…"'
+    assert quote("\x7f東京\ud800") == '"\\u007f東京\\ud800"'
     assert quote('say "no"') == '"say \\"no\\""'
 
 

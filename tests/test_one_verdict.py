@@ -1,4 +1,4 @@
-"""10,000 random rows, good and bad: training, `evaluate`, the library call, batch files, the server and model.pt agree.
+"""10,000 random rows, good and bad: training, `evaluate`, `predict`, `validate`, library, server and model.pt agree.
 
 The library call judges each row, as a dict. Every other way in must refuse the same rows, for the same reasons and
 columns, and make the same bits of the others. Where a format cannot hold a value, the test says so by what the value
@@ -28,7 +28,7 @@ from omegaconf import OmegaConf
 from rough_rows import DELAY, FLOATS, INTS, KINDS, POLICIES, Row, rough
 from starlette.applications import Starlette
 
-from mlp_torch.errors import DataError
+from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import BY_POLICY, Checked
 from mlp_torch.ingest.inputs import table_of, tensor_of
@@ -42,6 +42,7 @@ from mlp_torch.serving.server import build_app
 from mlp_torch.training import memory
 from mlp_torch.training.data import Data
 from mlp_torch.training.definition import Definition
+from mlp_torch.validation.validation import validated
 from mlp_torch.verbs import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
@@ -428,9 +429,12 @@ def csv(path: Path, rows: list[Row]) -> list[int]:
 
 
 def assert_batches_agree(source: Csv | Parquet, items: list[Judged], places: list[int], predictor: Predictor) -> None:
-    """Batch files: refused as a whole with all reasons, or each bad row left out with one of its reasons."""
+    """Files: `predict` and `validate` tell all reasons, or each bad row is left out with one of its reasons."""
     folder, out = source.path.parent.parent / "model", source.path.with_name("out.parquet")
     assert_tells_all(lambda: predict(folder, source, out), items, places)
+    found = validated(source.blocks(), predictor.schema)
+    assert found.counts["used"] == len(accepted(items))
+    assert_tells_all(lambda: raised(found.problems), items, places)
     assert predict(folder, source, out, policies=Policies(on_bad="skip"))
     skipped = pq.read_table(source.path.with_name("out.skipped.parquet")).to_pylist()
     refused = {place: item for place, item in zip(places, items, strict=True) if item.why}
@@ -441,6 +445,10 @@ def assert_batches_agree(source: Csv | Parquet, items: list[Judged], places: lis
     scored = pq.read_table(out).to_pylist()
     answers = predictor.predict([item.row for item in fine])
     assert [{name: row[name] for name in answers[0]} for row in scored] == answers
+
+
+def raised(problems: list[Problem]) -> None:
+    raise DataError(problems)
 
 
 @pytest.mark.parametrize("form", ["text", "typed"])

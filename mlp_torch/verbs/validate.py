@@ -21,7 +21,12 @@ if TYPE_CHECKING:  # torch and hydra take seconds, which --help does not need
     from mlp_torch.validation.validation import Validation
 
 READING = ("delimiter", "encoding", "decimal")
-EPILOG = """\
+NOT_JUDGED = "not judged: what only a fit can tell, for example that a column of training rows has no spread"
+EPILOG = f"""\
+--model judges columns and cells as the server does: rows that training would drop are problems.
+--experiment judges columns, cells, labels, splits and keys as training does;
+{NOT_JUDGED}
+
 exit code: 0 = the file can be used, 2 = it has problems.
 
 examples:
@@ -47,6 +52,8 @@ def main(arguments: list[str]) -> int:
         raise ConfigError(f"--config-dir must be a folder, however: {chosen.config_dir}")
     found = by_model(chosen) if chosen.model else by_experiment(chosen)
     print(found.text(width=min(shutil.get_terminal_size().columns, 120)))
+    if chosen.experiment:
+        print(f"\n{NOT_JUDGED}")
     if chosen.json:
         from mlp_torch import files
 

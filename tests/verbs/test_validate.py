@@ -86,6 +86,7 @@ def test_a_good_file_is_usable_and_its_rows_are_counted(experiment, tmp_path, ca
     assert "300 rows read, 300 used" in text
     assert "ignored   3 columns: tail, size, part" in text
     assert "no problems" in text
+    assert "not judged: what only a fit can tell" in text
 
 
 def test_every_kind_of_problem_of_a_file_is_told_at_once(experiment, tmp_path, capsys):
@@ -255,7 +256,9 @@ def test_a_model_judges_as_its_server_does(model, tmp_path, capsys):
         ("out_of_range", ("age",), 1, (7,), "line"),
     ]
     assert validate(written(tmp_path, records()), "--model", str(model))[0] == 0
-    assert "late" in capsys.readouterr().out.rpartition("ignored")[2]  # a label is no input
+    text = capsys.readouterr().out
+    assert "late" in text.rpartition("ignored")[2]  # a label is no input
+    assert "not judged" not in text  # the server has no more to say
 
 
 def test_options_of_a_csv_are_those_of_predict(model, tmp_path):
@@ -294,6 +297,7 @@ def test_help_needs_no_torch():
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert found.returncode == 0
     assert "exit code: 0" in found.stdout
+    assert "not judged: what only a fit can tell" in found.stdout
     assert found.stdout.splitlines()[-1] == "False"
 
 
