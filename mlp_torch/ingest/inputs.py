@@ -157,7 +157,10 @@ def kind_of(value: object) -> str:
 
 def printed(value: object) -> str:
     """What no cell may hold, for a message: in ASCII, and a deep one in part."""
-    return ascii(value)[:200] if isinstance(value, str | int) else ascii(reprlib.repr(value))[1:-1]
+    try:
+        return ascii(value)[:200] if isinstance(value, str | int) else ascii(reprlib.repr(value))[1:-1]
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return f"{type(value).__name__}, too long to be written"
 
 
 def is_torn(text: str) -> bool:

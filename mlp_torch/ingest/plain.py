@@ -80,11 +80,11 @@ class Rule(NamedTuple):
         return math.nan
 
     def word(self, cell: Any) -> str | None:
-        """Text as it is, missing as None; where the field is a number too, a whole one as its decimal text."""
-        if self.is_number and type(cell) is int and self.number(cell) == cell:
-            return str(cell)
-        if type(cell) is str and len(cell) <= LONGEST and cell not in self.na_values and not self.is_number:
+        """Text as it is, missing as None; where `number` took a whole one, its decimal text."""
+        if type(cell) is str and len(cell) <= LONGEST and cell not in self.na_values:
             return cell
+        if self.is_number and type(cell) is int:
+            return str(cell)
         self.require_missing(cell)
         return None
 
@@ -126,7 +126,7 @@ class Plain:
             return None
         rules = self.rules[known]
         try:
-            numbers = [self.cells(item, records, rules) for item in self.numbers]
+            numbers = [self.cells(item, records, rules) for item in self.numbers]  # first: they refuse what str() would
             words = [word for item in self.words for word in self.cells(item, records, rules)]
             found = fingerprints(words)
         except (NotPlain, DataError):  # the latter for a lone surrogate

@@ -124,6 +124,15 @@ def test_row_64_an_integer_beyond_64_bits_is_refused_and_the_limit_is_not():
     assert array.to_pylist() == [str(-(2**63))]
 
 
+def test_row_64_an_integer_that_python_does_not_write_is_refused_too():
+    whole = 10**5000
+    for value, code in ((whole, "too_large_integer"), (-whole, "too_large_integer"), ([whole], "nested_value")):
+        for rows in ([{"x": 1}, {"x": value}], pd.DataFrame({"x": pd.Series([1, value], dtype=object)})):
+            problem = problem_of(rows, [Read("x")])
+            assert (problem.code, problem.rows) == (code, (1,))
+            assert problem.examples == (f"{type(value).__name__}, too long to be written",)
+
+
 def test_row_28_a_lone_surrogate_is_refused():
     problem = problem_of([{"x": "ok"}, {"x": "\ud800"}], [Read("x", "string")])
     assert (problem.code, problem.bad, problem.rows, problem.examples) == ("invalid_unicode", 1, (1,), (r"'\ud800'",))
