@@ -29,7 +29,7 @@ from mlp_torch.ingest.parquet_files import shards
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
 from mlp_torch.serving.keys import repeated
-from mlp_torch.serving.pieces import Pieces
+from mlp_torch.serving.pieces import Pieces, check_skipped
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.scorer import STRICT, Job, Policies, Scorer, Verdict
 from mlp_torch.serving.workers import spread
@@ -149,16 +149,20 @@ def predict(
         ConfigError: where the output must not be written.
         Stopped: where a process dies or a file cannot be written; the same call goes on.
     """
+    if policies.key == "":
+        raise ConfigError("a key must be the name of a column, however: it is empty")
     pieces = Pieces(output)
-    check_output(output, rows.path)
+    for path in (output, pieces.skipped_output):
+        check_output(path, rows.path)
     started, written = time.monotonic(), stamps(rows.path)
     predictor, extent = Predictor(model), Extent.of(rows.path)
     state = belongings(predictor, extent, rows, policies)
     if output.exists() and not overwrite:
         if pieces.finished(state):
             return None
-        if not pieces.folder.is_dir():
+        if not pieces.begun(state):
             raise ConfigError(f"the output must not be there, however: {output}; --overwrite replaces it")
+    check_skipped(pieces.skipped_output, state, overwrite=overwrite)
     with pieces.claimed(state):
         run = Run(rows, predictor, pieces, policies)
         bar = tqdm(total=extent.rows, unit=" rows", unit_scale=True, disable=None if progress else True)
@@ -169,7 +173,8 @@ def predict(
         counts = run.close()
         if stamps(rows.path) != written:
             raise DataError(Problem("changed_input", f"{rows.path} changed while it was read"))
-        skipped = pieces.finish(state)
+        skipped_rows = sum(counts["dropped"].values())
+        skipped = pieces.finish(state, blocks=run.blocks, rows=counts["used"], skipped_rows=skipped_rows)
     seconds = time.monotonic() - started
     return Scored((predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here)
 
@@ -206,12 +211,13 @@ class Run:
 
     Attributes:
         here: rows of blocks that were not done before.
+        blocks: how many there are.
     """
 
     def __init__(self, rows: Csv | Parquet, predictor: Predictor, pieces: Pieces, policies: Policies):
         self.rows, self.predictor, self.pieces, self.policies = rows, predictor, pieces, policies
         self.inspection, self.unseen = Inspection(predictor.schema), Counter[str]()
-        self.here, self.unit, self.done = 0, "row", set[int]()
+        self.here, self.blocks, self.unit, self.done = 0, 0, "row", set[int]()
         self.unreadable = False
 
     def jobs(self) -> Iterator[Job]:
@@ -238,6 +244,7 @@ class Run:
     def add(self, job: Job, verdict: Verdict) -> None:
         """Adds up what came of a block."""
         counts, problems = verdict
+        self.blocks += 1
         if job.number not in self.done:
             self.here += counts["read"]
         if problems:

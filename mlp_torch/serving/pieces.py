@@ -103,6 +103,8 @@ class Pieces:
 
     def write(self, number: int, kind: PieceKind, table: pa.Table) -> None:
         """Writes a piece."""
+        if not (self.folder / "state.json").is_file():  # the writer would make the folder anew, and all seem well
+            raise gone(self.folder, "its files")
         with self.telling():
             files.write(self.path(number, kind), partial(write_arrow, table))
 
@@ -117,19 +119,32 @@ class Pieces:
         except pa.ArrowException as error:
             raise ModelError(f"{path} is damaged: {error}; to start over, remove {self.folder}") from None
 
-    def finish(self, state: Mapping[str, Any]) -> Path | None:
+    def finish(self, state: Mapping[str, Any], *, blocks: int, rows: int, skipped_rows: int) -> Path | None:
         """Makes the output of the pieces and removes them.
+
+        Args:
+            state: what they belong to.
+            blocks: how many there must be.
+            rows: of the output.
+            skipped_rows: of the file of skipped rows.
 
         Returns:
             The file of skipped rows; None where none were skipped.
+
+        Raises:
+            Stopped: where pieces are gone, or a file cannot be written.
         """
-        note = {NOTE: json.dumps(dict(state), sort_keys=True).encode()}
+        note = {NOTE: noted(state)}
         scored, skipped = self.folder / "scored.parquet", self.folder / "skipped.parquet"
+        if [int(path.name.partition(".")[0]) for path in self.all("scored")] != list(range(blocks)):
+            raise gone(self.folder, "blocks that were done")
         with self.telling():
-            merge((self.read(path) for path in self.all("scored")), scored, note)
             some = self.all("skipped")
+            found = merge((self.read(path) for path in self.all("scored")), scored, note)
+            left_out = merge((self.read(path) for path in some), skipped, note) if some else 0
+            if (found, left_out) != (rows, skipped_rows):
+                raise gone(self.folder, "rows that were done")
             if some:
-                merge((self.read(path) for path in some), skipped, note)
                 os.replace(skipped, self.skipped_output)
             else:
                 self.skipped_output.unlink(missing_ok=True)  # of an output that is replaced now
@@ -138,13 +153,14 @@ class Pieces:
             self.remove()
         return self.skipped_output if some else None
 
+    def begun(self, state: Mapping[str, Any]) -> bool:
+        """Whether there are pieces of the same things."""
+        known = self.folder / "state.json"
+        return known.is_file() and files.read_json(known) == {"format": files.FORMAT, **state}
+
     def finished(self, state: Mapping[str, Any]) -> bool:
         """Whether the output is there already, and made of the same things."""
-        try:
-            note = pa.parquet.read_schema(self.output).metadata or {}
-        except (pa.ArrowException, OSError):
-            return False
-        return bool(note.get(NOTE) == json.dumps(dict(state), sort_keys=True).encode())
+        return note_of(self.output) == noted(state)
 
     def remove(self) -> None:
         """Removes the folder."""
@@ -167,14 +183,52 @@ class Pieces:
             ) from None
 
 
-def merge(tables: Iterable[pa.Table], path: Path, note: Mapping[bytes, bytes]) -> None:
-    """Tables with the same columns as one Parquet file whose row groups do not depend on how they are cut."""
+def gone(folder: Path, what: str) -> Stopped:
+    """The end of a run whose pieces somebody has removed."""
+    return Stopped(f"{folder} must stay as it is while a run works, however: {what} are gone; start again")
+
+
+def check_skipped(path: Path, state: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Refuses to replace a file that is called as that of skipped rows will be.
+
+    Raises:
+        ConfigError: where it is no such file, or one of another output that must stay.
+    """
+    if not path.exists():
+        return
+    note = note_of(path)
+    if note is None:
+        raise ConfigError(f"{path} is for skipped rows, however: another file is there; move it, or name another OUT")
+    if note != noted(state) and not overwrite:
+        raise ConfigError(f"skipped rows of another output must not be there, however: {path}; --overwrite replaces it")
+
+
+def noted(state: Mapping[str, Any]) -> bytes:
+    """What is written beside an output's columns."""
+    return json.dumps(dict(state), sort_keys=True).encode()
+
+
+def note_of(path: Path) -> bytes | None:
+    """What is written beside the columns of a file; None where it is no output of ours."""
+    try:
+        found: bytes | None = (pa.parquet.read_schema(path).metadata or {}).get(NOTE)
+    except (pa.ArrowException, OSError):
+        return None
+    return found
+
+
+def merge(tables: Iterable[pa.Table], path: Path, note: Mapping[bytes, bytes]) -> int:
+    """Tables with the same columns as one Parquet file whose row groups do not depend on how they are cut: its rows."""
     parts = iter(tables)
     first = next(parts)
+    rows = 0
 
     def save(file: Any) -> None:
+        nonlocal rows
         with pa.parquet.ParquetWriter(file, first.schema.with_metadata(dict(note))) as writer:
             for group in regrouped(chain([first], parts), ROWS):
                 writer.write_table(group, row_group_size=ROWS)
+                rows += len(group)
 
     files.write(path, save)
+    return rows

@@ -151,8 +151,10 @@ def test_a_key_is_no_extra_column_to_a_strict_schema(predictor, rows, tmp_path):
     Strict.schema = replace(predictor.schema, strict=True)
     (block,) = Parquet(rows).blocks()
     for key, codes in (("id", []), (None, ["extra_column"])):
-        score = Scorer(Strict, Pieces(tmp_path / f"{key}.parquet"), Policies(key))
-        assert [problem.code for problem in score(scorer.Job(0, block)).problems] == codes
+        pieces = Pieces(tmp_path / f"{key}.parquet")
+        with pieces.claimed({}):
+            verdict = Scorer(Strict, pieces, Policies(key))(scorer.Job(0, block))
+        assert [problem.code for problem in verdict.problems] == codes
 
 
 def test_text_is_numbered_by_line_and_its_key_is_text(folder, predictor, tmp_path, out):
@@ -464,3 +466,26 @@ def test_more_predictions_of_a_row_are_lists_of_one_length():
     assert found.type == pa.list_(pa.float32(), 3)
     assert len(scorer.arrow(torch.zeros(0, 3))) == 0
     assert pc.list_flatten(found).to_pylist() == list(range(6))
+
+
+def test_skipped_rows_that_are_scored_anew_stay_where_they_are(folder, tmp_path):
+    rows = tmp_path / "out.skipped.parquet"
+    pq.write_table(table(), rows)
+    with pytest.raises(ConfigError, match="the output must lie outside the input"):
+        predict(folder, Small(rows), tmp_path / "out.parquet")
+    assert pq.read_table(rows).equals(table())
+
+
+def test_an_empty_folder_of_pieces_gives_no_leave_to_replace_an_output(folder, rows, out, tmp_path):
+    predict(folder, Small(rows), out)
+    before = out.read_bytes()
+    Pieces(out).folder.mkdir()
+    pq.write_table(table(3), tmp_path / "three.parquet")
+    with pytest.raises(ConfigError, match="--overwrite replaces it"):
+        predict(folder, Small(tmp_path / "three.parquet"), out)
+    assert out.read_bytes() == before
+
+
+def test_an_empty_key_is_no_leave_to_go_without(folder, rows, out):
+    with pytest.raises(ConfigError, match="a key must be the name of a column"):
+        predict(folder, Small(rows), out, policies=Policies(key=""))

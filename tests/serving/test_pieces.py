@@ -1,12 +1,14 @@
 """The folder of pieces: what it belongs to, who works in it, and the file that they become."""
 
+import shutil
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.serving import pieces as pieces_module
-from mlp_torch.serving.pieces import Pieces, Stopped, merge
+from mlp_torch.serving.pieces import Pieces, Stopped, check_skipped, merge, noted
 
 STATE = {"model": "m", "input": "i"}
 
@@ -14,6 +16,9 @@ STATE = {"model": "m", "input": "i"}
 @pytest.fixture
 def pieces(tmp_path):
     return Pieces(tmp_path / "out.parquet")
+
+
+ALL = {"blocks": 3, "rows": 8, "skipped_rows": 0}  # what `filled` makes
 
 
 def filled(pieces, sizes=(3, 0, 5)):
@@ -28,7 +33,7 @@ def test_pieces_become_one_file_in_order_and_leave_nothing(pieces, tmp_path):
     with pieces.claimed(STATE):
         filled(pieces)
         assert [pieces.done(number) for number in range(4)] == [True, True, True, False]
-        assert pieces.finish(STATE) is None
+        assert pieces.finish(STATE, **ALL) is None
     assert pq.read_table(pieces.output)["row"].to_pylist() == list(range(8))
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
     assert pieces.finished(STATE)
@@ -53,11 +58,11 @@ def test_an_older_file_of_skipped_rows_goes_with_the_output_that_it_belonged_to(
     with pieces.claimed(STATE):
         filled(pieces)
         pieces.write(1, "skipped", pa.table({"row": [7]}))
-        assert pieces.finish(STATE) == pieces.output.with_name("out.skipped.parquet")
+        assert pieces.finish(STATE, **{**ALL, "skipped_rows": 1}) == pieces.output.with_name("out.skipped.parquet")
     assert pq.read_table(pieces.skipped_output)["row"].to_pylist() == [7]
     with pieces.claimed(STATE):
         filled(pieces)
-        pieces.finish(STATE)
+        pieces.finish(STATE, **ALL)
     assert not pieces.skipped_output.exists()
 
 
@@ -91,7 +96,7 @@ def test_temporary_files_of_a_killed_writer_are_removed_with_the_folder(pieces, 
     with pieces.claimed(STATE):
         filled(pieces)
         (pieces.folder / ".000003.scored.arrow.x1y2").write_bytes(b"half")
-        pieces.finish(STATE)
+        pieces.finish(STATE, **ALL)
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
@@ -100,7 +105,7 @@ def test_a_damaged_piece_is_refused_by_its_name(pieces):
         filled(pieces)
         pieces.path(1, "scored").write_bytes(b"not Arrow at all")
         with pytest.raises(ModelError, match=r"000001.scored.arrow is damaged"):
-            pieces.finish(STATE)
+            pieces.finish(STATE, **ALL)
     assert not pieces.output.exists()
 
 
@@ -109,3 +114,45 @@ def test_a_place_that_cannot_be_written_to_is_told_with_what_stays(tmp_path):
     pieces, said = Pieces(tmp_path / "file" / "out.parquet"), "must be writable, however: .*the same command goes on"
     with pytest.raises(Stopped, match=said), pieces.claimed(STATE):
         pass
+
+
+@pytest.mark.parametrize("lost", ["000001.scored.arrow", "000002.scored.arrow"])
+def test_pieces_that_somebody_removed_are_missed(pieces, lost):
+    with pieces.claimed(STATE):
+        filled(pieces)
+        (pieces.folder / lost).unlink()
+        with pytest.raises(Stopped, match="blocks that were done are gone; start again"):
+            pieces.finish(STATE, **ALL)
+        assert not pieces.output.exists()
+
+
+def test_rows_that_are_not_there_are_missed(pieces):
+    with pieces.claimed(STATE):
+        filled(pieces, (3, 0, 4))
+        with pytest.raises(Stopped, match="rows that were done are gone"):
+            pieces.finish(STATE, **ALL)
+        assert not pieces.output.exists()
+
+
+def test_a_folder_that_was_removed_is_not_made_anew(pieces):
+    with pieces.claimed(STATE):
+        filled(pieces)
+        shutil.rmtree(pieces.folder)
+        with pytest.raises(Stopped, match="its files are gone"):
+            filled(pieces)
+        assert not pieces.folder.exists()
+
+
+def test_a_file_that_is_called_as_that_of_skipped_rows_stays(pieces):
+    check_skipped(pieces.skipped_output, STATE, overwrite=False)
+    pq.write_table(pa.table({"x": [1]}), pieces.skipped_output)
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError, match="another file is there; move it"):
+            check_skipped(pieces.skipped_output, STATE, overwrite=overwrite)
+    merge([pa.table({"x": [1]})], pieces.skipped_output, {b"mlp_torch": noted({"input": "other"})})
+    with pytest.raises(ConfigError, match=r"skipped rows of another output .* --overwrite replaces it"):
+        check_skipped(pieces.skipped_output, STATE, overwrite=False)
+    check_skipped(pieces.skipped_output, STATE, overwrite=True)
+    check_skipped(
+        pieces.skipped_output, {"input": "other"}, overwrite=False
+    )  # what a run left that was killed at its end
