@@ -11,7 +11,7 @@ Shape: N keys -> at most N entries; of a key that a block repeats, the first few
 (2, (10, 12), ('a',))
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, Problem, near
 from mlp_torch.ingest.block import Block, Places
-from mlp_torch.ingest.cells import Mask, is_text
+from mlp_torch.ingest.cells import Mask, is_text, not_unicode
 from mlp_torch.ingest.checks import no_value, plain
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
+from mlp_torch.ingest.tally import examples
 
+TEXTS = {"missing_key": "a key must have a value", "invalid_unicode": "a key of text must be UTF-8"}
 ENTRIES = 2**20  # sought among at once
 ODD = np.uint64(0x9E3779B97F4A7C15)  # a product with an odd number mod 2^64 loses nothing and spreads neighbours
 
@@ -42,16 +44,23 @@ def faults(table: pa.Table, key: str) -> list[Problem]:
     return [Problem("wrong_type", f"a key must be text, a number or a time, however: {kind}", (key,), key="--key")]
 
 
-def without_key(table: pa.Table, key: str) -> Mask:
-    """(N,) which rows have no key."""
-    return no_value(plain(table.column(key)))
+def unusable(table: pa.Table, key: str) -> dict[str, Mask]:
+    """By reason code, (N,) which rows have no key, or one that no reader of the output could decode."""
+    keys = plain(table.column(key))
+    found = {"missing_key": no_value(keys)}
+    if is_text(keys.type):
+        found["invalid_unicode"] = not_unicode(keys.cast(pa.large_string()))
+    return found
 
 
-def missing_keys(block: Block, key: str, gone: Mask) -> Problem:
-    """The problem of rows without a key."""
-    rows = block.places.of(np.flatnonzero(gone)[:MAX_ROWS])
-    text = "a key must have a value"
-    return Problem("missing_key", text, (key,), int(gone.sum()), block.total, rows, unit=block.places.unit)
+def refusals(block: Block, key: str, wrong: Mapping[str, Mask]) -> Iterator[Problem]:
+    """The problems of rows without a key that can be used, as `unusable` has them."""
+    for code, bad in wrong.items():
+        if bad.any():
+            at = np.flatnonzero(bad)
+            rows, unit = block.places.of(at[:MAX_ROWS]), block.places.unit
+            found = examples(plain(block.table.column(key)), at) if code == "invalid_unicode" else ()
+            yield Problem(code, TEXTS[code], (key,), len(at), block.total, rows, found, "--on-bad", unit)
 
 
 def identities(keys: pa.Array) -> NDArray[np.uint64]:

@@ -4,7 +4,7 @@ Shape: N rows -> K scored ones, in order: the key or the row's number, then pred
 """
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.cells import Mask, is_text, not_unicode
 from mlp_torch.ingest.checks import Checked, plain
 from mlp_torch.ingest.inputs import to_inputs
-from mlp_torch.serving.keys import faults, missing_keys, occurrences, whereabouts, without_key
+from mlp_torch.serving.keys import faults, occurrences, refusals, unusable, whereabouts
 from mlp_torch.serving.pieces import NOTE, Pieces
 from mlp_torch.serving.predictor import Predictor
 
@@ -87,28 +87,29 @@ class Scorer:
             return Verdict(json.loads(note), [])
         key, skip = self.policies.key, self.policies.on_bad == "skip"
         problems = faults(block.table, key) if key else []
-        gone = without_key(block.table, key) if key and not problems else np.zeros(len(block.table), bool)
-        if key and gone.any() and not skip:
-            problems.append(missing_keys(block, key, gone))
+        wrong = unusable(block.table, key) if key and not problems else {}
+        gone = np.logical_or.reduce([np.zeros(len(block.table), bool), *wrong.values()])
+        if key and not skip:
+            problems += refusals(block, key, wrong)
         try:
             checked = self.predictor.schema.check(self.judged(block, gone), skip=skip)
         except DataError as error:
             problems += error.problems
         if problems:
-            if key in block.table.column_names:
+            if wrong:  # else the column cannot be the key
                 self.note_keys(number, block, np.flatnonzero(~gone))
             return Verdict({"read": block.total}, problems)
-        why, reasons = reasons_of(checked, gone, f"{key}: missing_key")
+        unkeyed = {f"{key}: {code}": bad for code, bad in wrong.items() if bad.any()}
+        why, reasons = reasons_of(checked, gone, unkeyed)
         self.note_keys(number, block, np.flatnonzero(why < 0))
-        counts = {**checked.counts, "read": block.total}
-        if gone.any():
-            counts["dropped"] = {**counts["dropped"], reasons[-1]: int(gone.sum())}
+        dropped = checked.counts["dropped"] | {reason: int(bad.sum()) for reason, bad in unkeyed.items()}
+        counts = {**checked.counts, "read": block.total, "dropped": dropped}
         if score:
             self.write(number, block, checked, counts, why, reasons)
         return Verdict(counts, [])
 
     def judged(self, block: Block, gone: Mask) -> Block:
-        """What the model's schema judges: without a key that the model does not read, and rows without a key."""
+        """What the model's schema judges: without a key that the model does not read, and rows without a usable key."""
         table, key = block.table, self.policies.key
         if key in table.column_names and key not in self.predictor.schema.fields:
             table = table.drop_columns([key])
@@ -145,11 +146,13 @@ class Scorer:
         return columns
 
 
-def reasons_of(checked: Checked, gone: Mask, missing: str) -> tuple[Rows, list[str]]:
+def reasons_of(checked: Checked, gone: Mask, unkeyed: Mapping[str, Mask]) -> tuple[Rows, list[str]]:
     """(N,) index into the reasons of why each row is skipped, -1 = it is not; and the reasons."""
-    why = np.full(len(gone), len(checked.reasons))
+    why = np.full(len(gone), -1)
     why[~gone] = checked.reason
-    return why, [*checked.reasons, missing]
+    for number, bad in enumerate(unkeyed.values(), len(checked.reasons)):
+        why[bad] = number
+    return why, [*checked.reasons, *unkeyed]
 
 
 def skipped(block: Block, why: Rows, reasons: list[str]) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mlp_torch.ingest.block import Block, Places
-from mlp_torch.serving.keys import faults, identities, missing_keys, occurrences, repeated, without_key
+from mlp_torch.serving.keys import faults, identities, occurrences, refusals, repeated, unusable
 
 
 def tables(blocks, first=0):
@@ -92,10 +92,24 @@ def test_keys_of_any_type_differ_where_their_values_do(keys):
 
 def test_a_missing_key_is_null_or_nan_and_an_empty_text_is_none():
     table = pa.table({"a": pa.array(["", None, "x"]), "b": pa.array([1.0, float("nan"), None])})
-    assert without_key(table, "a").tolist() == [False, True, False]
-    assert without_key(table, "b").tolist() == [False, True, True]
-    problem = missing_keys(Block(table, Places("line", 2)), "b", without_key(table, "b"))
+    assert unusable(table, "a")["missing_key"].tolist() == [False, True, False]
+    assert unusable(table, "b")["missing_key"].tolist() == [False, True, True]
+    (problem,) = refusals(Block(table, Places("line", 2)), "b", unusable(table, "b"))
     assert (problem.code, problem.bad, problem.total, problem.rows) == ("missing_key", 2, 3, (3, 4))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+def test_a_key_that_is_no_utf8_is_told_with_its_bytes_and_is_no_missing_one(kind):
+    raw = pa.array([b"a", b"caf\xe9", None, b"K\xc3\xb6ln"], pa.large_binary())
+    text = pa.Array.from_buffers(pa.large_string(), 4, raw.buffers())
+    table = pa.table({"id": text.cast(pa.string()).cast(kind) if kind != pa.large_string() else text})
+    wrong = unusable(table, "id")
+    assert wrong["missing_key"].tolist() == [False, False, True, False]
+    assert wrong["invalid_unicode"].tolist() == [False, True, False, False]
+    missing, torn = refusals(Block(table, Places("row", 10)), "id", wrong)
+    assert (missing.code, missing.rows) == ("missing_key", (12,))
+    assert (torn.code, torn.columns, torn.bad, torn.total, torn.rows) == ("invalid_unicode", ("id",), 1, 4, (11,))
+    assert torn.examples == (str(b"caf\xe9"),)
 
 
 def test_a_column_that_cannot_be_the_key_is_refused_by_its_reason():
