@@ -225,7 +225,7 @@ def trained_on(cfg: DictConfig, path: Path) -> list[str]:
 def whole(schema: Schema, target: Target, cfg: DictConfig) -> Schema:
     """The model's fields and the target's, with the policies of training (which may drop rows) and its ranges."""
     reads = [*schema.reads.values(), *target.reads.values()]
-    policies = instantiate(cfg.data.fields, _convert_="all") if "fields" in cfg.data else {}
+    policies = instantiate(cfg.data.fields, _convert_="all") if "fields" in cfg.data and cfg.data.fields else {}
     named = {read.field for read in reads}
     full = Schema.of(reads, {name: policy for name, policy in policies.items() if name in named}, strict=schema.strict)
     ranged = {name: replace(full.fields[name], low=field.low, high=field.high) for name, field in schema.fields.items()}

@@ -25,6 +25,7 @@ from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.responsible import verdict
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
+from mlp_torch.verbs import evaluate as evaluate_module
 from mlp_torch.verbs.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
@@ -349,3 +350,11 @@ def test_evaluation_imports_no_lightning(folder, tmp_path):
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "False"
+
+
+def test_fields_of_which_all_lines_are_comments_are_no_policies(folder):
+    cfg = evaluate_module.configuration(folder)
+    target, _, _ = evaluate_module.restored(cfg, folder)
+    cfg.data.fields = None  # what YAML makes of it
+    schema = Predictor(folder).schema
+    assert evaluate_module.whole(schema, target, cfg).fields.keys() > schema.fields.keys()
