@@ -6,6 +6,7 @@ the verdict on all of them is the one validator's, and so are its words. Where t
 
 Shape: N records -> Inputs, (N',) each; N' is the next multiple of `multiple`, filled up with zeros.
 
+>>> from mlp_torch.ingest.reads import Read
 >>> plain = Plain(Schema.of([Read("hour"), Read("origin", "string")]))
 >>> plain([{"hour": 5, "origin": None}])
 {'hour': tensor([5.], dtype=torch.float64), 'origin:string': tensor([0])}
@@ -25,12 +26,14 @@ from mlp_torch.ingest.block import MAX_CELL_BYTES
 from mlp_torch.ingest.cells import LARGEST
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import fingerprints
-from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.times import wall_seconds
 
 LONGEST = MAX_CELL_BYTES // 4  # characters, of four bytes at most
 NUMBERS = (int, float)  # neither bool nor numbers of numpy's
+
+Readers = list[tuple[str, Callable[[Any], Any]]]  # by field
 
 
 class NotPlain(Exception):
@@ -94,9 +97,6 @@ class Rule(NamedTuple):
             raise NotPlain
 
 
-READERS: dict[str, Callable[[Rule, Any], Any]] = {"number": Rule.number, "time": Rule.time, "string": Rule.word}
-
-
 class Plain:
     """The reader of plain records.
 
@@ -110,10 +110,15 @@ class Plain:
         self.numbers = [item for item in schema.reads.values() if item.kind != "string"]
         self.words = [item for item in schema.reads.values() if item.kind == "string"]
         self.keys = [item.key for item in (*self.numbers, *self.words)]
-        self.rules = {
-            known: {name: Rule.of(policy, known=known) for name, policy in schema.fields.items()}
-            for known in (False, True)
-        }
+        self.readers = {known: self.readers_of(schema.fields, known=known) for known in (False, True)}
+
+    def readers_of(self, fields: Mapping[str, Field], *, known: bool) -> tuple[Readers, Readers]:
+        """What reads each number and time, and each word."""
+        rules = {name: Rule.of(policy, known=known) for name, policy in fields.items()}
+        return (
+            [(name, rules[name].number if kind == "number" else rules[name].time) for name, kind in self.numbers],
+            [(name, rules[name].word) for name, _ in self.words],
+        )
 
     def __call__(self, records: Sequence[Any], *, known: bool = False) -> Inputs | None:
         """Inputs, or None where the validator must see the rows.
@@ -124,23 +129,16 @@ class Plain:
         """
         if not records or not all(type(record) is dict and record.keys() == self.names for record in records):
             return None
-        rules = self.rules[known]
+        numbers, words = self.readers[known]
         try:
-            numbers = [self.cells(item, records, rules) for item in self.numbers]  # first: they refuse what str() would
-            words = [word for item in self.words for word in self.cells(item, records, rules)]
-            found = fingerprints(words)
+            amounts = [[read(record[name]) for name, read in numbers] for record in records]  # refuse what str() would
+            found = fingerprints([read(record[name]) for record in records for name, read in words])
         except (NotPlain, DataError):  # the latter for a lone surrogate
             return None
         rows, split = len(records), len(numbers)
         block = np.zeros((len(self.keys), rows + -rows % self.multiple))  # 64 bits each
         floats, integers = block[:split], block[split:].view(np.int64)
-        if numbers:
-            floats[:, :rows] = numbers
-        integers[:, :rows] = found.numpy().reshape(-1, rows)
+        floats.T[:rows] = amounts
+        integers.T[:rows] = found.numpy().reshape(rows, -1)
         tensors = (*torch.from_numpy(floats).unbind(), *torch.from_numpy(integers).unbind())
         return dict(zip(self.keys, tensors, strict=True))
-
-    def cells(self, item: Read, records: Sequence[Any], rules: Mapping[str, Rule]) -> list[Any]:
-        """One read of all rows. Raises NotPlain."""
-        rule, reader = rules[item.field], READERS[item.kind]
-        return [reader(rule, record[item.field]) for record in records]
