@@ -55,14 +55,17 @@ class Goal:
     def without(self, labels: list[str]) -> "Goal":
         """The same without the rows of some classes."""
         gone = mask(pc.is_in(self.facts.texts, value_set=pa.array(labels, pa.large_string())))
-        count = int((gone & self.used).sum())
+        count, used = int((gone & self.used).sum()), self.used & ~gone
+        some = ", ".join(quote(label) for label in labels[:5]) + (", …" if len(labels) > 5 else "")
         note = (
-            f"{count} rows of {len(labels)} classes that no training row has are dropped by na_values: a class must be "
-            "learned before it is tested"
+            f"{count} rows of {len(labels)} classes ({some}) are dropped by na_values: no training row has them, and a "
+            "class must be learned before it is tested"
         )
         policy = {**self.policy, "na_values": [*self.policy.get("na_values", []), *labels], "missing": "drop"}
         classes = {name: rows for name, rows in self.classes.items() if name not in labels}
-        return replace(self, policy=policy, used=self.used & ~gone, classes=classes, notes=[*self.notes, note])
+        head, node, notes = among(self.facts, classes)
+        notes += [*lost(self.facts, self.used), note]
+        return replace(self, head=head, node=node, policy=policy, used=used, classes=classes, notes=notes)
 
 
 def aim(facts: Facts) -> Goal:
@@ -136,13 +139,17 @@ def category(facts: Facts) -> Goal:
     policy: dict[str, Any] = {"na_values": na} if na else {}
     policy |= {"missing": "drop"} if not used.all() else {}
     gone = replace(facts, na={**facts.na, **{word: words[word] for word in blanks}})
-    node: dict[str, Any] = {"_target_": "mlp_torch.target.Category", "field": facts.name}
-    head = "binary" if len(classes) == 2 else "multiclass"
-    order = ordered(classes) if head == "binary" else sorted(classes)
-    notes = named(order, classes, rows=int(used.sum())) if head == "binary" else listed(order, classes, facts=facts)
-    if head == "binary":
-        node["classes"] = order
+    head, node, notes = among(facts, classes)
     return Goal(gone, head, node, notes + lost(gone, used), used, policy, classes)
+
+
+def among(facts: Facts, classes: Mapping[str, int]) -> tuple[str, dict[str, Any], list[str]]:
+    """Head, target and notes for the classes with their rows: two, or several."""
+    node: dict[str, Any] = {"_target_": "mlp_torch.target.Category", "field": facts.name}
+    if len(classes) != 2:
+        return "multiclass", node, listed(sorted(classes), classes, facts=facts)
+    order = ordered(classes)
+    return "binary", {**node, "classes": order}, named(order, classes, rows=sum(classes.values()))
 
 
 def check_classes(facts: Facts, classes: Mapping[str, int]) -> None:
