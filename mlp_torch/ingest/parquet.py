@@ -25,7 +25,8 @@ from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.checksums import Checksums
 from mlp_torch.ingest.parquet_files import Shard, shards
 
-ROWS = 65_536  # of a block
+ROWS = 65_536  # of a block, at most
+BYTES = 2**26  # of a block's cells, about, as the footer counts them before compression
 BUFFER = 2**20  # bytes of a column that are read at once: without, all those of a row group are
 UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last one for a column's name
 
@@ -58,6 +59,7 @@ class Parquet:
     def blocks(self, size: int | None = ROWS) -> Iterator[Block]:
         """The rows in order, `size` at a time, each block of one file; one empty block where there are no rows.
 
+        Of wide rows a block has fewer, by the file's own footer, so that it holds about 64 MiB at most, or one row.
         With `size` None a block is a file. Raises DataError as `read`.
         """
         files = shards(self.path)
@@ -109,7 +111,7 @@ def tables(item: Shard, size: int | None) -> Iterator[tuple[int, pa.Table]]:
     with opened(item) as file:
         rows = file.metadata.num_rows
         try:
-            for batch in file.iter_batches(size or max(rows, 1), use_threads=False):
+            for batch in file.iter_batches(fitting(file, size) if size else max(rows, 1), use_threads=False):
                 check(batch)
                 yield at, pa.Table.from_batches([batch])
                 at += batch.num_rows
@@ -117,6 +119,13 @@ def tables(item: Shard, size: int | None) -> Iterator[tuple[int, pa.Table]]:
             raise damaged(item, error, place(file)) from None
         if at != rows or sum(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)) != rows:
             raise damaged(item, ValueError(f"its footer counts {rows:,} rows, however: {at:,}"))
+
+
+def fitting(file: pa.parquet.ParquetFile, size: int) -> int:
+    """How many rows a block may have: `size`, or fewer, by the row group whose rows are the widest."""
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    widest = max((group.total_byte_size / group.num_rows for group in groups if group.num_rows > 0), default=0)
+    return max(1, min(size, int(BYTES / max(widest, 1))))
 
 
 def check(batch: pa.RecordBatch) -> None:
@@ -133,7 +142,7 @@ def place(file: pa.parquet.ParquetFile) -> str:
     for name in file.schema_arrow.names:
         rows = 0
         try:
-            for batch in file.iter_batches(ROWS, columns=[name], use_threads=False):
+            for batch in file.iter_batches(fitting(file, ROWS), columns=[name], use_threads=False):
                 check(batch)
                 rows += batch.num_rows
         except UNREADABLE:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.errors import DataError
+from mlp_torch.ingest import parquet as module
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.parquet import Parquet
 from mlp_torch.ingest.reads import Read
@@ -139,6 +140,67 @@ def test_blocks_hold_little_of_a_large_row_group_in_memory(folder):
         most = max(most, pa.total_allocated_bytes() - before)
         del block
     assert 0 < most < 8_000_000  # of 32,000,000
+
+
+def wide(rows, cell):
+    """Rows with a text of so many bytes each, all of them different."""
+    return pa.table({"a": range(rows), "text": [f"{i:06d}" * (cell // 6) for i in range(rows)]})
+
+
+def sizes(path, *size):
+    return [len(block.table) for block in Parquet(path).blocks(*size)]
+
+
+def test_blocks_of_wide_rows_have_fewer_of_them_and_the_rows_are_the_same(folder):
+    table = wide(20_000, 12_000)
+    path = folder({"a.parquet": table}, use_dictionary=False)
+    first, *others = found = sizes(path)
+    assert sum(found) == 20_000
+    assert 2**26 * 0.95 < first * 12_012 <= 2**26
+    assert set(others[:-1]) == {first}
+    at = 0
+    for block in Parquet(path).blocks():
+        assert block.table.equals(table.slice(at, first))
+        assert block.places.of([0]) == (f"a.parquet:{at}",)
+        at += len(block.table)
+    assert sizes(path, 100)[:-1] == [100] * 199
+    assert len(Parquet(path).read().table) == 20_000
+
+
+def test_blocks_of_narrow_rows_are_as_large_as_ever(folder):
+    path = folder({"a.parquet": wide(140_000, 60)}, row_group_size=10_000)
+    assert sizes(path) == [65_536, 65_536, 8_928]
+
+
+def test_the_widest_row_group_of_a_file_decides_and_each_file_for_itself(folder, monkeypatch):
+    monkeypatch.setattr(module, "BYTES", 6_000)
+    path = folder({name: wide(20, 6) for name in ("a.parquet", "c.parquet")}, use_dictionary=False)
+    with pq.ParquetWriter(path / "b.parquet", wide(1, 6).schema, use_dictionary=False) as writer:
+        for table in (wide(20, 6), wide(10, 600), wide(20, 6).slice(0, 0)):
+            writer.write_table(table)
+    assert sizes(path / "a.parquet") == [20]
+    by_file = {block.name: [] for block in Parquet(path).blocks()}
+    for block in Parquet(path).blocks():
+        by_file[block.name].append(len(block.table))
+    assert by_file == {
+        str(path / "a.parquet"): [20],
+        str(path / "b.parquet"): [9, 9, 9, 3],
+        str(path / "c.parquet"): [20],
+    }
+
+
+def test_a_row_wider_than_a_block_is_a_block_of_its_own(folder, monkeypatch):
+    monkeypatch.setattr(module, "BYTES", 100)
+    assert sizes(folder({"a.parquet": wide(3, 600)}, use_dictionary=False)) == [1, 1, 1]
+
+
+def test_blocks_of_wide_rows_take_little_memory(folder):
+    path = folder({"a.parquet": wide(30_000, 12_000)}, use_dictionary=False, row_group_size=5_000)
+    before, most = pa.total_allocated_bytes(), 0
+    for block in Parquet(path).blocks():
+        most = max(most, pa.total_allocated_bytes() - before)
+        del block
+    assert 0 < most < 1.5 * 2**26  # of 360,000,000
 
 
 def test_bad_cells_are_named_by_shard_and_row_in_one_table_and_in_blocks(folder):
