@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
-from mlp_torch.ingest.cells import Cells, Mask, is_number, is_text, mask, matches, read
+from mlp_torch.ingest.cells import Cells, Mask, is_number, is_text, mask, matches, not_unicode, read
 from mlp_torch.ingest.fields import NUMBER, Field
 from mlp_torch.ingest.reads import Kind
 from mlp_torch.ingest.times import iso
@@ -189,6 +189,8 @@ def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[
 
 def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequence[str]) -> Facts:
     """The facts of a field of text, which may spell numbers or times."""
+    if why := torn(array):
+        return blank(name, array, kind="unreadable", why=why)
     words = counted(array)
     declared = {word: count for word, count in words.items() if word in na_values}
     na = declared | {word: count for word, count in words.items() if word in NA_WORDS}
@@ -206,6 +208,16 @@ def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequen
                 return reading(name, array, kind="text", na=declared, why=ZEROS)
             return reading(name, array, kind=kind, na=na, decimal=decimal)
     return reading(name, array, kind="text", na=declared)
+
+
+def torn(array: pa.Array) -> str:
+    """Why text cannot be read: the cells that are no UTF-8, which training refuses; "" where there are none."""
+    if not is_text(array.type) or not (bad := not_unicode(text := array.cast(pa.large_string()))).any():
+        return ""
+    first = int(bad.argmax())
+    start = text.cast(pa.large_binary())[first].as_py()[:20]
+    some = f"{bad.sum():,} of {len(bad):,} cells are not"
+    return f"text must be UTF-8, however: {some}, the first in row {first}: {start}"
 
 
 def counted(array: pa.Array) -> dict[str, int]:

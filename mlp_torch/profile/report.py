@@ -20,7 +20,7 @@ from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.described import Described, described
-from mlp_torch.profile.facts import look
+from mlp_torch.profile.facts import blank, look, torn
 from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.source import columns_of
 from mlp_torch.profile.suspicions import IDS, suspicions
@@ -86,7 +86,10 @@ def report_of(
     known = {}
     for field, array in columns.items():
         cells = array if some is None else array.take(some)
-        known[field] = look(field, cells, decimal=decimal, na_values=policy[field].na_values)
+        if why := torn(array):  # of all rows: one such cell stops a training run
+            known[field] = blank(field, cells, kind="unreadable", why=why)
+        else:
+            known[field] = look(field, cells, decimal=decimal, na_values=policy[field].na_values)
     found = suspicions(known, target=target)
     ids = {finding.fields[0] for finding in found if finding.code in IDS}
     fields = [described(facts, columns[field], policy[field], found=found) for field, facts in known.items()]

@@ -76,6 +76,39 @@ def test_the_same_rows_are_looked_at_each_time_and_they_are_spread_over_the_tabl
     assert chosen(1000) is None
 
 
+def with_bytes(cells: list[str], row: int, content: bytes) -> pa.Array:
+    """Text with one cell of any bytes."""
+    raw = pa.array([content if i == row else cell.encode() for i, cell in enumerate(cells)], pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+
+
+@pytest.mark.parametrize("cells", [["Rome", "Oslo"] * 50, [str(i) for i in range(100)], ["2024-05-01"] * 100])
+def test_text_with_a_cell_that_is_no_utf8_is_a_finding_whatever_the_others_spell(cells: list[str]) -> None:
+    table = pa.table({"a": with_bytes(cells, 7, b"caf\xe9"), "b": cells, "c": with_bytes(cells, 7, "café".encode())})
+    for target in (None, "a", "b"):
+        report = report_of(table, target=target)
+        one, other, fine = report.fields
+        assert one.facts.kind == "unreadable"
+        assert "unreadable" not in (other.facts.kind, fine.facts.kind)
+        (found,) = (finding for finding in report.findings if finding.code == "unreadable")
+        assert found.fields == ("a",)
+        assert "1 of 100 cells are not, the first in row 7: b'caf\\xe9'" in found.text
+        assert "caf" in printed(report)
+
+
+@pytest.mark.usefixtures("small")
+def test_one_cell_in_many_that_is_no_utf8_is_found_wherever_it_lies() -> None:
+    rows = 20_000
+    some = chosen(rows)
+    assert some is not None
+    hidden = int(np.setdiff1d(np.arange(rows), some.to_numpy())[0])
+    for cells in (["Rome", "Oslo"] * (rows // 2), [str(i) for i in range(rows)]):
+        report = report_of(pa.table({"a": with_bytes(cells, hidden, b"\xff"), "b": cells}))
+        (found,) = (finding for finding in report.findings if finding.code == "unreadable")
+        assert f"the first in row {hidden}: b'\\xff'" in found.text
+        assert (report.looked_at, field(report, "a").facts.rows) == (1000, 1000)
+
+
 def test_declared_policies_are_taken_into_account() -> None:
     table = pa.table({"age": [str(x) for x in DRAW.integers(18, 90, 400)] + ["?"] * 5 + ["-999"] * 9 + ["400"]})
     plain = report_of(table)

@@ -336,6 +336,26 @@ def test_text_in_another_encoding_is_named_and_read_when_told() -> None:
     assert set(prepared().target.classes) == {"süß", "sauer"}
 
 
+def test_a_parquet_field_that_is_no_utf8_is_left_out_with_the_reason_and_refused_as_target(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    raw = pa.array([b"caf\xe9" if i == 7 else b"bar" for i in range(400)], pa.binary())
+    place = pa.Array.from_buffers(pa.string(), 400, raw.buffers())
+    draw = np.random.default_rng(1)
+    others = {"x": [f"{x:.4f}" for x in draw.normal(size=400)], "y": draw.choice(["a", "b"], 400)}
+    pq.write_table(pa.table({"place": place, **others}), "mine.parquet")
+    assert command_line(["init", "mine.parquet", "--target", "y"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["place"])
+    assert "left out: text must be UTF-8, however: 1 of 400 cells are not, the first in row 7" in line
+    Path(EXPERIMENT).unlink()
+    assert command_line(["init", "mine.parquet", "--target", "place"]) == 2
+    error = capsys.readouterr().err
+    assert 'unreadable_target: column "place": text must be UTF-8' in error
+    assert not Path(EXPERIMENT).exists()
+    assert command_line(["profile", "mine.parquet", "--target", "y"]) == 0
+    assert "unreadable" in capsys.readouterr().out
+
+
 def test_a_byte_order_mark_names_the_encoding() -> None:
     write({"x": numbers(), "y": words(400, "a", "b")})
     Path("mine.csv").write_bytes(Path("mine.csv").read_text(encoding="utf8").encode("utf-16"))
