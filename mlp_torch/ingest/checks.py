@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near, quote
-from mlp_torch.ingest.block import Block, Places, torn_rows
+from mlp_torch.ingest.block import Block, Places, torn_rows, twice
 from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, read, without
 from mlp_torch.ingest.fields import Field, path
 from mlp_torch.ingest.layouts import decoded, parts_of
@@ -126,8 +126,8 @@ def check(
 def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> Iterable[Problem]:
     """Columns that are missing, there twice, or (if strict) too many."""
     wanted = list(fields)
-    if twice := tuple(name for name, times in Counter(names).items() if times > 1):
-        yield Problem("duplicate_column", "a column's name must be there once", twice)
+    if again := twice(names):
+        yield Problem("duplicate_column", "a column's name must be there once", again)
     if missing := tuple(name for name in wanted if name not in names):
         hints = "; ".join(f"{quote(name)}: {near(name, names)}" for name in missing[:5])
         available = ", ".join(map(quote, names[:MAX_NAMES])) or "none"
@@ -223,15 +223,19 @@ def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, block: Block) 
 
 def training_problems(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read], tally: Tally) -> Iterable[Problem]:
     """What no training set may be: empty, or without any value of a field."""
-    used, total = len(tally.keep), tally.block.total
-    if not used:
-        why = ", ".join(f"{reason} ({count:,})" for reason, count in tally.dropped().items()) or "the table has none"
-        yield Problem("no_rows", f"training needs rows, however: {why}; {total:,} rows read")
-        return
-    empty = {reads[key].field for key, array in arrays.items() if no_value(array).all()}
     refused = {name for problem in tally.problems for name in problem.columns}
-    for name in sorted(empty - refused):
-        yield Problem("all_missing", "no row has a value", (name,), used, total, unit=tally.block.places.unit)
+    empty = {reads[key].field for key, array in arrays.items() if no_value(array).all()} - refused
+    counts = {"read": tally.block.total, "used": len(tally.keep), "dropped": tally.dropped()}
+    return emptiness(counts, empty, unit=tally.block.places.unit)
+
+
+def emptiness(counts: Mapping[str, Any], empty: Iterable[str], *, unit: str = "row") -> list[Problem]:
+    """The problems of a training set without rows, or else of fields without any value."""
+    if not counts["used"]:
+        why = ", ".join(f"{reason} ({count:,})" for reason, count in counts["dropped"].items()) or "the table has none"
+        return [Problem("no_rows", f"training needs rows, however: {why}; {counts['read']:,} rows read")]
+    text = "no row has a value"
+    return [Problem("all_missing", text, (name,), counts["used"], counts["read"], unit=unit) for name in sorted(empty)]
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:

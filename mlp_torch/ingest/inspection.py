@@ -19,7 +19,7 @@ from typing import Any
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.checks import Checked
+from mlp_torch.ingest.checks import Checked, emptiness
 from mlp_torch.ingest.schema import Schema
 
 SUMMED = ("dropped", "changed", "missing", "beyond_training")
@@ -92,14 +92,6 @@ class Inspection:
         return self.counts
 
     def emptiness(self) -> list[Problem]:
-        """What no training set may be."""
-        used, total = self.counts["used"], self.counts["read"]
-        if not used:
-            why = ", ".join(f"{reason} ({count:,})" for reason, count in self.counts["dropped"].items())
-            text = f"training needs rows, however: {why or 'the table has none'}; {total:,} rows read"
-            return [Problem("no_rows", text)]
-        return [
-            Problem("all_missing", "no row has a value", (name,), used, total)
-            for name in sorted(self.counts["missing"])
-            if self.counts["missing"][name] == used
-        ]
+        """What no training set may be: without rows, or without any value of a field."""
+        missing, used = self.counts["missing"], self.counts["used"]
+        return emptiness(self.counts, [name for name in missing if missing[name] == used])
