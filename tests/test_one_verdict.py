@@ -35,7 +35,6 @@ from mlp_torch.ingest.inputs import table_of, tensor_of
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.serving.batch import predict
-from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.scorer import Policies
 from mlp_torch.serving.server import build_app
@@ -80,16 +79,7 @@ def data() -> Data:
 
 @pytest.fixture(scope="module")
 def folder(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model, train = tiny.model(data), data.tables["train"]
-    return export(
-        ServingFunction(data.schema, data.transform, model, name="tiny"),
-        tmp_path_factory.mktemp("run") / "model",
-        schema=data.schema,
-        target=data.target,
-        constant=model.constant(train.y, train.weight),
-        metrics={},
-        data="0" * 64,
-    )
+    return tiny.shipped(data, tmp_path_factory.mktemp("run") / "model")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.numbers import Bucketized, Scaled
 from mlp_torch.reproducibility.split import ByFingerprint
+from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.target import Category
 from mlp_torch.training.data import Data
 
@@ -86,6 +87,21 @@ def model(prepared: Data, dropout: float = 0.3) -> Single:
     head = Binary(backbone.d_out, prepared.target)
     head.fit(prepared.tables["train"].y, prepared.tables["train"].weight)
     return Single(encoder, backbone, head)
+
+
+def shipped(prepared: Data, folder: Path, *, config: str = "") -> Path:
+    """The folder of a model of these tables that is not trained."""
+    built, train = model(prepared), prepared.tables["train"]
+    return export(
+        ServingFunction(prepared.schema, prepared.transform, built, name="tiny"),
+        folder,
+        schema=prepared.schema,
+        target=prepared.target,
+        constant=built.constant(train.y, train.weight),
+        metrics={},
+        data="0" * 64,
+        config=config,
+    )
 
 
 class Stop(lightning.Callback):

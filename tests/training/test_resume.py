@@ -90,16 +90,21 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
+def assert_equal_ends(folder, undisturbed):
+    """Both checkpoints of two runs hold the same bits, at the same place."""
+    for name in ("last.ckpt", "best.ckpt"):
+        found, expected = read(folder / name), read(undisturbed / name)
+        assert same(found["state_dict"], expected["state_dict"]), name
+        assert found["global_step"] == expected["global_step"]
+        assert found["epoch"] == expected["epoch"]
+
+
 @pytest.mark.parametrize("after", [1, 2, 3, 5, 7, 9, 10, 11, 13, 18, 19, 20, 21, 25, 29])
 def test_a_run_that_dies_after_any_step_resumes_to_the_same_bits(after, undisturbed, tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
-    for name in ("last.ckpt", "best.ckpt"):
-        found, expected = read(tmp_path / name), read(undisturbed / name)
-        assert same(found["state_dict"], expected["state_dict"]), name
-        assert found["global_step"] == expected["global_step"]
-        assert found["epoch"] == expected["epoch"]
+    assert_equal_ends(tmp_path, undisturbed)
 
 
 def test_a_run_that_dies_twice_resumes_to_the_same_bits(undisturbed, tmp_path):

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
-from training.test_resume import STEPS, fit, kill_after_a_checkpoint, run, same
+from training.test_resume import STEPS, assert_equal_ends, fit, kill_after_a_checkpoint, run, same
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.source import Parquet
@@ -51,10 +51,7 @@ def test_a_run_that_dies_after_any_step_resumes_to_the_same_bits(after, undistur
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
-    for name in ("last.ckpt", "best.ckpt"):
-        found, expected = read(tmp_path / name), read(undisturbed / name)
-        assert same(found["state_dict"], expected["state_dict"]), name
-        assert found["global_step"] == expected["global_step"]
+    assert_equal_ends(tmp_path, undisturbed)
 
 
 def test_the_rows_come_in_two_levels_so_that_the_test_above_means_something(undisturbed, tmp_path, monkeypatch):

@@ -20,7 +20,6 @@ import tiny
 
 from mlp_torch.__main__ import main
 from mlp_torch.errors import ConfigError, ModelError
-from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.verbs.predict import reader
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
@@ -35,18 +34,7 @@ data:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    data = tiny.data()
-    model, train = tiny.model(data), data.tables["train"]
-    return export(
-        ServingFunction(data.schema, data.transform, model, name="tiny"),
-        tmp_path_factory.mktemp("run") / "model",
-        schema=data.schema,
-        target=data.target,
-        constant=model.constant(train.y, train.weight),
-        metrics={},
-        data="0" * 64,
-        config=CONFIG,
-    )
+    return tiny.shipped(tiny.data(), tmp_path_factory.mktemp("run") / "model", config=CONFIG)
 
 
 @pytest.fixture(scope="module")
