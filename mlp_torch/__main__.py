@@ -1,5 +1,6 @@
 """The command line: `mlp_torch VERB …`, or `python -m mlp_torch VERB …`. A verb is a file of `mlp_torch/verbs`."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -40,6 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `… | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 141
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"\na path's name must be shorter, however: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ LAYERS = {
             "notebook",
             "run",
             "configuration",
+            "evaluation",
             "signatures",
             "profile",
             "proposal",

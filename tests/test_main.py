@@ -1,5 +1,6 @@
 """The command line as a whole: verbs, help, exit codes."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -78,10 +79,70 @@ def test_a_verbs_code_and_arguments_are_passed_on(verb):
     assert seen == [["a=1", "-m"]]
 
 
-def test_the_command_line_starts_without_torch():
-    script = "import sys, mlp_torch.__main__ as m; m.main(['--help']); print('torch' in sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
-    assert ran.stdout.splitlines()[-1] == "False", ran.stderr
+MISSING = ["data.source._target_=mlp_torch.ingest.source.Csv", "+data.source.path=none.csv"]
+LIGHT = """
+import sys
+from mlp_torch.__main__ import main
+code = None
+try:
+    code = main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print("code", code, *[name in sys.modules for name in ("torch", "lightning", "matplotlib")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "told"),
+    [
+        (0, ["--help"], "evaluate"),
+        *((0, [verb, "--help"], verb) for verb in VERBS),
+        *((2, [verb], "required") for verb in ("profile", "init", "validate", "evaluate", "predict", "serve")),
+        *((2, [verb, "--nosuch=1"], "no such option: --nosuch") for verb in VERBS),
+        (2, ["evaluate", "--input", "x.csv", "--device", "cpu"], "required: --model"),
+        (2, ["profile", "none.csv"], "none.csv is missing; did you mean nine.csv?"),
+        (2, ["profile", "none.txt"], "unknown_format"),
+        (2, ["init", "none.csv", "--target", "x"], "none.csv is missing"),
+        (2, ["validate", "none.csv", "--experiment", "quickstart"], "none.csv is missing"),
+        (2, ["validate", "none.csv", "--model", "model"], "none.csv is missing"),
+        (2, ["validate", "none.csv", "--model", "no"], "a model must be a folder, however: no"),
+        (2, ["evaluate", "--model", "model", "--input", "none.csv"], "none.csv is missing"),
+        (2, ["evaluate", "--model", "no", "--input", "nine.csv"], "a model must be a folder, however: no"),
+        (2, ["evaluate", "--model", ".", "--input", "nine.csv"], "manifest.json is missing"),
+        (2, ["predict", "--model", "model", "--input", "none.csv", "--output", "o.parquet"], "none.csv is missing"),
+        (2, ["predict", "--model", "model", "--input", "nine.csv", "--output", "o.csv"], "must be Parquet"),
+        (2, ["serve", "no"], "a model must be a folder, however: no"),
+        (2, ["serve", "model", "--port", "70000"], "must be a port"),
+        (2, ["train", "experiment=quickstrat"], "did you mean quickstart?"),
+        (2, ["train", *MISSING], "none.csv is missing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_help_and_what_is_mistyped_are_told_without_torch(code, arguments, told, tmp_path):
+    (tmp_path / "nine.csv").write_text("x\n1\n")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "manifest.json").write_text('{"format": 1}')
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", LIGHT, *arguments], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert told in ran.stdout + ran.stderr
+    assert ran.stdout.splitlines()[-1] == f"code {code} False False False", ran.stderr
+
+
+@pytest.mark.parametrize("verb", ["profile", "validate", "evaluate", "predict", "serve"])
+def test_a_name_that_is_too_long_is_told_without_a_traceback(verb, tmp_path, capsys):
+    long = str(tmp_path / ("x" * 300))
+    arguments = {
+        "profile": [f"{long}.csv"],
+        "validate": [f"{long}.csv", "--model", str(tmp_path)],
+        "evaluate": ["--model", long, "--input", "x.csv"],
+        "predict": ["--model", long, "--input", "x.csv", "--output", "o.parquet"],
+        "serve": [long],
+    }
+    (tmp_path / "manifest.json").write_text('{"format": 1}')
+    assert main([verb, *arguments[verb]]) == 2
+    assert f"a path's name must be shorter, however: {long}" in capsys.readouterr().err
 
 
 def test_a_pipe_that_closes_early_is_no_error(tmp_path):

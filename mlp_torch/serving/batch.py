@@ -29,7 +29,7 @@ from mlp_torch.ingest.parquet_files import shards
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
 from mlp_torch.serving.keys import repeated
-from mlp_torch.serving.pieces import Pieces, check_skipped
+from mlp_torch.serving.pieces import Pieces, check_output, check_skipped
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.scorer import STRICT, Job, Policies, Scorer, Verdict
 from mlp_torch.serving.workers import spread
@@ -152,8 +152,7 @@ def predict(
     if policies.key == "":
         raise ConfigError("a key must be the name of a column, however: it is empty")
     pieces = Pieces(output)
-    for path in (output, pieces.skipped_output):
-        check_output(path, rows.path)
+    check_output(output, rows.path)
     started, written = time.monotonic(), stamps(rows.path)
     predictor, extent = Predictor(model), Extent.of(rows.path)
     state = belongings(predictor, extent, rows, policies)
@@ -177,16 +176,6 @@ def predict(
         skipped = pieces.finish(state, blocks=run.blocks, rows=counts["used"], skipped_rows=skipped_rows)
     seconds = time.monotonic() - started
     return Scored((predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here)
-
-
-def check_output(output: Path, rows: Path) -> None:
-    """Refuses an output that is no Parquet file, or that would be read as input the next time."""
-    if output.suffix.lower() not in (".parquet", ".pq"):
-        raise ConfigError(f"the output must end in .parquet, however: {output}")
-    if output.is_dir():
-        raise ConfigError(f"the output must be a file, however: {output} is a folder")
-    if rows.resolve() in (output.resolve(), *output.resolve().parents):
-        raise ConfigError(f"the output must lie outside the input, however: {output}")
 
 
 def belongings(predictor: Predictor, extent: Extent, rows: Csv | Parquet, policies: Policies) -> dict[str, Any]:

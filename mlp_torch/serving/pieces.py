@@ -25,6 +25,7 @@ from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError, UserError
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.block import regrouped
+from mlp_torch.ingest.parquet_files import ENDINGS
 
 PieceKind = Literal["keys", "skipped", "scored"]
 ROWS = 2**18  # of a row group in the output
@@ -186,6 +187,23 @@ class Pieces:
 def gone(folder: Path, what: str) -> Stopped:
     """The end of a run whose pieces somebody has removed."""
     return Stopped(f"{folder} must stay as it is while a run works, however: {what} are gone; start again")
+
+
+def check_output(output: Path, rows: Path) -> None:
+    """Refuses an output that cannot be one, or that would be read as input the next time. Raises ConfigError."""
+    if output.suffix.lower() not in ENDINGS:
+        text = f"the output must be Parquet and end in .parquet, however: {output}"
+        raise ConfigError(f"{text}; pandas, DuckDB or pyarrow make a CSV of it")
+    pieces = Pieces(output)
+    for path in (pieces.folder, output, pieces.skipped_output):
+        try:
+            is_folder = path.is_dir()
+        except OSError as error:  # a name that is too long, a folder that must not be looked into
+            raise ConfigError(f"the output must be writable, however: {path}: {error.strerror}") from None
+        if is_folder and path != pieces.folder:
+            raise ConfigError(f"the output must be a file, however: {path} is a folder")
+        if rows.resolve() in (path.resolve(), *path.resolve().parents):
+            raise ConfigError(f"the output must lie outside the input, however: {path}")
 
 
 def check_skipped(path: Path, state: Mapping[str, Any], *, overwrite: bool) -> None:

@@ -1,38 +1,13 @@
 """`mlp_torch evaluate --model DIR --input FILE`: a model on labelled rows, beside the constant of its training rows.
 
-The exported graph predicts, and the head's own metrics judge: the figures are those of the artefact that is served.
 DIR's config.yaml and model.pt are programs: evaluate only models that you trust.
 """
 
-from collections import Counter
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from hydra.errors import HydraException
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from torch import Tensor
-from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
-from mlp_torch.configuration import check_targets
-from mlp_torch.errors import DataError, ModelError, Problem, near
-from mlp_torch.head import Head
-from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.checks import Checked
-from mlp_torch.ingest.inputs import to_inputs
-from mlp_torch.ingest.reads import Inputs
-from mlp_torch.ingest.schema import Schema
-from mlp_torch.reproducibility.transform import restore
-from mlp_torch.responsible.report import Report, number
-from mlp_torch.responsible.verdict import Verdict, chunks, judge_predictions
-from mlp_torch.serving.predictor import Predictor
-from mlp_torch.target import Target
-from mlp_torch.verbs.options import Options, device
-from mlp_torch.verbs.predict import reader
+from mlp_torch.ingest.endings import check_there
+from mlp_torch.verbs.options import Options, check_device, check_model
 
 
 def main(arguments: list[str]) -> int:
@@ -41,228 +16,15 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--model", required=True, metavar="DIR", help="the model's folder")
     options.add_argument("--input", required=True, metavar="FILE", help="labelled rows: .csv, .tsv or .parquet")
     options.add_argument("--json", metavar="FILE", help="where to write the figures")
-    options.add_argument("--device", type=device, default="cpu", help="where the model runs: cpu, cuda, cuda:1")
+    options.add_argument("--device", default="cpu", help="where the model runs: cpu, cuda, cuda:1")
     chosen = options.parse(arguments)
+    check_model(chosen.model)
+    check_there(Path(chosen.input))
+    check_device(chosen.device)
+    from mlp_torch.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
+
     found = evaluate(Path(chosen.model), Path(chosen.input), device=chosen.device)
     print(found.text())
     if chosen.json:
         files.write_json(Path(chosen.json), found.to_json())
     return 0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What was found.
-
-    Attributes:
-        model: name and version.
-        input: where the rows come from.
-        rows: `read`, `used`, `dropped` by reason, `changed` and `missing` cells, `ignored_columns`, and `unseen`
-            categories by column.
-        higher: by metric, whether more is better; None where neither is.
-        verdicts: of "model" and of "constant".
-        warnings: sentences on the rows.
-    """
-
-    model: tuple[str, str]
-    input: str
-    rows: dict[str, Any]
-    higher: dict[str, bool | None]
-    verdicts: dict[str, Verdict]
-    warnings: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; metrics as metrics.json has them, the constant's with the suffix `_baseline`."""
-        model, constant = self.verdicts["model"], self.verdicts["constant"]
-        baseline = {f"{name}_baseline": value for name, value in constant.values.items()}
-        return {
-            "name": self.model[0],
-            "version": self.model[1],
-            "input": self.input,
-            "rows": self.rows,
-            "metrics": {**model.values, **baseline},
-            "undefined": model.undefined,
-            "warnings": self.warnings,
-        }
-
-    def text(self) -> str:
-        """Rows, a table of metrics, and what it says."""
-        rows = self.rows
-        lines = [f"{' '.join(self.model)} on {self.input}", f"{rows['read']:,} rows read, {rows['used']:,} used"]
-        lines += [f"dropped {count:,} rows: {reason}" for reason, count in rows["dropped"].items()]
-        lines += [f"changed {count:,} cells: {what}" for what, count in rows["changed"].items()]
-        lines += [
-            f"{count:,} rows hold a category of {name} that training never showed"
-            for name, count in rows["unseen"].items()
-        ]
-        if rows["ignored_columns"]:
-            lines.append(f"ignored columns: {', '.join(rows['ignored_columns'])}")
-        return "\n".join([*lines, *self.warnings, "", *self.table(), "", *self.findings()]).rstrip()
-
-    def table(self) -> list[str]:
-        """A line a metric; a dash where it is not defined."""
-        body = [
-            (name, *(number(verdict.values.get(name)) for verdict in self.verdicts.values())) for name in self.higher
-        ]
-        head = ("metric", *self.verdicts)
-        widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-        return [
-            "  ".join(
-                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-            )
-            for row in [head, *body]
-        ]
-
-    def findings(self) -> list[str]:
-        """Where the constant wins, and why a metric has no value."""
-        report = Report(self.higher)
-        for contender, verdict in self.verdicts.items():
-            report.add(contender, "test", verdict.values)
-        won = report.wins("constant", "model", "test")
-        loud = "WARNING: " if report.beats("constant", "test") else ""  # a constant is always well calibrated
-        said = [f"{loud}the constant beats the model by {', '.join(won)}."] if won else []
-        return said + [f"{name} is not defined: {why}" for name, why in self.verdicts["model"].undefined.items()]
-
-
-@torch.no_grad()
-def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
-    """A model's metrics on a file of labelled rows.
-
-    Args:
-        folder: the model's.
-        path: a CSV or Parquet file with the model's fields and its target's.
-        device: where the graph runs.
-
-    Raises:
-        ModelError: if the model's files are missing, damaged or do not fit each other.
-        DataError: with every problem of the rows, `missing_label_column` and `missing_label` among them.
-    """
-    predictor = Predictor(folder, device=device)
-    cfg = configuration(folder)
-    target, head, constant = restored(cfg, folder)
-    block = reader(path, folder, {}).read()
-    schema = whole(predictor.schema, target, cfg)
-    checked = check(block, schema, target)
-    inputs = to_inputs(checked, schema.reads.values())
-    y = labels(target, inputs, checked)
-    features = {key: inputs[key] for key in predictor.schema.reads}
-    unseen = sum((Counter(predictor.unseen(cut(features, rows))) for rows in chunks(len(y))), Counter[str]())
-    return Evaluation(
-        (predictor.name, predictor.version),
-        block.name,
-        {**checked.counts, "unseen": dict(unseen)},
-        {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
-        compare(predictor, head, constant, features, y),
-        [*checked.warnings, *trained_on(cfg, path)],
-    )
-
-
-def compare(predictor: Predictor, head: Head, constant: Tensor, features: Inputs, y: Tensor) -> dict[str, Verdict]:
-    """The graph's predictions and the constant's, judged on the same rows."""
-
-    def by_graph(rows: slice) -> dict[str, Tensor]:
-        return predictor.run(cut(features, rows))
-
-    def by_constant(rows: slice) -> dict[str, Tensor]:
-        return head.predict(constant.expand(len(y[rows]), *constant.shape))
-
-    return {
-        name: judge_predictions(head.metrics(), ((predict(rows), head.labels(y[rows])) for rows in chunks(len(y))))
-        for name, predict in (("model", by_graph), ("constant", by_constant))
-    }
-
-
-def configuration(folder: Path) -> DictConfig:
-    """The configuration that the model was trained by.
-
-    Raises:
-        ModelError: if it is missing or no configuration of this version.
-    """
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise ModelError(f"{path} is missing; evaluation builds target and metrics from it")
-    try:
-        cfg = OmegaConf.load(path)
-        if not isinstance(cfg, DictConfig) or "_target_" not in cfg.data.target or "_target_" not in cfg.head:
-            raise ValueError("it must name data.target and head")
-        check_targets(OmegaConf.create({"data": {"target": cfg.data.target}, "head": cfg.head}))
-    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} must be a run's configuration, however: {error}") from None
-    return cfg
-
-
-def restored(cfg: DictConfig, folder: Path) -> tuple[Target, Head, Tensor]:
-    """Target, head and the best constant `out` as they were fitted on training rows.
-
-    Raises:
-        ModelError: if the stored state does not fit the configuration.
-    """
-    path = folder / "target.pt"
-    if not path.is_file():
-        raise ModelError(f"{path} is missing; evaluation restores target and head from it")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    files.check_format(state.get("format"), path)
-    try:
-        target: Target = instantiate(cfg.data.target, _convert_="all")
-        restore(target, state["target"])
-        members, _, d_in = state["head"]["output.weight"].shape
-        head: Head = instantiate(cfg.head, _convert_="all")(d_in, target, members=members)
-        restore(head, state["head"])
-        return target, head.eval(), state["constant"]
-    except (HydraException, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} must fit config.yaml, however: {error}") from None
-
-
-def trained_on(cfg: DictConfig, path: Path) -> list[str]:
-    """A warning where the file is the one that the model was trained on."""
-    known = getattr(instantiate(cfg.data.source, _convert_="all"), "path", None)
-    if known is None or Path(known).resolve() != path.resolve():
-        return []
-    text = "WARNING: the model was trained on rows of this file; what it does on rows it has not seen is in the run's"
-    return [f"{text} metrics.json (test/…) and predictions/test.parquet"]
-
-
-def whole(schema: Schema, target: Target, cfg: DictConfig) -> Schema:
-    """The model's fields and the target's, with the policies of training (which may drop rows) and its ranges."""
-    reads = [*schema.reads.values(), *target.reads.values()]
-    policies = instantiate(cfg.data.fields, _convert_="all") if "fields" in cfg.data and cfg.data.fields else {}
-    named = {read.field for read in reads}
-    full = Schema.of(reads, {name: policy for name, policy in policies.items() if name in named}, strict=schema.strict)
-    ranged = {name: replace(full.fields[name], low=field.low, high=field.high) for name, field in schema.fields.items()}
-    return replace(full, fields={**full.fields, **ranged})
-
-
-def check(block: Block, schema: Schema, target: Target) -> Checked:
-    """The rows, checked; a label column that is missing is told as such, beside all other problems."""
-    absent = tuple(read.field for read in target.reads.values() if read.field not in block.table.column_names)
-    problems = [
-        Problem("missing_label_column", f"evaluation needs the label; {near(name, block.table.column_names)}", (name,))
-        for name in absent
-    ]
-    rest = schema.subset([read for read in schema.reads.values() if read.field not in absent])
-    try:
-        checked = rest.check(block)
-    except DataError as error:
-        raise DataError([*problems, *error.problems]) from None
-    if not absent and not len(checked.keep):
-        problems.append(Problem("no_rows", f"evaluation needs rows, however: {checked.counts['dropped'] or 'none'}"))
-    if problems:
-        raise DataError(problems)
-    return checked
-
-
-def labels(target: Target, inputs: Inputs, checked: Checked) -> Tensor:
-    """The target of every row, (N,) float64."""
-    y = target.encode(inputs)
-    without = y.isnan().reshape(len(y), -1).all(dim=1)
-    if bad := int(without.sum()):
-        fields = tuple(read.field for read in target.reads.values())
-        rows = checked.places.of(checked.keep[without.nonzero()[:5, 0].numpy()])
-        text = "rows without a label; take them out of the file"
-        raise DataError(Problem("missing_label", text, fields, bad, len(y), rows, unit=checked.places.unit))
-    return y
-
-
-def cut(inputs: Inputs, rows: slice) -> Inputs:
-    """Some rows."""
-    return {key: x[rows] for key, x in inputs.items()}

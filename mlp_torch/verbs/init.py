@@ -14,13 +14,7 @@ from mlp_torch import files
 from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
-from mlp_torch.profile.source import opened
-from mlp_torch.profile.table import printable
-from mlp_torch.proposal.experiment import Experiment
-from mlp_torch.proposal.plan import propose
-from mlp_torch.proposal.text import printed, yaml_of
-from mlp_torch.proposal.update import update
-from mlp_torch.proposal.yaml import YAML_WORDS
+from mlp_torch.ingest.endings import check_there
 from mlp_torch.verbs.options import Options
 
 UPDATE = """\
@@ -46,10 +40,15 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--update", metavar="YAML", help="an experiment to compare the table with")
     options.add_argument("--write", action="store_true", help="with --update: write the lines into the experiment")
     given = options.parse(arguments)
+    if not given.update and (given.target is None or given.write):
+        options.error("--write needs --update" if given.write else "the following arguments are required: --target")
+    check_there(Path(given.table))
     if given.update:
         return compare(given)
-    if given.target is None or given.write:
-        options.error("--write needs --update" if given.write else "the following arguments are required: --target")
+    from mlp_torch.profile.source import opened  # here, so that --help and mistyped paths need no torch
+    from mlp_torch.proposal.plan import propose
+    from mlp_torch.proposal.text import printed, yaml_of
+
     name = experiment_name(given.name, given.table)
     path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
     plan = propose(opened(given.table, given.encoding), given.target)
@@ -63,6 +62,10 @@ def main(arguments: list[str]) -> int:
 
 def compare(given: Namespace) -> int:
     """An experiment beside a newer table; 0 = shown, or written."""
+    from mlp_torch.profile.table import printable
+    from mlp_torch.proposal.experiment import Experiment
+    from mlp_torch.proposal.update import update
+
     path = Path(given.update)
     experiment = Experiment.load(path)
     if given.name is not None or given.target not in (None, experiment.target):
@@ -87,6 +90,8 @@ def compare(given: Namespace) -> int:
 
 def experiment_name(given: str | None, table: str) -> str:
     """A word that Hydra takes for an option and a folder may be called."""
+    from mlp_torch.proposal.yaml import YAML_WORDS
+
     word = re.sub("[^A-Za-z0-9_-]+", "_", given if given is not None else Path(table).stem).strip("_-")
     if given is not None and word != given:
         raise ConfigError(f"--name must be made of letters, digits, _ and -, however: {given!r}; try {word or 'mine'}")

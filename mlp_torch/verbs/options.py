@@ -8,9 +8,11 @@ mlp_torch.errors.ConfigError: no such option: --prot; did you mean --port?
 """
 
 import argparse
+from pathlib import Path
 from typing import NoReturn
 
-from mlp_torch.errors import ConfigError, near
+from mlp_torch import files
+from mlp_torch.errors import ConfigError, ModelError, near
 
 
 class Options(argparse.ArgumentParser):
@@ -68,13 +70,19 @@ def port(text: str) -> int:
     return int(text)
 
 
-def device(text: str) -> str:
-    """A device of torch's that this machine has."""
-    import torch  # takes a second, which --help does not need
+def check_model(folder: str) -> None:
+    """Refuses what is no model's folder, before torch is loaded, which takes seconds. Raises ModelError."""
+    if not Path(folder).is_dir():
+        raise ModelError(f"a model must be a folder, however: {folder} is none")
+    files.read_json(Path(folder) / "manifest.json")
+
+
+def check_device(text: str) -> None:
+    """Refuses a device of torch's that this machine lacks. Raises ConfigError."""
+    import torch  # here, so that all else is checked first
 
     try:
         torch.zeros(1, device=text)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
         reason = str(error).splitlines()[0]
-        raise argparse.ArgumentTypeError(f"must be a device of this machine, however: {text!r}: {reason}") from None
-    return text
+        raise ConfigError(f"--device must be a device of this machine, however: {text!r}: {reason}") from None

@@ -3,10 +3,7 @@
 from pathlib import Path
 
 from mlp_torch.errors import ConfigError
-from mlp_torch.profile import page
-from mlp_torch.profile.report import report_of
-from mlp_torch.profile.source import opened
-from mlp_torch.profile.table import printed
+from mlp_torch.ingest.endings import check_there
 from mlp_torch.verbs.options import Options
 
 
@@ -18,6 +15,12 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--output", metavar="HTML", help="by default the file's name with .html, in this folder")
     options.add_argument("--encoding", help="of a CSV file's text, e.g. cp1252; by default UTF-8")
     given = options.parse(arguments)
+    check_there(Path(given.table))
+    from mlp_torch.profile import page  # here, so that --help and mistyped paths need no torch
+    from mlp_torch.profile.report import report_of
+    from mlp_torch.profile.source import opened
+    from mlp_torch.profile.table import printed
+
     path = free(Path(given.output or f"{Path(given.table).stem}.html"))
     table = opened(given.table, given.encoding)
     report = report_of(
@@ -35,6 +38,8 @@ def free(path: Path) -> Path:
     Raises:
         ConfigError: if another file is there.
     """
+    from mlp_torch.profile import page
+
     if path.is_dir():
         raise ConfigError(f"--output must be a file, however: {path} is a folder")
     if path.is_file() and f'name="generator" content="{page.GENERATOR}"'.encode() not in path.read_bytes()[:4096]:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from mlp_torch.errors import ConfigError
-from mlp_torch.verbs.options import Options, count, device, port
+from mlp_torch.verbs.options import Options, check_device, check_model, count, port
 
 NEEDED = ("starlette", "uvicorn", "orjson")
 ENDPOINTS = """\
@@ -21,11 +21,13 @@ def main(arguments: list[str]) -> int:
     options.add_argument("folder", metavar="DIR", help="the model's folder, e.g. runs/quickstart/latest/model")
     options.add_argument("--host", default="127.0.0.1", help="the address to listen on; 0.0.0.0 = every one")
     options.add_argument("--port", type=port, default=8000, help="0 takes a free one")
-    options.add_argument("--device", type=device, default="cpu", help="where the model runs: cpu, cuda, cuda:1")
+    options.add_argument("--device", default="cpu", help="where the model runs: cpu, cuda, cuda:1")
     options.add_argument("--threads", type=count, default=1, help="threads of torch for one request")
     chosen = options.parse(arguments)
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ConfigError(f"serving needs {', '.join(missing)}: pip install 'mlp_torch[serve]'")
+    check_model(chosen.folder)
+    check_device(chosen.device)
     from mlp_torch.serving.server import serve  # here, so that --help and a missing extra are told first
 
     serve(chosen.folder, host=chosen.host, port=chosen.port, device=chosen.device, threads=chosen.threads)

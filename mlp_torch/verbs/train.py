@@ -23,6 +23,8 @@ from mlp_torch.configuration import CONFIGS, check_key, check_targets, composed,
 from mlp_torch.errors import ConfigError, ModelError, UserError, near
 from mlp_torch.responsible.report import Report
 
+SOURCES = ("mlp_torch.ingest.source.Csv", "mlp_torch.ingest.source.Parquet", "mlp_torch.training.shards.parquet")
+
 
 def main(arguments: list[str]) -> int:
     """Checks the arguments in a second; a run that goes on needs no more of Hydra, all else is handed to it."""
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> int:
         for overrides in sweeps(chosen.overrides) if chosen.multirun else [chosen.overrides]:
             cfg = composed(overrides, folder)
             check_switches(cfg)
+            check_source(cfg)
             check_targets(cfg)
     sys.argv = [sys.argv[0], *map(opened, arguments)]
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
@@ -70,6 +73,15 @@ def check_switches(cfg: DictConfig) -> None:
         raise ConfigError("trainer.max_epochs must be at least 1, however: trainer.max_epochs=0; see also debug=true")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(cfg.name)):
         raise ConfigError(f"name must be made of letters, digits, _ . and -, however: name={cfg.name}")
+
+
+def check_source(cfg: DictConfig) -> None:
+    """Refuses a file that is not there, before what it would be read by is imported, which takes seconds."""
+    target, path = (OmegaConf.select(cfg, f"data.source.{key}", default=None) for key in ("_target_", "path"))
+    if str(target) in SOURCES and isinstance(path, str):
+        from mlp_torch.ingest.parquet_files import shards  # pyarrow takes a moment, which --help does not need
+
+        shards(Path(path))
 
 
 def start(cfg: DictConfig) -> None:

@@ -9,18 +9,16 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mlp_torch import files
 from mlp_torch.errors import ConfigError
-from mlp_torch.verbs.options import Options
+from mlp_torch.ingest.endings import check_there
+from mlp_torch.verbs.options import Options, check_model
 
 if TYPE_CHECKING:  # torch and hydra take seconds, which --help does not need
-    from omegaconf import DictConfig
-
-    from mlp_torch.ingest.source import Csv, Parquet
     from mlp_torch.validation.validation import Validation
 
-READING = ("delimiter", "encoding", "decimal")
 NOT_JUDGED = "not judged: what only a fit can tell, for example that a column of training rows has no spread"
 EPILOG = f"""\
 --model judges columns and cells as the server does: rows that training would drop are problems.
@@ -55,40 +53,43 @@ def main(arguments: list[str]) -> int:
     if chosen.experiment:
         print(f"\n{NOT_JUDGED}")
     if chosen.json:
-        from mlp_torch import files
-
         files.write_json(Path(chosen.json), {"input": chosen.file, **found.to_json()})
     return 2 if found.problems else 0
 
 
-def given(chosen: Namespace) -> dict[str, Any]:
-    """How a CSV is read, as far as the options say."""
-    return {name: value for name, value in vars(chosen).items() if name in READING and value is not None}
+def check_file(chosen: Namespace) -> None:
+    """Refuses a file that is not there, before torch is loaded; with `--json` the verdict for machines says so."""
+    if not chosen.json:
+        check_there(Path(chosen.file))
 
 
 def by_model(chosen: Namespace) -> "Validation":
     """What the model's server would say. Raises ModelError for files of a model that are missing or damaged."""
-    from mlp_torch import files
+    check_model(chosen.model)
+    check_file(chosen)
     from mlp_torch.ingest.schema import Schema
     from mlp_torch.serving.predictor import checked_manifest, served
     from mlp_torch.validation.validation import validated
-    from mlp_torch.verbs.predict import reader
+    from mlp_torch.verbs.rows import given, reader, trained
 
     folder = Path(chosen.model)
     checked_manifest(folder)
     schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
-    return validated(reader(Path(chosen.file), folder, given(chosen)).blocks(), schema)
+    return validated(reader(Path(chosen.file), trained(folder), given(chosen)).blocks(), schema)
 
 
 def by_experiment(chosen: Namespace) -> "Validation":
     """What the experiment's training would say."""
     from mlp_torch.configuration import built, check_targets, composed
+
+    cfg = composed([f"experiment={chosen.experiment}"], Path(chosen.config_dir) if chosen.config_dir else None)
+    check_file(chosen)
     from mlp_torch.training.definition import Definition
     from mlp_torch.validation.rehearsal import Rehearsal
     from mlp_torch.validation.validation import validated
+    from mlp_torch.verbs.rows import given, reader
 
-    cfg = composed([f"experiment={chosen.experiment}"], Path(chosen.config_dir) if chosen.config_dir else None)
-    source = reader(cfg, Path(chosen.file), given(chosen))
+    source = reader(Path(chosen.file), cfg.data.source, given(chosen))
     if "path" in cfg.data.source:
         cfg.data.source.path = chosen.file
     check_targets(cfg)
@@ -96,18 +97,3 @@ def by_experiment(chosen: Namespace) -> "Validation":
     wanted = Definition(data.transform, data.target, data.split, data.key, data.policies)
     with TemporaryDirectory() as folder:
         return validated(source.blocks(), wanted.schema(), Rehearsal(wanted, built(cfg.head), Path(folder)))
-
-
-def reader(cfg: "DictConfig", path: Path, given: dict[str, Any]) -> "Csv | Parquet":
-    """The file's reader: as the experiment reads its own, where that is of the same kind."""
-    from mlp_torch.ingest.source import Csv, source
-
-    by_ending = source(path)
-    known = cfg.data.source
-    is_csv = isinstance(by_ending, Csv)
-    options: dict[str, Any] = {"delimiter": by_ending.delimiter} if isinstance(by_ending, Csv) else {}
-    if known.get("path") and str(known._target_).rpartition(".")[2].lower() == type(by_ending).__name__.lower():
-        same = not is_csv or Path(str(known.path)).suffix.lower() == path.suffix.lower()
-        names = (*READING, "max_cell_bytes", "strict") if is_csv else ("max_cell_bytes", "strict")
-        options |= {name: known[name] for name in names if same and name in known}
-    return type(by_ending)(path, **{**options, **(given if is_csv else {})})

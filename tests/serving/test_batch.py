@@ -424,7 +424,14 @@ def test_an_input_that_changes_while_it_is_read_is_refused(folder, rows, out):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("out.csv", "must end in .parquet"), ("rows.parquet", "outside the input"), ("d.pq", "folder")]
+    ("name", "reason"),
+    [
+        ("out.csv", r"must be Parquet and end in .parquet, however: .*out\.csv; .* make a CSV"),
+        ("rows.parquet", "outside the input"),
+        ("d.pq", "folder"),
+        ("x" * 300 + ".parquet", "must be writable, however: .*: File name too long"),
+        ("x" * 240 + ".parquet", "must be writable, however: .*unfinished: File name too long"),
+    ],
 )
 def test_an_output_that_must_not_be_one_is_refused(name, reason, folder, rows, tmp_path):
     (tmp_path / "d.pq").mkdir()

@@ -18,6 +18,7 @@ from mlp_torch import files
 from mlp_torch.__main__ import main
 from mlp_torch.column import Sample
 from mlp_torch.errors import DataError, ModelError
+from mlp_torch.evaluation import configuration, evaluate, restored, whole
 from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.model import Encoder, Single
@@ -25,8 +26,6 @@ from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.responsible import verdict
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
-from mlp_torch.verbs import evaluate as evaluate_module
-from mlp_torch.verbs.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
 
@@ -238,6 +237,20 @@ def test_a_label_that_training_never_showed_is_an_error(folder, tmp_path):
         evaluate(folder, parquet(tmp_path, [*rows(5), {**rows(1)[0], "late": "maybe"}]))
 
 
+def test_a_label_that_training_never_showed_is_told_by_its_line_or_row_dropped_ones_counted(folder, tmp_path):
+    labelled = rows(6)
+    labelled[1]["x"] = None  # dropped
+    labelled[3]["late"] = labelled[5]["late"] = "maybe"
+    for path, unit, places in (
+        (written(tmp_path, labelled), "line", (5, 7)),
+        (parquet(tmp_path, labelled), "row", (3, 5)),
+    ):
+        with pytest.raises(DataError) as caught:
+            evaluate(folder, path)
+        (problem,) = caught.value.problems
+        assert (problem.code, problem.unit, problem.rows) == ("unknown_label", unit, places)
+
+
 def test_no_row_left_is_an_error_and_no_figure(folder, tmp_path):
     labelled = [{**row, "x": None} for row in rows(5)]
     table = pa.Table.from_pylist(labelled).set_column(0, "x", pa.nulls(5, pa.float64()))
@@ -353,8 +366,8 @@ def test_evaluation_imports_no_lightning(folder, tmp_path):
 
 
 def test_fields_of_which_all_lines_are_comments_are_no_policies(folder):
-    cfg = evaluate_module.configuration(folder)
-    target, _, _ = evaluate_module.restored(cfg, folder)
+    cfg = configuration(folder)
+    target, _, _ = restored(cfg, folder)
     cfg.data.fields = None  # what YAML makes of it
     schema = Predictor(folder).schema
-    assert evaluate_module.whole(schema, target, cfg).fields.keys() > schema.fields.keys()
+    assert whole(schema, target, cfg).fields.keys() > schema.fields.keys()

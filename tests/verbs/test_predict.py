@@ -1,7 +1,6 @@
 """`mlp_torch predict` as a command: its options, its exit codes, and real kills of real processes at any moment."""
 
 import io
-import json
 import os
 import random
 import re
@@ -19,8 +18,6 @@ import pytest
 import tiny
 
 from mlp_torch.__main__ import main
-from mlp_torch.errors import ConfigError, ModelError
-from mlp_torch.verbs.predict import reader
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
 
@@ -263,33 +260,6 @@ def test_a_mistyped_option_is_refused_by_naming_the_near_one(model, tmp_path, ca
     assert "no such option: --onbad; did you mean --on-bad?" in capsys.readouterr().err
 
 
-def test_a_csv_is_read_as_the_training_rows_were_unless_options_say_otherwise(model, tmp_path):
-    as_trained = reader(tmp_path / "rows.csv", model, {})
-    assert (as_trained.delimiter, as_trained.decimal, as_trained.encoding) == (";", ",", "utf-8")
-    chosen = reader(tmp_path / "rows.csv", model, {"decimal": ".", "encoding": "latin1"})
-    assert (chosen.delimiter, chosen.decimal, chosen.encoding) == (";", ".", "iso8859-1")
-    other = reader(tmp_path / "rows.tsv", model, {})  # training rows were no .tsv
-    assert (other.delimiter, other.decimal) == ("\t", ".")
-    without = reader(tmp_path / "rows.csv", tmp_path, {})
-    assert (without.delimiter, without.decimal) == (",", ".")
-
-
-@pytest.mark.parametrize(
-    ("target", "trained", "given", "option"),
-    [
-        ("ingest.source.Csv", "a.CSV", "b.csv", {"delimiter": ";"}),
-        ("ingest.source.Parquet", "a.parquet", "b.pq", {"max_cell_bytes": 9}),
-        ("training.shards.parquet", "a", "b.parquet", {"max_cell_bytes": 9}),
-    ],
-)
-def test_a_file_is_read_as_training_rows_of_its_kind_however_its_ending_is_written(
-    tmp_path, target, trained, given, option
-):
-    known = {"_target_": f"mlp_torch.{target}", "path": trained, **option}
-    (tmp_path / "config.yaml").write_text(json.dumps({"data": {"source": known}}))
-    assert option.items() <= vars(reader(tmp_path / given, tmp_path, {})).items()
-
-
 def test_a_csv_gives_the_predictions_of_its_parquet(model, tmp_path):
     import pyarrow.csv
 
@@ -303,14 +273,3 @@ def test_a_csv_gives_the_predictions_of_its_parquet(model, tmp_path):
     one, other = pq.read_table(tmp_path / "a.parquet"), pq.read_table(tmp_path / "b.parquet")
     assert one.num_rows == 30
     assert one.to_pylist() == other.to_pylist()
-
-
-def test_an_option_of_a_csv_that_cannot_be_is_refused(model, tmp_path):
-    with pytest.raises(ConfigError, match="delimiter must be one ASCII character"):
-        reader(tmp_path / "rows.csv", model, {"delimiter": "ab"})
-
-
-def test_a_configuration_that_is_none_is_refused(tmp_path):
-    (tmp_path / "config.yaml").write_text("data: [1")
-    with pytest.raises(ModelError, match="must be a run's configuration"):
-        reader(tmp_path / "rows.csv", tmp_path, {})
