@@ -18,5 +18,6 @@
 - task: `Task`, the LightningModule
 - checkpoints: best and last, whole or not there
 - tensorboard: curves beside their baseline
+- progress: a bar on a terminal, elsewhere a line an epoch
 - overfitting: can 32 rows be learned by heart?
 """

@@ -1,0 +1,71 @@
+"""How far training is: Lightning's bar on a terminal; elsewhere, in a log file or CI, a line an epoch.
+
+>>> line(2, 20, {"train/loss": 0.5, "val/loss": 0.25}, rate=1234.5, left=75.0)
+'epoch 2 of 20: train/loss 0.5, val/loss 0.25, 1,234 rows/s, at most 01:15 left'
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
+from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
+
+LOSSES = ("train/loss", "train/loss_without_dropout")  # the first one is known if an epoch has steps that are logged
+
+
+def progress(refresh_rate: int = 25) -> ProgressBar:
+    """The bar, redrawn every so many steps, or the lines."""
+    return TQDMProgressBar(refresh_rate) if sys.stdout.isatty() else EpochLines()
+
+
+class EpochLines(ProgressBar):
+    """A line an epoch: the loss, what the best checkpoint is chosen by, training rows per second, time that is left.
+
+    Early stopping may end training before: the time is that of all epochs, as long as those of this process were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shows = True
+        self.rows, self.trained, self.since = 0, 0.0, 0.0
+        self.first, self.began = 0, 0.0
+
+    def enable(self) -> None:
+        self.shows = True
+
+    def disable(self) -> None:
+        self.shows = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.first, self.began = trainer.current_epoch, time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.rows, self.since = 0, time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.rows += len(batch.y)
+        self.trained = time.perf_counter() - self.since  # validation comes after the last one
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.shows:
+            return
+        done, most = trainer.current_epoch + 1, trainer.max_epochs or -1
+        each = (time.perf_counter() - self.began) / (done - self.first)
+        found = trainer.callback_metrics
+        monitor = getattr(trainer.checkpoint_callback, "monitor", None)
+        names = [next((name for name in LOSSES if name in found), None), monitor]
+        values = {name: float(found[name]) for name in names if name in found}
+        rate = self.rows / max(self.trained, 1e-9)
+        print(line(done, most, values, rate=rate, left=each * (most - done)), flush=True)
+
+
+def line(done: int, most: int, values: Mapping[str, float], *, rate: float, left: float) -> str:
+    """What is told of an epoch; `most` below 0 = without end."""
+    total, rest = (f" of {most}", f", at most {tqdm.format_interval(left)} left") if most > 0 else ("", "")
+    told = "".join(f" {name} {value:.4g}," for name, value in values.items())
+    return f"epoch {done}{total}:{told} {rate:,.0f} rows/s{rest}"
