@@ -9,5 +9,8 @@
 - scorer: one block of a batch
 - workers: blocks spread over processes
 - keys: which keys are there more than once, in bounded memory
+- repeats: rows whose key an earlier row has, left out of an output
+- extent: an input's files and rows, and whether they have changed
+- progress: how far a batch is, as a bar or as lines
 - pieces: what is done of an unfinished output
 """

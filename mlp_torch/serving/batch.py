@@ -12,29 +12,24 @@ NOTE[BOOK] the book scores in batches by a query in a data warehouse or by Beam,
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet
-from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
-
-from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.inspection import Inspection
-from mlp_torch.ingest.parquet_files import shards
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
-from mlp_torch.serving.keys import repeated
-from mlp_torch.serving.pieces import Pieces, check_output, check_skipped
+from mlp_torch.serving.extent import Extent, Stamps
+from mlp_torch.serving.keys import later, repeated
+from mlp_torch.serving.pieces import Pieces, check_output, check_skipped, tidy
 from mlp_torch.serving.predictor import Predictor
+from mlp_torch.serving.progress import shown
+from mlp_torch.serving.repeats import Repeats
 from mlp_torch.serving.scorer import STRICT, Job, Policies, Scorer, Verdict
 from mlp_torch.serving.workers import spread
-
-PIECE = 2**20  # bytes that are read at once
 
 
 @dataclass(frozen=True)
@@ -83,43 +78,6 @@ class Scored:
         return "\n".join([*lines, f"predictions are in {self.output}"])
 
 
-class Extent(NamedTuple):
-    """What is known of an input before its rows are read.
-
-    Args:
-        files: the name in its folder, if it is in one, and the sha256 of each.
-        rows: how many rows, about.
-    """
-
-    files: list[list[str]]
-    rows: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Extent":
-        """The extent of a file, or of a folder of them. Raises DataError: `no_file`, `empty_file`."""
-        found = [(item.name, *digest(item.path)) for item in shards(path)]
-        return cls([[name, sha] for name, sha, _ in found], sum(rows for *_, rows in found))
-
-
-def stamps(path: Path) -> list[tuple[int, int]]:
-    """What changes when files are written to."""
-    found = [item.path.stat() for item in shards(path)]
-    return [(item.st_size, item.st_mtime_ns) for item in found]
-
-
-def digest(path: Path) -> tuple[str, int]:
-    """A file's sha256, and how many rows it has: in text, lines without the header."""
-    found, lines = sha256(), 0
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            found.update(piece)
-            lines += piece.count(b"\n")
-    try:
-        return found.hexdigest(), pa.parquet.read_metadata(path).num_rows
-    except (pa.ArrowException, OSError):
-        return found.hexdigest(), lines - 1
-
-
 def predict(
     model: Path,
     rows: Csv | Parquet,
@@ -139,7 +97,7 @@ def predict(
         policies: of rows and keys.
         processes: that score, with one thread each; 1 = this one. A script needs `if __name__ == "__main__"` for more.
         overwrite: whether an output may be replaced.
-        progress: whether to show a bar where there is a terminal.
+        progress: whether to tell how far it is: by a bar, or without a terminal by a line every ten seconds.
 
     Returns:
         What was scored; None where the output is there already.
@@ -153,9 +111,11 @@ def predict(
         raise ConfigError("a key must be the name of a column, however: it is empty")
     pieces = Pieces(output)
     check_output(output, rows.path)
-    started, written = time.monotonic(), stamps(rows.path)
+    started, stamps = time.monotonic(), Stamps(rows.path)
     predictor, extent = Predictor(model), Extent.of(rows.path)
     state = belongings(predictor, extent, rows, policies)
+    if not (overwrite and pieces.begun(state)):
+        tidy(pieces)
     if output.exists() and not overwrite:
         if pieces.finished(state):
             return None
@@ -164,16 +124,18 @@ def predict(
     check_skipped(pieces.skipped_output, state, overwrite=overwrite)
     with pieces.claimed(state):
         run = Run(rows, predictor, pieces, policies)
-        bar = tqdm(total=extent.rows, unit=" rows", unit_scale=True, disable=None if progress else True)
-        with bar, closing(run.verdicts(model, processes)) as verdicts:
+        bar = shown(extent.rows) if progress else nullcontext()
+        with bar as told, closing(run.verdicts(model, processes)) as verdicts:
             for job, verdict in verdicts:
                 run.add(job, verdict)
-                bar.update(verdict.counts["read"])
-        counts = run.close()
-        if stamps(rows.path) != written:
-            raise DataError(Problem("changed_input", f"{rows.path} changed while it was read"))
+                if told:
+                    told.update(verdict.counts["read"])
+        counts, repeats = run.close(stamps)
+        stamps.check()
         skipped_rows = sum(counts["dropped"].values())
-        skipped = pieces.finish(state, blocks=run.blocks, rows=counts["used"], skipped_rows=skipped_rows)
+        skipped = pieces.finish(
+            state, blocks=run.blocks, rows=counts["used"], skipped_rows=skipped_rows, repeats=repeats
+        )
     seconds = time.monotonic() - started
     return Scored((predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here)
 
@@ -242,19 +204,29 @@ class Run:
             self.inspection.count(counts)
             self.unseen.update(counts.get("unseen", {}))
 
-    def close(self) -> dict[str, Any]:
-        """The counts of all blocks.
+    def close(self, stamps: Stamps) -> tuple[dict[str, Any], Repeats | None]:
+        """The counts of all blocks, and the rows to leave out whose key an earlier row has.
 
         Raises:
             DataError: with every problem; pieces are kept only if reading failed, which may pass.
         """
-        if self.policies.key and self.policies.repeated_keys == "error":
+        key, repeats = self.policies.key, None
+        if key and self.policies.repeated_keys == "error":
             tables = [partial(self.pieces.read, path) for path in self.pieces.all("keys")]
-            if again := repeated(tables, self.policies.key, self.unit, total=self.inspection.counts["read"]):
+            if self.policies.on_bad == "skip" and not self.inspection.problems:
+                repeats = Repeats(self.rows, later(tables), f"{key}: repeated_key", stamps)
+                self.leave_out(repeats)
+            elif again := repeated(tables, key, self.unit, total=self.inspection.counts["read"]):
                 self.inspection.add(again)
         try:
-            return {**self.inspection.close(), "unseen": dict(self.unseen)}
+            return {**self.inspection.close(), "unseen": dict(self.unseen)}, repeats or None
         except DataError:
             if not (self.unreadable and self.pieces.all("scored")):
                 self.pieces.remove()
             raise
+
+    def leave_out(self, repeats: Repeats) -> None:
+        """Counts rows that are scored as dropped; what was told of their cells stays."""
+        if repeats:
+            self.inspection.counts["used"] -= len(repeats)
+            self.inspection.counts["dropped"][repeats.reason] = len(repeats)

@@ -73,13 +73,14 @@ def identities(keys: pa.Array) -> NDArray[np.uint64]:
     return arrow_fingerprints(keys.cast(pa.large_string())).numpy().view(np.uint64)
 
 
-def occurrences(keys: pa.Array, rows: NDArray[np.int64], places: Places) -> pa.Table:
+def occurrences(keys: pa.Array, rows: NDArray[np.int64], places: Places, *, most: int | None = MAX_ROWS) -> pa.Table:
     """The keys of a block in the order of their identities.
 
     Args:
         keys: (K,) without nulls.
         rows: (K,) the block's rows that have them.
         places: where the block's rows lie.
+        most: entries of a key, so that none can fill the memory; None = all of them.
 
     Returns:
         `identity`, `key`, `at`: the row of the block, `count`: how many rows of the block have the key, in its first
@@ -89,7 +90,7 @@ def occurrences(keys: pa.Array, rows: NDArray[np.int64], places: Places) -> pa.T
     order = np.argsort(found, kind="stable")
     starts, counts = groups(found[order])
     rank = np.arange(len(order)) - np.repeat(starts, counts)
-    some = rank < MAX_ROWS  # more are never named
+    some = slice(None) if most is None else rank < most
     count, chosen = np.where(rank == 0, np.repeat(counts, counts), 0)[some], order[some]
     own = {"identity": found[chosen], "key": keys.take(pa.array(chosen)), "at": rows[chosen], "count": count}
     return pa.table({**own, **whereabouts(places, rows[chosen])})
@@ -175,6 +176,42 @@ def repeats(tables: Sequence[Callable[[], pa.Table]], low: int, high: int) -> tu
         entry = int(again[i] - ends[table[i]]) + len(part.identity) + part.begin
         found.append(Again(int(table[i]), int(at[i]), entry))
     return int(rows[rows > 1].sum()), found
+
+
+def later(tables: Sequence[Callable[[], pa.Table]], *, entries: int = ENTRIES) -> dict[int, NDArray[np.uint32]]:
+    """By table, the rows whose key an earlier row has, there or in an earlier table, in order.
+
+    Memory: 4 bytes for each of them.
+
+    Args:
+        tables: `occurrences` of each block with all entries, in order; one is opened at a time.
+        entries: how many to hold in memory, about.
+    """
+    parts = -(-sum(len(table()) for table in tables) // entries)
+    found: dict[int, list[NDArray[np.uint32]]] = {}
+    for part in range(parts):
+        low, high = part * 2**64 // parts, (part + 1) * 2**64 // parts - 1
+        for number, rows in later_within([within(table(), low, high) for table in tables]):
+            found.setdefault(number, []).append(rows.astype(np.uint32))
+    return {number: np.sort(np.concatenate(rows)) for number, rows in sorted(found.items())}
+
+
+def later_within(parts: Sequence[Part]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The same for a range of identities: a table and some of its rows."""
+    first = [part.rows > 0 for part in parts]  # of a key in a block; the others of it come after that one
+    for number, part in enumerate(parts):
+        if not first[number].all():
+            yield number, part.at[~first[number]]
+    identity = np.concatenate([part.identity[there] for part, there in zip(parts, first, strict=True)])
+    order = np.argsort(identity, kind="stable")
+    again = np.delete(order, groups(identity[order])[0])
+    ends = np.cumsum([there.sum() for there in first])
+    table, at = (
+        np.searchsorted(ends, again, side="right"),
+        np.concatenate([part.at[there] for part, there in zip(parts, first, strict=True)])[again],
+    )
+    for number in np.unique(table):
+        yield int(number), at[table == number]
 
 
 def within(table: pa.Table, low: int, high: int) -> Part:

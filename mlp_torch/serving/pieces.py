@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -26,6 +26,9 @@ from mlp_torch.errors import ConfigError, ModelError, UserError
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.block import regrouped
 from mlp_torch.ingest.parquet_files import ENDINGS
+
+if TYPE_CHECKING:
+    from mlp_torch.serving.repeats import Repeats
 
 PieceKind = Literal["keys", "skipped", "scored"]
 ROWS = 2**18  # of a row group in the output
@@ -120,7 +123,13 @@ class Pieces:
         except pa.ArrowException as error:
             raise ModelError(f"{path} is damaged: {error}; to start over, remove {self.folder}") from None
 
-    def finish(self, state: Mapping[str, Any], *, blocks: int, rows: int, skipped_rows: int) -> Path | None:
+    def tables(self, kind: PieceKind) -> Iterator[pa.Table]:
+        """The pieces of a kind, in order, one at a time."""
+        return (self.read(path) for path in self.all(kind))
+
+    def finish(
+        self, state: Mapping[str, Any], *, blocks: int, rows: int, skipped_rows: int, repeats: "Repeats | None" = None
+    ) -> Path | None:
         """Makes the output of the pieces and removes them.
 
         Args:
@@ -128,6 +137,7 @@ class Pieces:
             blocks: how many there must be.
             rows: of the output.
             skipped_rows: of the file of skipped rows.
+            repeats: scored rows that are skipped all the same.
 
         Returns:
             The file of skipped rows; None where none were skipped.
@@ -140,9 +150,10 @@ class Pieces:
         if [int(path.name.partition(".")[0]) for path in self.all("scored")] != list(range(blocks)):
             raise gone(self.folder, "blocks that were done")
         with self.telling():
-            some = self.all("skipped")
-            found = merge((self.read(path) for path in self.all("scored")), scored, note)
-            left_out = merge((self.read(path) for path in some), skipped, note) if some else 0
+            some = bool(repeats or self.all("skipped"))
+            found = merge(repeats.scored(self) if repeats else self.tables("scored"), scored, note)
+            skipped_tables = repeats.skipped(self) if repeats else self.tables("skipped")
+            left_out = merge(skipped_tables, skipped, note) if some else 0
             if (found, left_out) != (rows, skipped_rows):
                 raise gone(self.folder, "rows that were done")
             if some:
@@ -187,6 +198,18 @@ class Pieces:
 def gone(folder: Path, what: str) -> Stopped:
     """The end of a run whose pieces somebody has removed."""
     return Stopped(f"{folder} must stay as it is while a run works, however: {what} are gone; start again")
+
+
+def tidy(pieces: Pieces) -> None:
+    """Removes what a run left that was killed once its output was in place."""
+    known = pieces.folder / "state.json"
+    if known.is_file():
+        state = {name: value for name, value in files.read_json(known).items() if name != "format"}
+        if pieces.finished(state):
+            with pieces.claimed(state):
+                pieces.remove()
+    elif pieces.folder.is_dir() and note_of(pieces.output) and not any(pieces.folder.iterdir()):
+        pieces.folder.rmdir()
 
 
 def check_output(output: Path, rows: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mlp_torch.errors import DataError, Problem
+from mlp_torch.errors import MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.cells import Mask, is_text, not_unicode
 from mlp_torch.ingest.checks import Checked, plain
@@ -29,8 +29,9 @@ class Policies(NamedTuple):
 
     Args:
         key: a column that is handed on to the output; without one, rows are numbered.
-        repeated_keys: `error`, or `keep`: every row is answered.
-        on_bad: a row that cannot be scored: `error`, or `skip`: it is left out and told of.
+        repeated_keys: `error`: a key must be there once; `keep`: every row is answered.
+        on_bad: a row that cannot be scored, or whose key an earlier row has that can: `error`, or `skip`: it is left
+            out and told of.
     """
 
     key: str | None = None
@@ -121,7 +122,8 @@ class Scorer:
         """Writes the keys of some rows, where repeated ones will be sought."""
         if self.policies.key and self.policies.repeated_keys == "error":
             keys = taken(plain(block.table.column(self.policies.key)), rows)
-            self.pieces.write(number, "keys", occurrences(keys, rows, block.places))
+            most = None if self.policies.on_bad == "skip" else MAX_ROWS  # to be told; to be left out, all
+            self.pieces.write(number, "keys", occurrences(keys, rows, block.places, most=most))
 
     def write(
         self, number: int, block: Block, checked: Checked, counts: dict[str, Any], why: Rows, reasons: list[str]

@@ -12,7 +12,9 @@ from mlp_torch.verbs.options import Options, check_model, count
 EPILOG = """\
 A run that was killed goes on when the same command is given again: blocks that are done wait in OUT.unfinished.
 Rows that cannot be scored are an error, told of all at once; with --on-bad skip they go to OUT.skipped.parquet, with
-the reason. --key hands a column on to the output; without one, rows are numbered as in the input."""
+the reason. --key hands a column on to the output; without one, rows are numbered as in the input. A key that is there
+twice is an error; with --on-bad skip the first row that can be scored is answered and the later ones are skipped
+(reason repeated_key); --repeated-keys keep answers each."""
 
 
 def main(arguments: list[str]) -> int:
@@ -20,7 +22,7 @@ def main(arguments: list[str]) -> int:
     options = Options("predict", "Score the rows of a file with a model, in bounded memory.", epilog=EPILOG)
     options.add_argument("--model", required=True, metavar="DIR", help="the model's folder")
     options.add_argument("--input", required=True, metavar="ROWS", help=".csv, .tsv, .parquet, or a folder of .parquet")
-    options.add_argument("--output", required=True, metavar="OUT", help="the .parquet file to write")
+    options.add_argument("--output", required=True, metavar="OUT", help="the .parquet file to write; no other format")
     options.add_argument("--key", metavar="COLUMN", help="a column to hand on, by which rows are known")
     options.add_argument("--repeated-keys", choices=("error", "keep"), default="error", help="keep answers each row")
     options.add_argument("--on-bad", choices=("error", "skip"), default="error", help="what becomes of bad rows")
@@ -29,7 +31,7 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--encoding", help="of a CSV; by default as in training")
     options.add_argument("--decimal", help="of a CSV's numbers; by default as in training")
     options.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
-    options.add_argument("--no-progress", action="store_true", help="show no bar; without a terminal there is none")
+    options.add_argument("--no-progress", action="store_true", help="show no bar, and in a log no lines")
     chosen = options.parse(arguments)
     check_model(chosen.model)
     check_there(Path(chosen.input))

@@ -8,15 +8,15 @@ import pyarrow as pa
 import pytest
 
 from mlp_torch.ingest.block import Block, Places
-from mlp_torch.serving.keys import faults, identities, occurrences, refusals, repeated, unusable
+from mlp_torch.serving.keys import faults, identities, later, occurrences, refusals, repeated, unusable
 
 
-def tables(blocks, first=0):
+def tables(blocks, first=0, most=5):
     """Tables of occurrences of keys in blocks; rows are numbered through."""
     found = []
     for keys in blocks:
         array = keys if isinstance(keys, pa.Array) else pa.array(keys)
-        found.append(occurrences(array, np.arange(len(array)), Places("row", first)))
+        found.append(occurrences(array, np.arange(len(array)), Places("row", first), most=most))
         first += len(array)
     return [lambda table=table: table for table in found]
 
@@ -60,6 +60,26 @@ def test_any_number_of_ranges_finds_what_one_table_would_show(entries, distinct,
     blocks = [[f"k{key}" for key in block] for block in blocks] if text else blocks
     problem = repeated(tables(blocks), "id", "row", entries=entries)
     assert (problem.bad, problem.rows) == by_hand(blocks)
+
+
+@pytest.mark.parametrize("entries", [1, 3, 50, 10_000])
+@pytest.mark.parametrize("distinct", [1, 3, 60, 5000])
+def test_later_rows_of_a_key_are_all_but_the_first_of_the_table_that_the_blocks_make(entries, distinct):
+    draw = np.random.default_rng(distinct)
+    blocks = [draw.integers(0, distinct, size).tolist() for size in (40, 0, 90, 1, 60)]
+    seen, wanted = set(), {}
+    for number, block in enumerate(blocks):
+        for row, key in enumerate(block):
+            if key in seen:
+                wanted.setdefault(number, []).append(row)
+            seen.add(key)
+    found = later(tables(blocks, most=None), entries=entries)
+    assert {number: rows.tolist() for number, rows in found.items()} == wanted
+
+
+def test_without_repeated_keys_nothing_is_later():
+    assert later(tables([["a"], ["b"]], most=None)) == {}
+    assert later(tables([[]], most=None)) == {}
 
 
 def test_a_key_of_every_row_leaves_a_few_entries_a_block():

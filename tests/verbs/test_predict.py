@@ -18,11 +18,14 @@ import pytest
 import tiny
 
 from mlp_torch.__main__ import main
+from mlp_torch.serving import progress
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
 
 ROOT = Path(__file__).parents[2]
 ROWS = 600_000  # ten blocks
+REPEATED = {100: 99, 450_000: 3, 450_100: 450_099, 550_000: 3}  # rows with the key of another one
+BAD = [row for row in range(ROWS) if row % 1200 == 700]
 CONFIG = """
 data:
   source: {_target_: mlp_torch.ingest.source.Csv, path: train.csv, delimiter: ";", decimal: ","}
@@ -36,14 +39,15 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """Many rows, some of them bad, each with a key."""
+    """Many rows, some of them bad, each with a key, that of an earlier row in some."""
     table = tiny.table(1200)
     size = table["size"].to_pylist()
     size[700] = float("inf")
     part = table.set_column(table.column_names.index("size"), "size", pa.array(size))
     whole = pa.concat_tables([part] * (ROWS // 1200))
     path = tmp_path_factory.mktemp("input") / "rows.parquet"
-    pq.write_table(whole.set_column(0, "id", pa.array(range(ROWS))), path)
+    ids = pa.array([REPEATED.get(row, row) for row in range(ROWS)])
+    pq.write_table(whole.set_column(0, "id", ids), path)
     return path
 
 
@@ -114,7 +118,13 @@ def undisturbed(model, rows, tmp_path_factory):
     command = Command(model, rows, tmp_path_factory.mktemp("undisturbed") / "out.parquet")
     command.finished()
     keys = pq.read_table(command.output)["id"].to_pylist()
-    assert keys == [i for i in range(ROWS) if i % 1200 != 700]
+    assert keys == [row for row in range(ROWS) if row % 1200 != 700 and row not in REPEATED]
+    skipped = pq.read_table(command.output.with_suffix(".skipped.parquet"))
+    assert skipped["row"].to_pylist() == sorted([*BAD, *REPEATED])
+    reasons = dict(zip(skipped["row"].to_pylist(), skipped["reason"].to_pylist(), strict=True))
+    assert {row: why for row, why in reasons.items() if row in REPEATED} == dict.fromkeys(REPEATED, "id: repeated_key")
+    cells = {row["row"]: row["id"] for row in skipped.select(["row", "id"]).to_pylist()}
+    assert {row: cells[row] for row in REPEATED} == REPEATED
     return command.bytes()
 
 
@@ -131,7 +141,7 @@ def test_after_five_kills_at_random_moments_the_bytes_are_those_of_an_undisturbe
         command.stopped_at(min(kill + 1, 8), signal.SIGKILL, processes=processes, delay=draw.random() * 0.05)
     printed = command.finished()  # what two processes began, one may end
     assert command.bytes() == undisturbed
-    assert f"{ROWS:,} rows read, {ROWS - ROWS // 1200:,} scored" in printed
+    assert f"{ROWS:,} rows read, {ROWS - len(BAD) - len(REPEATED):,} scored" in printed
     assert "of them before" in printed
     assert not command.folder.exists()
 
@@ -156,6 +166,23 @@ def test_a_run_killed_while_it_makes_the_output_ends_with_the_same_bytes(name, c
         command.output.unlink()  # the moment was missed
     assert command.pieces() == 10
     command.finished()
+    assert command.bytes() == undisturbed
+
+
+@pytest.mark.slow
+def test_a_run_killed_once_its_output_is_there_leaves_a_folder_that_the_next_start_removes(command, undisturbed):
+    for _ in range(10):
+        process = command.started()
+        while process.poll() is None and not command.output.exists():
+            pass
+        process.kill()
+        process.communicate()
+        if command.folder.exists():
+            break
+        command.output.unlink()  # the moment was missed
+    assert command.folder.exists()
+    assert "is finished; nothing was changed" in command.finished()
+    assert not command.folder.exists()
     assert command.bytes() == undisturbed
 
 
@@ -224,7 +251,7 @@ def test_the_closing_lines_are_printed_and_the_code_is_0(model, tmp_path, capsys
     assert run(model, few(tmp_path), tmp_path / "out.parquet", "--key", "id") == 0
     printed = capsys.readouterr()
     assert "30 rows read, 30 scored" in printed.out
-    assert printed.err == ""  # no bar without a terminal
+    assert printed.err == ""  # without a terminal no bar, and no line in the first ten seconds
     assert run(model, few(tmp_path), tmp_path / "out.parquet", "--key", "id") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'out.parquet'} is finished; nothing was changed\n"
 
@@ -243,6 +270,15 @@ def test_a_terminal_sees_rows_rate_and_remaining_time_unless_it_wants_none(more,
     shown = terminal.getvalue()
     assert (shown == "") == bool(more)
     assert more or re.search(r"100%.*30\.0/30\.0 .*<.* rows/s", shown), shown
+
+
+def test_a_log_gets_a_line_now_and_then_unless_none_is_wanted(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    assert run(model, few(tmp_path), tmp_path / "out.parquet") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"30 of about 30 rows \(100 %\), [\d,]+ rows/s, 00:00 left", line)
+    assert run(model, few(tmp_path), tmp_path / "other.parquet", "--no-progress") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_bad_rows_exit_with_2_and_say_why(model, tmp_path, capsys):

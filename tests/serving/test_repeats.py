@@ -1,0 +1,160 @@
+"""Rows whose key an earlier row has, where bad rows are skipped: the first that can be scored is answered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from mlp_torch.errors import DataError
+from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.source import Csv, Parquet
+from mlp_torch.serving.batch import predict
+from mlp_torch.serving.pieces import Pieces
+from mlp_torch.serving.predictor import Predictor
+from mlp_torch.serving.scorer import Policies
+
+pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
+SKIP = Policies("id", on_bad="skip")
+KEYS = ["a", "b", "a", "c", "bad", "b", "a", "bad", "d", "bad", "c", None]  # row 4 cannot be scored, row 7 can
+ANSWERED, REPEATED = [0, 1, 3, 7, 8], [2, 5, 6, 9, 10]
+
+
+def table(keys: list[str | None] = KEYS) -> pa.Table:
+    """Rows that the small model can score, but for the first `bad` one."""
+    n = len(keys)
+    distance = [-1.0 if i == 4 else 100.0 * i for i in range(n)]
+    origin = [("JFK", "LGA", "never seen")[i % 3] for i in range(n)]
+    return pa.table({"id": keys, "distance": distance, "hour": range(n), "origin": origin, "carrier": ["UA"] * n})
+
+
+def blocks_of(kind: type, size: int) -> type:
+    """A reader with smaller blocks, in rows or bytes."""
+
+    class Small(kind):
+        def blocks(self, _: int = 0) -> Iterator[Block]:
+            yield from super().blocks(size)
+
+    return Small
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    pq.write_table(table(), tmp_path / "rows.parquet")
+    return tmp_path / "rows.parquet"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 12])
+def test_the_first_row_that_can_be_scored_is_answered_and_later_ones_are_skipped_by_that_reason(
+    size, folder, predictor: Predictor, rows, tmp_path
+):
+    out = tmp_path / "out.parquet"
+    scored = predict(folder, blocks_of(Parquet, size)(rows), out, policies=SKIP)
+    assert scored.counts["dropped"] == {"distance: out_of_range": 1, "id: missing_key": 1, "id: repeated_key": 5}
+    assert (scored.counts["read"], scored.counts["used"]) == (12, 5)
+    whole = predictor.predict(table().drop_columns(["id"]).take(ANSWERED)).to_pylist()
+    found = pq.read_table(out)
+    assert found["id"].to_pylist() == [KEYS[row] for row in ANSWERED]
+    assert found.drop_columns(["id"]).to_pylist() == whole
+    skipped = pq.read_table(scored.skipped)
+    assert skipped["row"].to_pylist() == sorted([*REPEATED, 4, 11])
+    why = {4: "distance: out_of_range", 11: "id: missing_key"}
+    assert skipped["reason"].to_pylist() == [why.get(row, "id: repeated_key") for row in skipped["row"].to_pylist()]
+    assert skipped.select(table().column_names).to_pylist() == table().take(skipped["row"]).to_pylist()
+
+
+def test_counts_and_bytes_do_not_depend_on_the_blocks(folder, rows, tmp_path):
+    found = []
+    for size in (1, 4, 12):
+        out = tmp_path / f"{size}.parquet"
+        scored = predict(folder, blocks_of(Parquet, size)(rows), out, policies=SKIP)
+        found.append((scored.counts, out.read_bytes(), scored.skipped.read_bytes()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_kept_and_refused_keys_are_as_without_skipping(folder, rows, tmp_path):
+    scored = predict(folder, Parquet(rows), tmp_path / "a.parquet", policies=Policies("id", "keep", "skip"))
+    assert scored.counts["dropped"] == {"distance: out_of_range": 1, "id: missing_key": 1}
+    with pytest.raises(DataError, match="repeated_key"):
+        predict(folder, Parquet(rows), tmp_path / "b.parquet", policies=Policies("id"))
+
+
+def test_lines_of_text_stand_in_order_beside_torn_ones(folder, tmp_path):
+    lines = [f"{key},{100 * i},1,JFK,UA" for i, key in enumerate("abacb")]
+    lines.insert(2, "torn,1")
+    lines.append("a,far,1,JFK,UA")
+    (tmp_path / "rows.csv").write_text("\n".join(["id,distance,hour,origin,carrier", *lines]) + "\n")
+    scored = predict(folder, blocks_of(Csv, 40)(tmp_path / "rows.csv"), tmp_path / "out.parquet", policies=SKIP)
+    found = pq.read_table(scored.skipped).to_pylist()
+    assert [(row["line"], row["reason"], row["text"], row["id"]) for row in found] == [
+        (4, "wrong_field_count", "torn,1", None),
+        (5, "id: repeated_key", None, "a"),
+        (7, "id: repeated_key", None, "b"),
+        (8, "distance: not_a_number", None, "a"),
+    ]
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["a", "b", "c"]
+
+
+def test_rows_of_several_files_and_coded_cells_are_found_again(folder, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number, keys in enumerate((["a", "b", "a"], ["b", "c", "c"])):
+        whole = table(keys)
+        coded = whole.set_column(3, "origin", whole["origin"].combine_chunks().dictionary_encode())
+        pq.write_table(coded, tmp_path / "in" / f"{number}.parquet")
+    scored = predict(folder, blocks_of(Parquet, 2)(tmp_path / "in"), tmp_path / "out.parquet", policies=SKIP)
+    found = pq.read_table(scored.skipped).to_pylist()
+    assert [(row["file"], row["row"], row["id"], row["origin"]) for row in found] == [
+        ("0.parquet", 2, "a", "never seen"),
+        ("1.parquet", 0, "b", "JFK"),
+        ("1.parquet", 2, "c", "never seen"),
+    ]
+
+
+def test_an_input_that_changes_before_its_rows_are_read_again_is_refused(folder, rows, tmp_path):
+    class Changing(Parquet):
+        passes = 0
+
+        def blocks(self, size: int | None = None) -> Iterator[Block]:
+            self.passes += 1
+            if self.passes == 2:
+                pq.write_table(table(["x"] * 12), self.path)
+            yield from super().blocks(5)
+
+    with pytest.raises(DataError, match="changed_input"):
+        predict(folder, Changing(rows), tmp_path / "out.parquet", policies=SKIP)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("left", ["everything", "some pieces", "nothing"])
+def test_what_a_run_left_that_was_killed_at_its_end_is_removed_by_the_next_start(
+    left, folder, rows, tmp_path, monkeypatch
+):
+    out = tmp_path / "out.parquet"
+
+    def killed(pieces: Pieces) -> None:
+        for path in pieces.folder.iterdir():
+            if left == "nothing" or (left == "some pieces" and path.name.startswith("000000")):
+                path.unlink()
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Pieces, "remove", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            predict(folder, Parquet(rows), out, policies=SKIP)
+    before = out.read_bytes()
+    assert Pieces(out).folder.exists()
+    assert predict(folder, Parquet(rows), out, policies=SKIP) is None
+    assert not Pieces(out).folder.exists()
+    assert out.read_bytes() == before
+
+
+def test_what_a_killed_run_left_is_in_the_way_of_no_other_one(folder, rows, tmp_path, monkeypatch):
+    out = tmp_path / "out.parquet"
+    with monkeypatch.context() as patched:
+        patched.setattr(Pieces, "remove", lambda pieces: None)
+        predict(folder, Parquet(rows), out, policies=SKIP)
+    predict(folder, Parquet(rows), out, policies=SKIP._replace(repeated_keys="keep"), overwrite=True)
+    assert pq.read_table(out).num_rows == 10
+    assert not Pieces(out).folder.exists()
