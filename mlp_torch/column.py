@@ -44,18 +44,21 @@ class Column(nn.Module):
     Attributes:
         dim: width of what `layer()` gives, (B, dim) float32; known once fitted.
         codes: rows of the table that the default layer learns; known once fitted.
+        seen: (codes,) bool, which codes training rows hold; empty until `see`.
         unknown: the code of a category that training never showed; -1 where there is no such code.
         limit: largest absolute value of its numbers, at which others are clipped.
         uses_y: whether `fit` looks at the target.
     """
 
     uses_y = False
+    seen: Tensor
 
     def __init__(self, reads: dict[str, Read]):
         super().__init__()
         self.reads = reads
         self.codes, self.dim, self.unknown = 0, 0, -1  # on the instance: TorchScript sees no class attributes
         self.limit = math.inf
+        self.register_buffer("seen", torch.zeros(0, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
         """Learns from training rows; by default there is nothing to learn."""
@@ -67,13 +70,18 @@ class Column(nn.Module):
         """Features of each row, row by row: (B,) int64 codes, or (B, w) float32. Must script."""
         raise NotImplementedError
 
+    def see(self, codes: Tensor) -> None:
+        """Notes which codes training rows hold, (N, …) int64, and more of them when called again."""
+        held = torch.bincount(codes.reshape(-1), minlength=self.codes) > 0
+        self.seen = held | self.seen if len(self.seen) else held
+
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         """What this column gives to a cross: (B,) int64. Only columns that can be crossed have one."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a part of a cross")
 
     def layer(self) -> nn.Module:
         """The learned reader of the features: -> (B, dim) float32."""
-        return Rows(self.codes, self.dim)
+        return Rows(self.codes, self.dim, seen=self.seen)
 
 
 class Rows(nn.Module):
@@ -86,7 +94,7 @@ class Rows(nn.Module):
     Args:
         codes: number of rows.
         dim: width of a row.
-        seen: (codes,) bool, which codes training rows hold; the others are spare. By default all are held.
+        seen: (codes,) bool, which codes training rows hold; the others are spare. By default, or empty: all are held.
         hide: share of training rows hidden, 0 ≤ hide < 1; spare codes replace theirs, each as often.
 
     Shape: (B,) int64 -> (B, dim) float32.
@@ -98,7 +106,7 @@ class Rows(nn.Module):
         super().__init__()
         if not 0 <= hide < 1:
             raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
-        spare = torch.zeros(0, dtype=torch.int64) if seen is None else (~seen).nonzero().squeeze(1)
+        spare = torch.zeros(0, dtype=torch.int64) if seen is None or not len(seen) else (~seen).nonzero().squeeze(1)
         self.table = nn.Embedding(codes, dim)
         nn.init.normal_(self.table.weight, std=dim**-0.5)
         self.table.weight.data[spare] = 0

@@ -104,12 +104,13 @@ def check(
             wanted = [item for item in reads.values() if item.field == name]
             cells |= judged(plain(table.column(name)), policy, wanted, tally)
     keep = tally.keep
-    arrays = {key: kept(cells[key].values, keep, len(table)) for key in reads if key in cells}
+    some = pa.array(tally.reason < 0) if len(keep) < len(table) else None
+    arrays = {key: kept(cells[key].values, some) for key in reads if key in cells}
+    missing = {reads[key].field: int(no_value(array).sum()) for key, array in arrays.items()}
     if training:
-        tally.problems += training_problems(arrays, reads, tally)
+        tally.problems += training_problems(missing, len(keep), tally)
     if tally.problems:
         raise DataError(tally.problems)
-    missing = {reads[key].field: int(no_value(array).sum()) for key, array in arrays.items()}
     counts: dict[str, Any] = {
         "read": block.total,
         "used": len(keep),
@@ -165,6 +166,8 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
 
 def too_large(array: pa.Array, most: int) -> dict[str, Mask]:
     """Which texts are longer than allowed."""
+    if not (is_text(array.type) or pa.types.is_union(array.type)):
+        return {}
     large = sizes(array) > most
     return {"cell_too_large": large} if large.any() else {}
 
@@ -221,11 +224,11 @@ def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, block: Block) 
     return TEXTS[code]
 
 
-def training_problems(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read], tally: Tally) -> Iterable[Problem]:
+def training_problems(missing: Mapping[str, int], used: int, tally: Tally) -> Iterable[Problem]:
     """What no training set may be: empty, or without any value of a field."""
     refused = {name for problem in tally.problems for name in problem.columns}
-    empty = {reads[key].field for key, array in arrays.items() if no_value(array).all()} - refused
-    counts = {"read": tally.block.total, "used": len(tally.keep), "dropped": tally.dropped()}
+    empty = {name for name, count in missing.items() if count == used} - refused
+    counts = {"read": tally.block.total, "used": used, "dropped": tally.dropped()}
     return emptiness(counts, empty, unit=tally.block.places.unit)
 
 
@@ -255,10 +258,10 @@ def blanked(values: Any, gone: Mask) -> Any:
     return np.where(gone, np.nan, values) if isinstance(values, np.ndarray) else without(values, gone)
 
 
-def kept(values: Any, keep: NDArray[np.int64], total: int) -> pa.Array:
-    """The kept rows as an Arrow array."""
+def kept(values: Any, some: pa.BooleanArray | None) -> pa.Array:
+    """The kept rows, some or all, as an Arrow array."""
     array = pa.array(values) if isinstance(values, np.ndarray) else values
-    return array if len(keep) == total else array.take(pa.array(keep))
+    return array if some is None else array.filter(some)
 
 
 def no_value(array: pa.Array) -> Mask:

@@ -132,9 +132,7 @@ def _repeats(array: pa.Array | pa.ChunkedArray) -> bool:
 
 
 def distinct(array: pa.Array | pa.ChunkedArray, *, field: str = "") -> tuple[Tensor, pa.LargeStringArray]:
-    """The distinct words of an Arrow array with their fingerprints, in the order of first appearance, without nulls.
-
-    Only words of the rows given: a dictionary may hold words of other rows too.
+    """The distinct words of an Arrow array with their fingerprints, without nulls; see `words_in`.
 
     Args:
         array: strings as in `arrow_fingerprints`.
@@ -146,13 +144,22 @@ def distinct(array: pa.Array | pa.ChunkedArray, *, field: str = "") -> tuple[Ten
     Raises:
         DataError, TypeError: as `arrow_fingerprints`.
     """
-    if pa.types.is_dictionary(array.type):
-        used = pc.unique(array)
-        words = pc.unique(_large(used.dictionary).take(used.indices))  # a dictionary may hold one word twice
-    else:
-        words = pc.unique(_large(array))
-    words = words.drop_null()
+    words = words_in(array)
     return _hash(words, field), words
+
+
+def words_in(array: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """The distinct words of an Arrow array of strings, without nulls; of a dictionary only those that rows hold.
+
+    Raises:
+        TypeError: if the array holds no strings.
+    """
+    if not pa.types.is_dictionary(array.type):
+        return pc.unique(_large(array)).drop_null()
+    coded = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    held = np.zeros(len(coded.dictionary), bool)
+    held[coded.indices.drop_null().to_numpy()] = True
+    return pc.unique(_large(coded.dictionary).filter(pa.array(held))).drop_null()  # it may hold one word twice
 
 
 def _large(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -201,8 +201,9 @@ def words_of(checked: Checked, rows: Tensor | None = None) -> Words:
 def row_fingerprints(checked: Checked, key: Sequence[Read] = ()) -> Tensor:
     """Row identity, the same wherever the row lies: (K,) int64.
 
-    One key field gives the fingerprint of its canonical text, several give their cross; without a key it is the
-    fingerprint of the row's number in the table. Text stands as it is, whole numbers and seconds as decimal text.
+    One key field gives the fingerprint of its canonical text; several give their cross, in which a time is its float64
+    bits, since times are many; without a key it is the fingerprint of the row's number in the table. Text stands as it
+    is, whole numbers and seconds as decimal text.
 
     Raises:
         DataError: `missing_key` or `repeated_key`.
@@ -226,8 +227,14 @@ def key_fingerprints(checked: Checked, key: Sequence[Read]) -> Tensor:
     gone = without_key(checked, key)
     if gone.any():
         raise DataError(missing_key(checked, key, gone))
-    parts = [canonical(checked.arrays[item.key], item) for item in key]
-    return parts[0] if len(parts) == 1 else cross(parts)
+    if len(key) == 1:
+        return canonical(checked.arrays[key[0].key], key[0])
+    return cross([part(checked.arrays[item.key], item) for item in key])
+
+
+def part(array: pa.Array, item: Read) -> Tensor:
+    """What a key field of several gives to their cross; -0 seconds are 0."""
+    return (tensor_of(array, item) + 0.0).view(torch.int64) if item.kind == "time" else canonical(array, item)
 
 
 def without_key(checked: Checked, key: Sequence[Read]) -> Mask:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.fingerprint import words_in
 from mlp_torch.ingest.reads import Read
 
 ID_ROWS, ID_SHARE = 100, 0.99
@@ -31,7 +32,7 @@ def suspicions(item: Read, array: pa.Array) -> list[str]:
         found.append(f"constant: {here} has the same value in all {n:,} rows and can tell nothing")
     if item.kind != "string":
         return found
-    words = array.unique()
+    words = words_in(array)
     if n >= ID_ROWS and len(words) >= ID_SHARE * n:
         found.append(f"id_like: {here} has {len(words):,} values in {n:,} rows: an id can only be memorised")
     if len(words) <= MAX_WORDS and (alike := look_alikes(words)):
@@ -49,7 +50,7 @@ def is_constant(array: pa.Array) -> bool:
 
 def look_alikes(words: pa.Array) -> int:
     """How many words have a twin that differs only by case, blanks or Unicode form."""
-    return sum(len(group) for group in twins(words.drop_null().to_pylist()))
+    return sum(len(group) for group in twins(words.to_pylist()))
 
 
 def twins(words: Iterable[str]) -> list[list[str]]:

@@ -148,10 +148,10 @@ def ranged(policy: Field, inputs: Inputs) -> Field:
     """The field with the training range of its numbers."""
     if "number" not in policy.kinds:
         return policy
-    found = inputs[Read(policy.name).key]
-    if not len(found) or found.isnan().all():
+    found = inputs[Read(policy.name).key].numpy()
+    low, high = np.fmin.reduce(found, initial=np.nan), np.fmax.reduce(found, initial=np.nan)  # NaN counts for neither
+    if np.isnan(low):
         return policy
-    low, high = np.fmin.reduce(found.numpy()), np.fmax.reduce(found.numpy())  # NaN counts for neither
     return replace(policy, low=float(low), high=float(high))
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.column import Column, Rows, Sample
+from mlp_torch.column import Column
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.embeddings import checked_dim, default_dim
 
@@ -49,43 +49,35 @@ class Calendar(Column):
         dim: width of a row; by default about 1.6 · √codes.
     """
 
-    seen: Tensor
-
     def __init__(self, field: str, part: str, *, dim: int | None = None):
         super().__init__({"x": Read(field, "time")})
         if part not in SIZES:
             raise ValueError(f"part must be one of {', '.join(SIZES)}, however: {part=}")
         self.key, self.name, self.size = self.reads["x"].key, part, SIZES[part]
         self.codes, self.dim = self.size + 1, checked_dim(dim) or default_dim(self.size)
-        self.register_buffer("seen", torch.zeros(self.codes, dtype=torch.bool))
-
-    def fit(self, sample: Sample) -> None:
-        self.seen = torch.bincount(self.encode(sample.inputs), minlength=self.codes) > 0
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         x = inputs[self.key]  # (B,)
-        seconds = torch.floor(torch.nan_to_num(x)).long()
-        days = torch.div(seconds, 86400, rounding_mode="floor")
-        minute = torch.div(seconds - days * 86400, 60, rounding_mode="floor")  # of the day
+        # three million years, within which float64 divides whole numbers to the right floor, in a tenth of int64's time
+        seconds = torch.floor(torch.nan_to_num(x).clamp(-1e14, 1e14))
+        days = torch.floor(seconds / 86400)
+        minute = torch.floor((seconds - days * 86400) / 60)  # of the day
         if self.name == "minute":
-            code = torch.remainder(minute, 60)
+            code = (minute - torch.floor(minute / 60) * 60).long()
         elif self.name == "hour":
-            code = minute // 60
+            code = torch.floor(minute / 60).long()
         elif self.name == "minute_of_day":
-            code = minute
+            code = minute.long()
         elif self.name == "weekday":
-            code = torch.remainder(days + 3, 7)  # 1970-01-01 was a Thursday
+            code = (days + 3 - torch.floor((days + 3) / 7) * 7).long()  # 1970-01-01 was a Thursday
         elif self.name == "day":
-            code = civil(days)[1] - 1
+            code = civil(days.long())[1] - 1
         else:
-            code = civil(days)[0] - 1
+            code = civil(days.long())[0] - 1
         return torch.where(torch.isnan(x), torch.full_like(code, self.size), code)  # (B,)
 
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.encode(inputs)
-
-    def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, seen=self.seen)
 
 
 class Cyclical(Column):

@@ -12,10 +12,9 @@ Shape: the parts' (B,) int64 -> (B,) int64 codes -> (B, dim) float32.
 (tensor([90]), tensor([13]))
 """
 
-import torch
 from torch import Tensor, nn
 
-from mlp_torch.column import Column, Rows, Sample
+from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.fingerprint import cross, tensorflow_bucket
 from mlp_torch.representation.embeddings import checked_dim, default_dim
 from mlp_torch.representation.hashed import Hashed
@@ -33,8 +32,6 @@ class Crossed(Column):
         ValueError: also for a part that cannot be crossed, such as a scaled number: cut it into buckets first.
     """
 
-    seen: Tensor
-
     def __init__(self, parts: list[Column | str], buckets: int, *, dim: int | None = None):
         columns = [Hashed(part, buckets=2) if isinstance(part, str) else part for part in parts]
         if len(columns) < 2:
@@ -47,13 +44,10 @@ class Crossed(Column):
         super().__init__({f"{i}.{name}": read for i, part in enumerate(columns) for name, read in part.reads.items()})
         self.parts = nn.ModuleList(columns)
         self.buckets, self.codes, self.dim = buckets, buckets, checked_dim(dim) or default_dim(buckets)
-        self.register_buffer("seen", torch.zeros(buckets, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
         for part in self.parts:
             part.fit(sample)  # type: ignore[operator]  # nn.ModuleList forgets what it holds
-            part.resize()  # type: ignore[operator]
-        self.seen = torch.bincount(self.encode(sample.inputs), minlength=self.buckets) > 0
 
     def resize(self) -> None:
         for part in self.parts:
@@ -68,6 +62,3 @@ class Crossed(Column):
         for part in self.parts:
             values.append(part.part(inputs))  # type: ignore[operator]
         return cross(values)  # (B,)
-
-    def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, seen=self.seen)

@@ -14,6 +14,7 @@ tensor([2, 3, 1, 0])
 
 import math
 
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
@@ -96,7 +97,6 @@ class Embedding(Column):
 
     vocabulary: Tensor
     code: Tensor
-    seen: Tensor
 
     def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01, most: int = 100_000):
         super().__init__({"x": Read(field, "string")})
@@ -106,18 +106,16 @@ class Embedding(Column):
         self.unknown, self.most = 0, most
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
-        self.register_buffer("seen", torch.zeros(2, dtype=torch.bool))
         self.lookup = Lookup(self.vocabulary, self.code)
 
     def fit(self, sample: Sample) -> None:
-        found = sample.inputs[self.key].unique()  # type: ignore[no-untyped-call]  # sorted
-        self.vocabulary = found[found != 0]
+        found = torch.tensor(pa.array(sample.inputs[self.key].numpy()).unique().to_numpy())  # a quarter of torch's time
+        self.vocabulary = found[found != 0].sort().values
         if not len(self.vocabulary):
             raise ValueError(f"{self.key} must have a value in training rows, however: all are missing")
         if (count := len(self.vocabulary)) > self.most:
             raise ValueError(f"{self.key} must have at most {self.most:,} categories, however: {count:,}; use Hashed")
         self.code = torch.arange(len(self.vocabulary)) + 2
-        self.seen = torch.cat([torch.tensor([False, bool((found == 0).any())]), torch.ones_like(self.code).bool()])
 
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1

@@ -10,9 +10,9 @@ tensor([   7,    3, 1000])
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mlp_torch.column import Column, Rows, Sample
+from mlp_torch.column import Column
 from mlp_torch.ingest.fingerprint import bigquery_bucket, tensorflow_bucket
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.embeddings import checked_dim, default_dim
@@ -27,8 +27,6 @@ class Hashed(Column):
         dim: width of a vector; by default about 1.6 · √buckets.
         convention: `bigquery` = |int64 mod n|, the book's, or `tensorflow` = uint64 mod n; they differ.
     """
-
-    seen: Tensor
 
     def __init__(
         self,
@@ -45,10 +43,6 @@ class Hashed(Column):
             raise ValueError(f"convention must be bigquery or tensorflow, however: {convention=}")
         self.key, self.buckets, self.signed = self.reads["x"].key, buckets, convention == "bigquery"
         self.codes, self.dim = buckets + 1, checked_dim(dim) or default_dim(buckets)
-        self.register_buffer("seen", torch.zeros(self.codes, dtype=torch.bool))
-
-    def fit(self, sample: Sample) -> None:
-        self.seen = torch.bincount(self.encode(sample.inputs), minlength=self.codes) > 0
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         x = inputs[self.key]  # (B,)
@@ -57,6 +51,3 @@ class Hashed(Column):
 
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         return inputs[self.key]
-
-    def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, seen=self.seen)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.column import Column, Rows, Sample
+from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.embeddings import checked_dim, default_dim
 
@@ -68,18 +68,17 @@ class Scaled(Column):
         self.register_buffer("missing_seen", torch.tensor(False))
 
     def fit(self, sample: Sample) -> None:
-        x = sample.inputs[self.key]
-        self.missing_seen = x.isnan().any()
-        x = present(x, self.key)
+        x = present(sample.inputs[self.key], self.key)
+        self.missing_seen = torch.tensor(len(x) < len(sample.inputs[self.key]))
         low, high = x.aminmax()
         mean = exact_sum(x) / len(x)
-        scale = (exact_sum((x - mean).square()) / len(x)).sqrt()
+        scale = (exact_sum((x - mean).square_()) / len(x)).sqrt()
         if not torch.isfinite(scale):
             raise ValueError(f"{self.key} must have a finite spread, however: values from {low:g} to {high:g}")
         self.mean = mean.clamp(low, high)  # rounding must not carry it off the only value of a constant column
         self.fill = self.mean if self.missing == "mean" else median(x)
         # a constant column has no scale; rounding leaves about 1e-16 of its size instead of 0
-        self.scale = scale if scale > 1e-12 * x.abs().max() else torch.ones_like(scale)
+        self.scale = scale if scale > 1e-12 * torch.maximum(-low, high) else torch.ones_like(scale)
 
     def resize(self) -> None:
         self.indicator = bool(self.missing_seen)
@@ -88,8 +87,8 @@ class Scaled(Column):
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         x = inputs[self.key]  # (B,)
         missing = torch.isnan(x)
-        z = (torch.where(missing, self.fill, x) - self.mean) / self.scale
-        z = z.clamp(-self.limit, self.limit).float()  # (B,)
+        z = torch.where(missing, self.fill, x).sub_(self.mean).div_(self.scale)  # in place: of columns memory is slow
+        z = z.clamp_(-self.limit, self.limit).float()  # (B,)
         if self.indicator:
             return torch.stack([z, missing.float()], dim=-1)  # (B, 2)
         return z.unsqueeze(-1)  # (B, 1)
@@ -114,7 +113,6 @@ class Bucketized(Column):
     """
 
     edges: Tensor
-    seen: Tensor
 
     def __init__(
         self, field: str, *, buckets: int | None = None, edges: list[float] | None = None, dim: int | None = None
@@ -129,14 +127,12 @@ class Bucketized(Column):
             raise ValueError(f"edges must be finite numbers that ascend, at least 1, however: {edges=}")
         self.key, self.buckets, self.width = self.reads["x"].key, buckets, checked_dim(dim)
         self.register_buffer("edges", given)
-        self.register_buffer("seen", torch.zeros(len(given) + 2, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:
         if self.buckets is not None:
             self.edges = quantiles(present(sample.inputs[self.key], self.key).sort().values, self.buckets)
         if not len(self.edges):
             raise ValueError(f"{self.key} must have two distinct values to be cut into buckets, however: it has one")
-        self.seen = torch.bincount(self.encode(sample.inputs), minlength=len(self.edges) + 2) > 0
 
     def resize(self) -> None:
         self.codes = self.edges.shape[0] + 2
@@ -149,9 +145,6 @@ class Bucketized(Column):
 
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.encode(inputs)
-
-    def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, seen=self.seen)
 
 
 def present(x: Tensor, key: str) -> Tensor:
@@ -173,11 +166,11 @@ def exact_sum(x: Tensor) -> Tensor:
     Each value is cut at a quantum so large that sums of its multiples are exact, and the rest at a smaller one.
     Source: Demmel and Nguyen, Fast Reproducible Floating-Point Summation, ARITH 2013.
     """
-    total, largest = torch.zeros((), dtype=x.dtype), float(x.abs().max())
+    total, largest = torch.zeros((), dtype=x.dtype), max(map(abs, map(float, x.aminmax())))
     spare = 52 - math.ceil(math.log2(len(x)))  # bits of a value, so that no sum of N of them needs more than 53
     for _ in range(2):
         quantum = math.ldexp(1.0, max(math.frexp(largest)[1] - spare, -1022))
-        high = (x / quantum).round() * quantum
+        high = (x / quantum).round_().mul_(quantum)
         total, x, largest = total + high.sum(), x - high, quantum
     return total
 

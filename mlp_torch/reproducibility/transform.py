@@ -58,6 +58,7 @@ class Transform(nn.Module):
         """
         problems = []
         for name, column in self.named_columns().items():
+            column.seen = column.seen.new_zeros(0)
             try:
                 column.fit(sample)
             except ValueError as error:
@@ -72,6 +73,12 @@ class Transform(nn.Module):
         """Sets every column's sizes from its fitted buffers."""
         for column in self.named_columns().values():
             column.resize()
+
+    def see(self, features: Mapping[str, Tensor]) -> None:
+        """Notes which codes the features of training rows hold; they may come in pieces."""
+        for name, column in self.named_columns().items():
+            if column.codes:
+                column.see(features[name])
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         features: dict[str, Tensor] = {}

@@ -19,8 +19,14 @@ from mlp_torch.training.prepared import SHOWN
 from mlp_torch.training.survey import Survey
 
 
-def encode(survey: Survey, wanted: Definition, folder: Path) -> dict[str, Any]:
+def encode(survey: Survey, wanted: Definition, folder: Path, *, fresh: bool) -> dict[str, Any]:
     """Writes the table of each split, and of each large one its sample; adds to the survey's counts.
+
+    Args:
+        survey: the rows.
+        wanted: fitted.
+        folder: where the files come.
+        fresh: whether the columns were fitted now and have to see the codes of training rows.
 
     Returns:
         Rows and columns of each table by name.
@@ -37,6 +43,8 @@ def encode(survey: Survey, wanted: Definition, folder: Path) -> dict[str, Any]:
         for name, writer in writers.items():
             writer.append(select(table, parts[name][rows].nonzero().squeeze(1)))
         here = {name: parts[name][rows] for name in SPLITS}
+        if fresh:
+            wanted.transform.see({name: x[here["train"]] for name, x in table.features.items()})
         add(unseen, wanted.transform.unseen(table.features), here)
         add(clipped, wanted.transform.clipped(table.features), here)
     survey.counts["clipped"] = clipped

@@ -15,17 +15,13 @@ from mlp_torch.column import Sample
 from mlp_torch.head import Batch
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.notice import notices
-from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
-from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
+from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
-from mlp_torch.training.batches import select
 from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import SHOWN, Digest, Look, Prepared, faults, numbered
 from mlp_torch.training.suspicions import rare_classes, same_rows
-
-ROWS = 65536  # encoded at a time
 
 
 def in_memory(
@@ -43,8 +39,9 @@ def in_memory(
     with numbered(checked):
         index = wanted.split.assign(inputs, words_of(checked))  # (N,)
     check_sizes(index, needed=wanted.needed)
-    train = (index == TRAIN).nonzero().squeeze(1)
-    seen, words = {key: x.index_select(0, train) for key, x in inputs.items()}, words_of(checked, train)
+    rows = {name: (index == number).nonzero().squeeze(1) for number, name in enumerate(SPLITS)}
+    parts = {name: {key: x.index_select(0, at) for key, x in inputs.items()} for name, at in rows.items()}
+    train, seen, words = rows["train"], parts["train"], words_of(checked, rows["train"])
     if state is None:
         wanted.target.fit(seen, words)
     else:
@@ -55,8 +52,12 @@ def in_memory(
     warnings += rare_classes(wanted.target, y[train])
     if state is None:
         wanted.transform.fit(Sample(seen, y[train], words))
-    table = encoded(wanted, inputs, y, row_fingerprints(checked, wanted.key_reads()))
-    tables, keys = parts(wanted, table, index, checked)
+    row = row_fingerprints(checked, wanted.key_reads())
+    transform = script(wanted.transform)
+    tables = {name: Batch(transform(parts[name]), y[at], torch.ones(len(at)), row[at]) for name, at in rows.items()}
+    if state is None:
+        wanted.transform.see(tables["train"].features)
+    keys = {name: keys_of(wanted, checked, at) for name, at in rows.items()}
     count(counts, wanted, tables, int((index < 0).sum()))
     digest = Digest()
     digest.update({**inputs, "": y})
@@ -79,27 +80,10 @@ def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema,
     return schema, checked, counts
 
 
-def encoded(wanted: Definition, inputs: Inputs, y: Tensor, row: Tensor) -> Batch:
-    """All rows, encoded by the scripted Transform."""
-    transform = script(wanted.transform)
-    chunks = [
-        transform({key: x[start : start + ROWS] for key, x in inputs.items()}) for start in range(0, len(y), ROWS)
-    ]
-    features = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-    return Batch(features, y, torch.ones(len(y)), row)
-
-
-def parts(
-    wanted: Definition, table: Batch, index: Tensor, checked: Checked
-) -> tuple[dict[str, Batch], dict[str, dict[str, pa.Array]]]:
-    """The table and the raw key fields of each split."""
-    tables, keys = {}, {}
-    for number, name in enumerate(SPLITS):
-        rows = (index == number).nonzero().squeeze(1)
-        tables[name] = select(table, rows)
-        taken = pa.array(rows.numpy())
-        keys[name] = {read.field: checked.arrays[read.key].take(taken) for read in wanted.key_reads()}
-    return tables, keys
+def keys_of(wanted: Definition, checked: Checked, rows: Tensor) -> dict[str, pa.Array]:
+    """The raw key fields of some rows."""
+    taken = pa.array(rows.numpy())
+    return {read.field: checked.arrays[read.key].take(taken) for read in wanted.key_reads()}
 
 
 def count(counts: dict[str, Any], wanted: Definition, tables: Mapping[str, Batch], outside: int) -> None:

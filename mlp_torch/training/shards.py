@@ -110,7 +110,7 @@ class Shards:
             look(Block(rows, name=f"{self.path}, {len(rows):,} sampled rows"))
         schema = fit(survey, wanted, state)
         warnings = survey.warnings()
-        tables = encode(survey, wanted, folder)
+        tables = encode(survey, wanted, folder, fresh=state is None)
         write_raw(survey, wanted, folder)
         manifest = {
             "state": identity_of(wanted.state()),

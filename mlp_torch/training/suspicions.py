@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem, quote
-from mlp_torch.ingest.fingerprint import cross
+from mlp_torch.ingest.fingerprint import cat, cross
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.reproducibility.split import SPLITS, TEST, TRAIN, VAL
 from mlp_torch.target import Target
@@ -16,7 +16,7 @@ from mlp_torch.training.definition import Definition
 JUDGED = ("val", "test")  # splits whose rows must be new to the model
 CHANCE = 0.001  # equal rows that independent columns would make: from here on it is no copy but a common row
 FEW = 5  # equal rows that may be copies of one; where there are more, its values are common
-TELLING, LOOK = 3, 1000  # columns that are compared first: those with the most values among the first rows
+LOOK = 1000  # rows by which columns are ordered: those with the most values among them are compared first
 SAME = "rows equal to a training row in the label and in all that columns read"
 REMEDY = "split by a field that keeps copies together"
 
@@ -62,21 +62,39 @@ def copies_of(columns: list[Tensor], known: Tensor, asked: Tensor) -> Tensor:
     >>> copies_of([x], ~new, new)
     tensor([False, False, False,  True])
     """
-    telling = sorted(columns, key=lambda x: -len(set(bits(x[:LOOK]).tolist())))[:TELLING]
-    row = cross([bits(x) for x in telling])  # (N,) rows that are equal in all columns are so in these
-    old, new = known.nonzero().squeeze(1), asked.nonzero().squeeze(1)
-    new = new[within(row[new], row[old])]
-    old = old[within(row[old], row[new])]
-    at = new[within(cross([bits(x[new]) for x in columns]), cross([bits(x[old]) for x in columns]))]  # (n,)
+    at = equals(sorted(columns, key=lambda x: -len(set(bits(x[:LOOK]).tolist()))), known, asked)  # (n,)
     found = torch.zeros_like(asked)
-    row = cross([bits(x) for x in columns]) if len(at) else row
     if len(at):
+        row = cross([bits(x) for x in columns])
         copies = occurrences(row, at).clamp(max=FEW)  # left out, so that copies do not make their own values common
         chance = torch.full((len(at),), float(len(row)), dtype=torch.float64)
         for column in columns:
             chance *= (occurrences(bits(column), at) - copies) / len(row)
         found[at] = chance < CHANCE
     return found
+
+
+def equals(columns: list[Tensor], known: Tensor, asked: Tensor) -> Tensor:
+    """(n,) the rows asked for that equal a known one in all columns; one by one, these soon rule out most."""
+    old, new = known.nonzero().squeeze(1), asked.nonzero().squeeze(1)
+    was, now = torch.zeros_like(old), torch.zeros_like(new)
+    for x in columns:
+        was, now = cat(was, bits(x.index_select(0, old))), cat(now, bits(x.index_select(0, new)))
+        likely = perhaps_within(now, was)
+        new, now = new[likely], now[likely]
+        if not len(new):
+            return new
+        likely = perhaps_within(was, now)
+        old, was = old[likely], was[likely]
+    return new[within(now, was)]
+
+
+def perhaps_within(x: Tensor, values: Tensor) -> Tensor:
+    """(N,) bool: False only where a hash is not among some (W,); by W / 8 bits of each, in a fifth of the time."""
+    size = 8 * 2 ** len(values).bit_length()
+    marked = torch.zeros(size, dtype=torch.bool)
+    marked[values & (size - 1)] = True
+    return marked[x & (size - 1)]
 
 
 def within(x: Tensor, values: Tensor) -> Tensor:

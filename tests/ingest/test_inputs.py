@@ -161,6 +161,12 @@ def test_a_row_is_known_by_its_keys_canonical_text():
     parts = [fingerprints(["a", "b"]), fingerprints(["5", "0.5"]), fingerprints(["86400", "-86400"])]
     for part, item in zip(parts, reads, strict=True):
         assert torch.equal(row_fingerprints(checked, [item]), part)
+
+
+def test_in_a_key_of_several_fields_a_time_is_its_bits():
+    checked, reads = checked_keys(id=["a", "b"], n=[5.0, 0.5], at=["1970-01-02", "1970-01-01"])
+    seconds = torch.tensor([86400.0, 0.0], dtype=torch.float64).view(torch.int64)
+    parts = [fingerprints(["a", "b"]), fingerprints(["5", "0.5"]), seconds]
     assert torch.equal(row_fingerprints(checked, reads), cross(parts))
     assert not torch.equal(row_fingerprints(checked, reads[::-1]), cross(parts))
 

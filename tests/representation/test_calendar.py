@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mlp_torch.column import Sample
 from mlp_torch.representation.calendar import SIZES, Calendar, Cyclical, civil
 
 EPOCH = datetime(1970, 1, 1)
@@ -72,7 +71,7 @@ def test_a_missing_time_has_the_last_code(part: str) -> None:
 def test_parts_that_training_never_shows_are_spare() -> None:
     column = Calendar("at", "month")
     rows = seconds(*(datetime(2013, month, 9) for month in range(1, 10)))
-    column.fit(Sample(rows, torch.zeros(9), lambda read: []))
+    column.see(column.encode(rows))
     assert column.layer().spare.tolist() == [9, 10, 11, 12]  # October to December, missing
 
 

@@ -92,7 +92,7 @@ def test_two_parts_of_the_same_field_are_both_read() -> None:
 
 def test_empty_buckets_are_spare() -> None:
     column = Crossed(["a", integers("n")], buckets=5)
-    column.fit(Sample(LETTERS, torch.zeros(5), lambda read: []))
+    column.see(column.encode(LETTERS))
     assert column.layer().spare.tolist() == [0, 2]  # 1, 3 and 4 are Keras' buckets of these rows
 
 
@@ -122,8 +122,10 @@ class Quartile(Bucketized):
         return self.encode(inputs) + 1000 * self.codes
 
 
-def test_parts_have_their_sizes_before_the_cross_looks_at_its_rows() -> None:
+def test_parts_have_their_sizes_before_the_cross_encodes() -> None:
     column = Crossed([Quartile("n", buckets=4), "a"], buckets=5)
     column.fit(Sample(LETTERS, torch.zeros(5), lambda read: []))
     column.resize()
+    assert column.parts[0].codes == 3  # two edges of five rows are tied
+    column.see(column.encode(LETTERS))
     assert column.seen.nonzero().squeeze(1).tolist() == sorted(set(column.encode(LETTERS).tolist()))

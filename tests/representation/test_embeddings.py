@@ -23,6 +23,7 @@ def raw(*values: int) -> dict[str, Tensor]:
 def fit(column: Embedding, rows: dict[str, Tensor]) -> Embedding:
     column.fit(Sample(rows, torch.zeros(len(rows["x:string"])), lambda read: []))
     column.resize()
+    column.see(column.encode(rows))
     return column
 
 

@@ -67,7 +67,7 @@ def test_a_word_that_training_never_showed_falls_in_a_bucket_all_the_same() -> N
 def test_empty_buckets_are_spare_and_filled_ones_are_not() -> None:
     column = Hashed("x", buckets=4)
     rows = {"x:string": torch.tensor([1, 5, -3, 2])}  # |x mod 4| = 1, 1, 3, 2
-    column.fit(Sample(rows, torch.zeros(4), lambda read: []))
+    column.see(column.encode(rows))
     assert column.layer().spare.tolist() == [0, 4]
 
 

@@ -25,6 +25,8 @@ def fit(column: Column, values: list[float]) -> Column:
     rows = inputs(values, next(iter(column.reads.values())).key)
     column.fit(Sample(rows, torch.zeros(len(values)), lambda read: []))
     column.resize()
+    if column.codes:
+        column.see(column.encode(rows))
     return column
 
 

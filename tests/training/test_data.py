@@ -143,15 +143,6 @@ def test_sums_are_made_by_one_thread_on_any_machine_since_several_give_other_bit
         torch.set_num_threads(1)
 
 
-def test_the_rows_of_a_chunk_border_are_encoded_as_all_others(monkeypatch):
-    whole = tiny.data()
-    monkeypatch.setattr("mlp_torch.training.memory.ROWS", 7)
-    pieces = tiny.data()
-    for name in SPLITS:
-        a, b = whole.tables[name].features, pieces.tables[name].features
-        assert all(torch.equal(a[key], b[key]) for key in a)
-
-
 # bad tables
 
 
