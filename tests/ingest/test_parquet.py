@@ -185,6 +185,19 @@ def test_the_widest_row_group_of_a_file_decides_and_each_file_for_itself(folder,
     assert sizes(path) == [20, *of_b, 20]
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_binary(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+def test_long_words_that_a_dictionary_holds_once_make_blocks_of_fewer_rows(kind, folder):
+    words = [str(i) * 10_000 for i in range(5)]
+    text = pa.array([words[i % 5] for i in range(20_000)]).dictionary_encode()
+    narrow = pa.array(["x", None] * 20_000).dictionary_encode()
+    table = pa.table({"a": range(60_000), "text": pa.concat_arrays([narrow, text]).cast(kind)})
+    path = folder({"a.parquet": table}, row_group_size=20_000) / "a.parquet"
+    assert path.stat().st_size < 2**20
+    found = sizes(path)
+    assert (max(found), sum(found)) == (2**26 // 10_000, 60_000)
+    assert pa.concat_tables(block.table for block in Parquet(path).blocks()).equals(table)
+
+
 def test_a_row_wider_than_a_block_is_a_block_of_its_own(folder, monkeypatch):
     monkeypatch.setattr(module, "BYTES", 100)
     assert sizes(folder({"a.parquet": wide(3, 600)}, use_dictionary=False)) == [1, 1, 1]
@@ -309,7 +322,7 @@ def test_row_41_of_a_flipped_shard_the_file_the_column_and_the_row_are_named(fol
     for act in (Parquet(path).read, lambda: list(Parquet(path).blocks(1000))):
         problem = only_problem(act)
         assert problem.code == "damaged_file"
-        assert 'b.pq, column "b" from row 65,536 on, cannot be read as Parquet' in str(problem)
+        assert 'b.pq, column "b" from row 98,304 on, cannot be read as Parquet' in str(problem)
 
 
 def test_every_flipped_bit_of_a_page_with_a_checksum_is_noticed(folder):
