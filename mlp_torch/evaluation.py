@@ -24,6 +24,7 @@ from mlp_torch.head import Head
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import to_inputs
+from mlp_torch.ingest.notice import changes
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.transform import restore
@@ -75,7 +76,7 @@ class Evaluation:
         rows = self.rows
         lines = [f"{' '.join(self.model)} on {self.input}", f"{rows['read']:,} rows read, {rows['used']:,} used"]
         lines += [f"dropped {count:,} rows: {reason}" for reason, count in rows["dropped"].items()]
-        lines += [f"changed {count:,} cells: {what}" for what, count in rows["changed"].items()]
+        lines += [f"{verb} {what}" for verb, what in changes(rows["changed"])]
         lines += [
             f"{count:,} rows hold a category of {name} that training never showed"
             for name, count in rows["unseen"].items()

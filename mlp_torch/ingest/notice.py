@@ -16,6 +16,8 @@ from mlp_torch.ingest.fingerprint import words_in
 from mlp_torch.ingest.reads import Read
 
 ID_ROWS, ID_SHARE = 100, 0.99
+MOST_NAMES = 10  # of fields in one line
+NUMBER = "number read as text"  # how `cells` counts a number that is a category
 MAX_WORDS = 100_000  # look-alikes are sought among so many words at most
 
 
@@ -69,6 +71,20 @@ def folded(word: str) -> str:
     """A word without case, blanks and Unicode form."""
     plain = word if word.isascii() else unicodedata.normalize("NFKC", word)
     return " ".join(plain.casefold().split())
+
+
+def changes(changed: Mapping[str, int]) -> list[tuple[str, str]]:
+    """What was read as something else, as a verb and what it was done to; numbers as categories in one line.
+
+    They are counted like all changes, but a whole number is a legal category, and its type says so in every cell.
+
+    >>> changes({"age: not_a_number read as missing": 2, "hour: number read as text": 9, "day: number read as text": 9})
+    [('changed', '2 cells: age: not_a_number read as missing'), ('read', 'numbers as categories: hour, day')]
+    """
+    legal = [what.removesuffix(f": {NUMBER}") for what in changed if what.endswith(f": {NUMBER}")]
+    told = [("changed", f"{n:,} cells: {what}") for what, n in changed.items() if not what.endswith(f": {NUMBER}")]
+    more = f", … and {len(legal) - MOST_NAMES:,} more" if len(legal) > MOST_NAMES else ""
+    return told + ([("read", f"numbers as categories: {', '.join(legal[:MOST_NAMES])}{more}")] if legal else [])
 
 
 def beyond_training(

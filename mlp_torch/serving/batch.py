@@ -20,6 +20,7 @@ from typing import Any
 
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.inspection import Inspection
+from mlp_torch.ingest.notice import changes
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
 from mlp_torch.serving.extent import Extent, Stamps
@@ -60,7 +61,7 @@ class Scored:
         counts, lines = self.counts, [f"{' '.join(self.model)} on {self.input}"]
         lines.append(f"{counts['read']:,} rows read, {counts['used']:,} scored")
         lines += [f"skipped {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
-        lines += [f"changed {count:,} cells: {what}" for what, count in counts["changed"].items()]
+        lines += [f"{verb} {what}" for verb, what in changes(counts["changed"])]
         lines += [
             f"{count:,} rows hold a category of {name} that training never showed"
             for name, count in counts["unseen"].items()

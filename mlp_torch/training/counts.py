@@ -9,6 +9,8 @@ showed']
 from collections.abc import Mapping
 from typing import Any
 
+from mlp_torch.ingest.notice import changes
+
 MOST_MISSING = 5  # fields named
 
 
@@ -17,7 +19,7 @@ def sentences(counts: Mapping[str, Any]) -> list[str]:
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts["splits"].items())
     lines = [f"{counts['used']:,} of {counts['read']:,} rows used: {sizes}"]
     lines += [f"dropped {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
-    lines += [f"changed {count:,} cells: {what}" for what, count in counts["changed"].items()]
+    lines += [f"{verb} {what}" for verb, what in changes(counts["changed"])]
     if missing := counts["missing"]:
         most = sorted(missing.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {count:,}" for name, count in most[:MOST_MISSING])

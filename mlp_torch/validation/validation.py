@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from mlp_torch.errors import DataError, Problem, listed, printable
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.inspection import Inspection
+from mlp_torch.ingest.notice import changes
 from mlp_torch.ingest.schema import Schema
 
 if TYPE_CHECKING:
     from mlp_torch.validation.rehearsal import Rehearsal
 
 MOST_NAMES = 20  # of ignored columns that are told
+TORN = "wrong_field_count"  # of rows, whose cells are no column's
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Validation:
 
     Attributes:
         problems: all of them; none = the source can be used.
-        counts: as the validator's; `used` and `dropped` as if the rows with problems were dropped too.
+        counts: as the validator's; `used` and `dropped` as if rows were dropped: those that training would drop, and
+            those with problems too.
         splits: rows of each split; of an experiment only.
     """
 
@@ -49,21 +52,27 @@ class Validation:
         }
 
     def text(self, *, width: int = 100) -> str:
-        """For a terminal: what became of the rows, and the problems below."""
+        """For a terminal: what would become of the rows, and the problems below."""
         counts = self.counts
         good = "good" if self.problems else "used"
+        bad = {f"{name}: {problem.code}" for problem in self.problems for name in problem.columns} | {TORN}
         lines = [f"{counts['read']:,} rows read, {counts['used']:,} {good}"]
-        lines += [f"dropped   {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
-        lines += [f"changed   {count:,} cells: {what}" for what, count in counts["changed"].items()]
-        lines += [f"missing   {count:,} cells: {name}" for name, count in counts["missing"].items()]
+        found = [("bad" if why in bad else "would drop", f"{n:,} rows: {why}") for why, n in counts["dropped"].items()]
+        found += changes(counts["changed"])
+        found += [("missing", f"{count:,} cells: {name}") for name, count in counts["missing"].items()]
         beyond = counts["beyond_training"].items()
-        lines += [f"beyond    {count:,} cells outside the training range: {name}" for name, count in beyond]
+        found += [("beyond", f"{count:,} cells outside the training range: {name}") for name, count in beyond]
         if ignored := counts["ignored_columns"]:
             more = f", … and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
-            lines.append(f"ignored   {len(ignored)} columns: {', '.join(ignored[:MOST_NAMES])}{more}")
+            found.append(("ignored", f"{len(ignored)} columns: {', '.join(ignored[:MOST_NAMES])}{more}"))
         if self.splits:
-            lines.append("splits    " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items()))
-        told = listed(self.problems, width) if self.problems else "no problems"
+            found.append(("splits", ", ".join(f"{name} {count:,}" for name, count in self.splits.items())))
+        lines += [f"{what:<12}{text}" for what, text in found]
+        told = (
+            listed(self.problems, width)
+            if self.problems
+            else "no problems" + ("" if counts["read"] else ", and no rows")
+        )
         return "\n".join([*map(printable, lines), "", told])
 
 

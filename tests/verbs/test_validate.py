@@ -84,7 +84,7 @@ def test_a_good_file_is_usable_and_its_rows_are_counted(experiment, tmp_path, ca
     assert {**prepared.counts["splits"], "no split": 0} == splits
     text = capsys.readouterr().out
     assert "300 rows read, 300 used" in text
-    assert "ignored   3 columns: tail, size, part" in text
+    assert "ignored     3 columns: tail, size, part" in text
     assert "no problems" in text
     assert "not judged: what only a fit can tell" in text
 
@@ -216,6 +216,36 @@ def test_blocks_of_any_size_get_one_verdict(size):
     blocks = [Block(table.slice(at, size), Places("row", at)) for at in range(0, 8, size)]
     assert validated(blocks, schema) == validated([Block(table)], schema)
     assert validated(blocks, schema) != validated(blocks, replace(schema, strict=True))
+
+
+def test_no_row_is_said_to_be_dropped_bad_ones_are_bad_and_others_would_be_dropped():
+    policies = {"age": {"max": 99, "invalid": "drop"}}
+    schema = Schema.of([Read("age"), Read("city", "string"), Read("hour", "string")], policies)
+    table = pa.table({"age": [3, 120, 5], "city": ["Oslo", "Rome", "Oslo"], "hour": [1, 2, 3]})
+    whole = validated([Block(table)], schema).text()
+    assert whole.splitlines()[:3] == [
+        "3 rows read, 2 used",
+        "would drop  1 rows: age: out_of_range",
+        "read        numbers as categories: hour",
+    ]
+    bad = validated([Block(table.set_column(2, "hour", [[1.5, 2.0, 3.0]]))], schema).text()
+    assert bad.splitlines()[:3] == [
+        "3 rows read, 1 good",
+        "would drop  1 rows: age: out_of_range",
+        "bad         1 rows: hour: not_whole",
+    ]
+    assert "dropped" not in whole + bad
+
+
+@pytest.mark.parametrize(("name", "code"), [("rows.parquet", 0), ("rows.csv", 2)])
+def test_no_rows_are_no_problem_of_parquet_which_has_an_end_and_one_of_a_csv_as_in_predict(
+    name, code, model, tmp_path, capsys
+):
+    table = tiny.table(3).slice(0, 0)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    (tmp_path / "rows.csv").write_text(",".join(table.column_names) + "\n")
+    assert main(["validate", str(tmp_path / name), "--model", str(model)]) == code
+    assert ("has a header and 0 rows" if code else "no problems, and no rows") in capsys.readouterr().out
 
 
 def test_sixty_problems_are_fifty_and_a_count():
