@@ -130,6 +130,16 @@ def test_help_and_what_is_mistyped_are_told_without_torch(code, arguments, told,
     assert ran.stdout.splitlines()[-1] == f"code {code} False False False", ran.stderr
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "train"])
+def test_help_tells_defaults_that_are_values_and_no_others(verb, capsys):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "(default: None)" not in shown
+    assert "(default: False)" not in shown
+    assert verb != "predict" or "that score, with one thread each (default: 1)" in shown
+
+
 @pytest.mark.parametrize("verb", ["profile", "validate", "evaluate", "predict", "serve"])
 def test_a_name_that_is_too_long_is_told_without_a_traceback(verb, tmp_path, capsys):
     long = str(tmp_path / ("x" * 300))

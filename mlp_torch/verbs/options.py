@@ -53,7 +53,10 @@ class Options(argparse.ArgumentParser):
 
 
 class Shown(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Help with defaults, and examples as they stand."""
+    """Help with defaults that are values, and examples as they stand."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
 
 
 def count(text: str) -> int:
