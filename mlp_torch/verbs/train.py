@@ -65,7 +65,9 @@ def parsed(arguments: list[str]) -> Namespace:
 
 
 def check_switches(cfg: DictConfig) -> None:
-    """Refuses a name that can be no folder and no part of a URL, and a seed or threads that are no count."""
+    """Refuses a name that can be no folder and no part of a URL, a seed, threads or debug that mean nothing."""
+    if type(cfg.debug) is not bool:
+        raise ConfigError(f"debug must be true or false, however: debug={cfg.debug}")
     for key, least in (("seed", 0), ("threads", 1)):
         if type(cfg[key]) is not int or cfg[key] < least:
             raise ConfigError(f"{key} must be a whole number of at least {least}, however: {key}={cfg[key]}")

@@ -185,6 +185,7 @@ def test_a_finished_run_is_left_alone(stopped, capsys):
         (["sed=3"], "did you mean seed?"),
         (["-m", "seed=1,2", "experiment=quickstart,regresion"], "experiment=regresion; did you mean regression"),
         (["-m", "data.batch_size=64,many"], "data.batch_size must be int, however: 'many'"),
+        (["debug=maybe"], "debug must be true or false, however: debug=maybe"),
         (["name=a/b"], "name must be made of letters, digits, _ . and -, however: name=a/b"),
         (["name=..", "experiment=regression"], "name must be made of letters"),
     ],
