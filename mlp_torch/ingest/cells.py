@@ -46,7 +46,7 @@ class Cells(NamedTuple):
     @property
     def missing(self) -> Mask:
         """(N,) whether a cell has no value, for whatever reason."""
-        return np.isnan(self.values) if isinstance(self.values, np.ndarray) else mask(self.values.is_null())
+        return np.isnan(self.values) if isinstance(self.values, np.ndarray) else ~present(self.values)
 
 
 def read(array: pa.Array, kind: Kind, field: Field, *, decimal: str = ".") -> Cells:
@@ -143,7 +143,7 @@ def too_large(text: pa.Array, values: Floats) -> Mask:
 def measured(array: pa.Array, field: Field) -> Cells:
     """Arrow numbers as float64."""
     if pa.types.is_floating(array.type):
-        values: Floats = np.array(array.cast(pa.float64()).to_numpy(zero_copy_only=False))  # a copy: Arrow's is frozen
+        values: Floats = np.require(array.cast(pa.float64()).to_numpy(zero_copy_only=False), requirements="W")
         bad = {"not_finite": np.isinf(values)}
     else:
         whole = array.fill_null(0).to_numpy(zero_copy_only=False)
@@ -261,8 +261,8 @@ def matches(text: pa.Array, pattern: str) -> Mask:
 
 
 def present(array: pa.Array) -> Mask:
-    """Which cells are not null."""
-    return mask(array.is_valid())
+    """Which cells are not null; to unpack Arrow's bits costs more than all else that is done with a column."""
+    return mask(array.is_valid()) if array.null_count else np.ones(len(array), bool)
 
 
 def mask(array: pa.Array) -> Mask:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows, twice
-from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, read, without
+from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, present, read, without
 from mlp_torch.ingest.fields import Field, path
 from mlp_torch.ingest.layouts import decoded, parts_of
 from mlp_torch.ingest.notice import beyond_training, strangers
@@ -266,6 +266,6 @@ def kept(values: Any, some: pa.BooleanArray | None) -> pa.Array:
 
 def no_value(array: pa.Array) -> Mask:
     """(N,) which rows have no value."""
-    numbers = pa.types.is_floating(array.type) and not array.null_count
-    found: Mask = np.isnan(array.to_numpy()) if numbers else array.is_null(nan_is_null=True).to_numpy(False)
+    floats = pa.types.is_floating(array.type)
+    found: Mask = np.isnan(array.to_numpy(zero_copy_only=False)) if floats else ~present(array)
     return found

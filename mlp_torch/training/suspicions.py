@@ -78,8 +78,10 @@ def equals(columns: list[Tensor], known: Tensor, asked: Tensor) -> Tensor:
     """(n,) the rows asked for that equal a known one in all columns; one by one, these soon rule out most."""
     old, new = known.nonzero().squeeze(1), asked.nonzero().squeeze(1)
     was, now = torch.zeros_like(old), torch.zeros_like(new)
-    for x in columns:
+    for number, x in enumerate(columns):
         was, now = cat(was, bits(x.index_select(0, old))), cat(now, bits(x.index_select(0, new)))
+        if number == 0:
+            continue  # one column alone rules out too few to pay
         likely = perhaps_within(now, was)
         new, now = new[likely], now[likely]
         if not len(new):
