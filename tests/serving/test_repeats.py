@@ -74,6 +74,16 @@ def test_counts_and_bytes_do_not_depend_on_the_blocks(folder, rows, tmp_path):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("size", [3, 20])
+def test_a_key_of_more_rows_than_a_message_names_is_answered_once(size, folder, tmp_path):
+    pq.write_table(table(["a"] * 4 + ["b"] + ["a"] * 15), tmp_path / "rows.parquet")
+    rows = blocks_of(Parquet, size)(tmp_path / "rows.parquet")
+    scored = predict(folder, rows, tmp_path / "out.parquet", policies=SKIP)
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["a"]  # the row of `b` cannot be scored
+    assert scored.counts["dropped"] == {"distance: out_of_range": 1, "id: repeated_key": 18}
+    assert pq.read_table(scored.skipped)["row"].to_pylist() == list(range(1, 20))
+
+
 def test_kept_and_refused_keys_are_as_without_skipping(folder, rows, tmp_path):
     scored = predict(folder, Parquet(rows), tmp_path / "a.parquet", policies=Policies("id", "keep", "skip"))
     assert scored.counts["dropped"] == {"distance: out_of_range": 1, "id: missing_key": 1}
