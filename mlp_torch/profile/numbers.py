@@ -65,10 +65,9 @@ def invalid(facts: Facts, total: int) -> Finding:
     words = tuple(sorted(facts.stray, key=lambda word: -facts.stray[word]))
     forms = time_forms(pa.array(words), np.array([facts.stray[word] for word in words]))
     is_mixed = facts.kind == "time" and sum(forms.values()) > facts.invalid / 2
-    text = f"cells that are no {facts.kind}: training refuses them unless a policy says what they are"
-    if is_mixed:
-        text = f"times in another form than {ISO}, as most are: training refuses them unless a policy says what to do"
-    advice = f"data.fields.{facts.name}.invalid: missing, or drop; or mend the file"
+    text = f"times in another form than {ISO}, as most are" if is_mixed else f"cells that are no {facts.kind}"
+    policy = f"data.fields.{facts.name}.invalid: missing, or drop"
+    advice = f"training refuses them unless a policy says what they are ({policy}); or mend the file"
     code = "mixed_dates" if is_mixed else "invalid"
     return Finding(code, (facts.name,), text, facts.invalid, total, "cells", words, advice, loud=True)
 

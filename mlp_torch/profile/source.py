@@ -7,6 +7,7 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlp_torch.errors import DataError, Problem
-from mlp_torch.ingest.block import present, twice
+from mlp_torch.ingest.block import Block, Places, present, twice
 from mlp_torch.ingest.cells import is_text, matches
 from mlp_torch.ingest.checks import plain
 from mlp_torch.ingest.csv_text import MARKS
 from mlp_torch.ingest.source import Csv, Parquet, source
 
 DELIMITERS = (",", ";", "\t", "|")
-NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 SAMPLE = 2**18  # bytes of a file that are looked at for its delimiter
 
 
@@ -35,6 +36,7 @@ class Opened(NamedTuple):
         node: the `_target_` and arguments of `data.source`.
         notes: what was found about the file, in sentences.
         decimal: the decimal mark of numbers in text.
+        places: where the rows lie in the file.
     """
 
     columns: dict[str, pa.Array]
@@ -42,40 +44,53 @@ class Opened(NamedTuple):
     node: dict[str, Any]
     notes: list[str]
     decimal: str
+    places: Places = Places()
 
 
-def opened(path: str, encoding: str | None = None) -> Opened:
-    """The whole table.
+def opened(
+    path: str,
+    encoding: str | None = None,
+    *,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    read: Callable[[Csv | Parquet], Block] = lambda reader: reader.read(),
+) -> Opened:
+    """The table, as far as it is read.
 
     Args:
         path: a CSV, TSV or Parquet file.
         encoding: of a CSV file's text; by default UTF-8, or what a byte order mark says.
+        delimiter: of a CSV file; by default what cuts its first rows best.
+        decimal: the decimal mark of a CSV file's numbers; by default the one that more columns speak for.
+        read: gives all rows of the file, or some.
 
     Raises:
         DataError: as the source's; `duplicate_column`.
+        ConfigError: for what no CSV can have.
     """
     reader = source(path)
     node: dict[str, Any] = {"_target_": f"mlp_torch.ingest.source.{type(reader).__name__}", "path": path}
     if isinstance(reader, Parquet):
-        table = reader.read().table
-        return Opened(columns_of(table), table.num_rows, node, [], ".")
+        rows = read(reader)
+        return Opened(columns_of(rows.table), len(rows.table), node, [], ".", rows.places)
     with present(Path(path)).open("rb") as file:
         content = file.read(SAMPLE)
     encoding = encoding or marked(content)
+    Csv(path, encoding=encoding)  # refuses what Python does not know
     start = content.decode(encoding, errors="replace").removeprefix("\ufeff")
-    delimiter = delimiter_of(start, reader.delimiter)
-    rows = Csv(path, delimiter=delimiter, encoding=encoding).read()
+    delimiter = delimiter or delimiter_of(start, reader.delimiter)
+    rows = read(Csv(path, delimiter=delimiter, encoding=encoding))
     columns = columns_of(rows.table)
-    decimal = decimal_of(columns) if delimiter != "," else "."
-    node["delimiter"] = delimiter
-    notes = [f"cells are separated by a {NAMES[delimiter]}"]
+    decimal = decimal or (decimal_of(columns) if delimiter != "," else ".")
+    Csv(path, delimiter=delimiter, decimal=decimal)  # refuses marks that contradict each other
+    node, notes = {**node, "delimiter": delimiter}, [f"cells are separated by {NAMES.get(delimiter, repr(delimiter))}"]
     if encoding != "utf8":
         node["encoding"] = encoding
         notes.append(f"the text is {encoding.upper()}")
     if decimal != ".":
         node["decimal"] = decimal
         notes.append("numbers have a decimal comma")
-    return Opened(columns, rows.table.num_rows, node, notes, decimal)
+    return Opened(columns, len(rows.table), node, notes, decimal, rows.places)
 
 
 def columns_of(table: pa.Table) -> dict[str, pa.Array]:

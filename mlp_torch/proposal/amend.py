@@ -67,7 +67,8 @@ def below_data(text: str, name: str, lines: Sequence[str]) -> list[Edit]:
     if not lines:
         return []
     if entry(text, (*DATA, name)) is None and entry(text, DATA) is not None:
-        return added(text, DATA, [f"{name}:", *(f"  {line}" for line in lines)])
+        head = f"{name}: {{}}" if all(line.startswith("#") for line in lines) else f"{name}:"
+        return added(text, DATA, [head, *(f"  {line}" for line in lines)])
     return added(text, (*DATA, name), lines)
 
 

@@ -69,7 +69,7 @@ class Decision:
     def without(self, reason: str, *, loud: bool = False) -> "Decision":
         """The same field left out."""
         entries = tuple(entry._replace(active=False) for entry in self.entries)
-        return replace(self, entries=entries, left_out=reason, policy={}, loud=loud)
+        return replace(self, entries=entries, left_out=reason, loud=loud)
 
     @property
     def becomes(self) -> str:

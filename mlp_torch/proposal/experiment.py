@@ -12,10 +12,12 @@ from mlp_torch.configuration import built, check_targets, composed
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.reads import Read
-from mlp_torch.ingest.source import source
+from mlp_torch.ingest.source import Csv, source
 from mlp_torch.profile.source import opened
 from mlp_torch.proposal.seen import Seen, recorded
 from mlp_torch.proposal.yaml import joined, slug
+
+READING = ("delimiter", "encoding", "decimal", "max_cell_bytes", "strict")
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,20 @@ class Experiment:
         """What else reads a field: data.target, data.split, data.key."""
         return [where for where, reads in self.others.items() if field in {read.field for read in reads}]
 
-    def read(self, path: str, encoding: str | None = None) -> Block:
+    def read(self, path: str, given: Mapping[str, Any]) -> Block:
         """A table, by the experiment's own options where its source reads files of this kind.
+
+        Args:
+            path: of the table.
+            given: options of a CSV that are otherwise: delimiter, encoding, decimal.
 
         Raises:
             DataError: as the source's.
         """
-        node = self.cfg.data.source
-        if str(node._target_).rpartition(".")[2] == type(source(path)).__name__:
-            options: dict[str, Any] = {"path": path} | ({"encoding": encoding} if encoding else {})
-            block: Block = built(node, **options).read()
-            return block
-        table = opened(path, encoding)
+        node, reader = self.cfg.data.source, source(path)
+        if str(node._target_).rpartition(".")[2].lower() == type(reader).__name__.lower():  # in memory, or shards
+            options = {key: node[key] for key in READING if key in node}
+            options |= dict(given) if isinstance(reader, Csv) else {}
+            return type(reader)(path, **options).read()
+        table = opened(path, **given)
         return Block(pa.table(table.columns), name=path, decimal=table.decimal)

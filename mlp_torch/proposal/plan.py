@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near
@@ -19,10 +20,12 @@ from mlp_torch.ingest.reads import Read
 from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.facts import Facts, look
 from mlp_torch.profile.finding import Finding, loudest_first
+from mlp_torch.profile.forms import ISO
 from mlp_torch.profile.source import Opened
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
-from mlp_torch.proposal.split import Choice, absent, choose, identity
+from mlp_torch.proposal.key import identity, near_identity, not_a_key
+from mlp_torch.proposal.split import Choice, absent, choose
 from mlp_torch.proposal.target import Goal, aim
 
 # from so many training rows on: epochs, epochs of patience, hidden widths
@@ -40,6 +43,8 @@ class Plan:
         choice: the split.
         key: the field that names a row, or None.
         findings: what is suspicious about the table, those that must not be overlooked first.
+        near_key: what stands in the way of a key, or None.
+        total: rows of the file, about, where the table holds only some of them.
     """
 
     table: Opened
@@ -48,10 +53,20 @@ class Plan:
     choice: Choice
     key: Facts | None
     findings: list[Finding]
+    near_key: Finding | None = None
+    total: int | None = None
 
     @property
     def training_rows(self) -> int:
-        return int((self.choice.index == 0).sum())
+        """Of the file."""
+        found = int((self.choice.index == 0).sum())
+        return found if self.total is None else round(found * self.total / self.table.rows)
+
+    @property
+    def reading(self) -> str:
+        """The option of the group `data`."""
+        kind = str(self.table.node["_target_"]).rpartition(".")[2].lower()
+        return kind if self.total is not None else f"{kind}_in_memory"
 
     @property
     def batch_size(self) -> int:
@@ -64,28 +79,40 @@ class Plan:
         return next(effort for least, effort in EFFORT.items() if self.training_rows >= least)
 
 
-def propose(table: Opened, target: str) -> Plan:
+def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     """The proposal for a table.
+
+    Args:
+        table: its rows, or some of them.
+        target: the field to predict.
+        total: rows of the file, about, where the table holds only some of them.
 
     Raises:
         DataError: `missing_column` for a target that is not there, `no_columns`, and what `aim` and `choose` raise.
     """
     if target not in table.columns:
-        raise DataError(Problem("missing_column", f"not in the table; {near(target, table.columns)}", (target,)))
+        policy = "data.source.delimiter" if len(table.columns) == 1 else None
+        text = f"not in the table; {near(target, table.columns)}"
+        raise DataError(Problem("missing_column", text, (target,), key=policy))
     known = {name: look(name, array, decimal=table.decimal) for name, array in table.columns.items()}
     goal = aim(known[target])
     fields = [facts for name, facts in known.items() if name != target]
-    choice = choose(fields, goal)
+    choice = choose(fields, goal, table.places)
     if goal.classes and len(lost := absent(goal, choice.index)):
         goal, choice = learnable(goal, choice, lost=lost)
     if goal.policy and target in RESERVED:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
     findings = found_in(table, known, goal)
+    if choice.time is None:
+        choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings)))
     decisions = [in_training(decision, choice) for decision in decided(fields, findings, goal)]
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
         raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
-    return Plan(table, goal, decisions, choice, identity(fields), findings)
+    key = identity(fields) if total is None else None  # some rows do not tell whether a key is there once
+    almost = near_identity(fields) if key is None and total is None else None
+    near_key = not_a_key(almost, table.places) if almost else None
+    return Plan(table, goal, decisions, choice, key, findings, near_key, total)
 
 
 def found_in(table: Opened, known: Mapping[str, Facts], goal: Goal) -> list[Finding]:
@@ -93,6 +120,22 @@ def found_in(table: Opened, known: Mapping[str, Facts], goal: Goal) -> list[Find
     found = suspicions(known, target=goal.facts.name, used=goal.used)
     ids = {finding.fields[0] for finding in found if finding.code in IDS}
     return loudest_first(found + of_rows(table.columns, ids=ids, target=goal.facts.name))
+
+
+def unread_times(fields: Sequence[Facts], findings: Sequence[Finding]) -> list[Finding]:
+    """The findings of times that no row can be split by, since nothing reads them."""
+    spelled = {
+        finding.fields[0]: finding.text for finding in findings if finding.code in ("mixed_dates", "other_times")
+    }
+    typed = {facts.name: facts.why for facts in fields if pa.types.is_temporal(facts.array.type)}
+    reasons = {facts.name: (spelled | typed)[facts.name] for facts in fields if facts.name in spelled | typed}
+    kinds = {facts.name: facts.kind for facts in fields}
+    advice = f"if it says when a row happened, write it as {ISO}, wall clock without a zone, and run init again"
+    return [
+        Finding("not_by_time", (name,), f"rows are not split by time: {why}", advice=advice, loud=True)
+        for name, why in reasons.items()
+        if kinds[name] in ("text", "unreadable")
+    ]
 
 
 def decided(fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal) -> list[Decision]:

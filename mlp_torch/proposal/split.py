@@ -7,12 +7,12 @@ or several fields together. Book: ch. 6, Repeatable Splitting.
 >>> from mlp_torch.profile.facts import look
 >>> from mlp_torch.proposal.target import aim
 >>> day = look("day", pa.array([f"2024-01-{d:02}" for d in range(1, 31)] * 10))
->>> choose([day], aim(look("y", pa.array([str(i) for i in range(300)])))).node["val"]
+>>> choose([day], aim(look("y", pa.array([str(i) for i in range(300)]))), Places()).node["val"]
 '2024-01-22'
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -21,18 +21,24 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, quote
+from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem, quote
+from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.times import iso
 from mlp_torch.profile.copies import mixed
 from mlp_torch.profile.facts import DAY, Facts
+from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.forms import ISO
+from mlp_torch.proposal.columns import unusable_name
+from mlp_torch.proposal.key import identity, near_identity, readable
 from mlp_torch.proposal.target import Goal
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime, Split
 
 PLACE = "mlp_torch.reproducibility.split"
 LOSS = 0.02  # share of the rows that may be lost, since no training row has their class
 LEAST_ROWS = 30  # of a table, with a label
+UNDATED = 0.02  # share of the rows that may lack the time they are split by
 DAYS = 10  # a time field with fewer distinct days is no order of events
 TELLING = 0.95  # share of the distinct rows that the fields of a split must tell apart
 MOST_FIELDS = 8
@@ -49,11 +55,18 @@ class Choice:
         node: the `_target_` and arguments of `data.split`.
         notes: sentences on it.
         index: (N,) what it makes of each row, an index into SPLITS; -1 = not used.
+        findings: what stands in the way of a better one.
     """
 
     node: dict[str, Any]
     notes: list[str]
     index: NDArray[np.int64] = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def time(self) -> str | None:
+        """The field that orders the rows, where it is one."""
+        return str(self.node["field"]) if "field" in self.node else None
 
     @property
     def sizes(self) -> str:
@@ -80,12 +93,13 @@ def absent(goal: Goal, index: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.setdiff1d(labels, goal.index[(index == 0) & goal.used])
 
 
-def choose(fields: list[Facts], goal: Goal) -> Choice:
+def choose(fields: list[Facts], goal: Goal, places: Places) -> Choice:
     """The split of a table.
 
     Args:
         fields: without the target.
         goal: what is predicted.
+        places: where the rows lie in their file.
 
     Raises:
         DataError: `too_few_rows`.
@@ -94,7 +108,7 @@ def choose(fields: list[Facts], goal: Goal) -> Choice:
     if rows < LEAST_ROWS:
         text = f"a table must have at least {LEAST_ROWS} rows with a label, however: {rows}"
         raise DataError(Problem("too_few_rows", text, (goal.facts.name,)))
-    times = [facts for facts in fields if facts.kind == "time"]
+    times = [facts for facts in fields if facts.kind == "time" and not unusable_name(facts)]
     best: Choice | None = None
     for choice in chain(by_time(times, goal), by_fingerprint(fields, goal)):  # the first one mostly does
         if best is None or choice.trouble(goal) < best.trouble(goal):
@@ -104,22 +118,61 @@ def choose(fields: list[Facts], goal: Goal) -> Choice:
     if best is None or best.trouble(goal) > 1:
         text = "no rule makes four parts that all have rows: the table has too few rows, or too few that differ"
         raise DataError(Problem("too_few_rows", f"{text}; {best.sizes if best else 'nothing tells rows apart'}"))
-    return best
+    found = undated(times, goal, places) if len(times) == 1 else []
+    if best.time is None and times:
+        found = [not_by_time(times, goal, found)]
+    return replace(best, findings=tuple(found))
+
+
+def undated(times: list[Facts], goal: Goal, places: Places) -> list[Finding]:
+    """The finding of rows that a split by time cannot place, and what it does with them."""
+    facts = times[0]
+    rows = np.flatnonzero(goal.used & ~facts.present)
+    if not len(rows):
+        return []
+    some = ", ".join(map(str, places.of(rows[:MAX_ROWS].tolist()))) + ", …" * (len(rows) > MAX_ROWS)
+    text = f"rows without a time that can be read, {places.unit}{'s' * (len(rows) > 1)} {some}"
+    words = (*facts.stray, *facts.na)[:MAX_EXAMPLES]
+    advice = (
+        "the split is by time all the same: they are training rows (data.split.missing: train), which nobody tests, "
+        f"and their cells count as missing; or mend them in the file as {ISO}"
+    )
+    return [Finding("undated", (facts.name,), text, len(rows), int(goal.used.sum()), "rows", words, advice, loud=True)]
+
+
+def not_by_time(times: list[Facts], goal: Goal, found: list[Finding]) -> Finding:
+    """The finding of times that the rows are not split by, with the reason and what to do."""
+    names = tuple(facts.name for facts in times)
+    by_hand = f"write data.split: {{_target_: {PLACE}.ByTime, field: FIELD, val: DATE, test: DATE}}"
+    if len(times) > 1:
+        text, advice = "rows are not split by time: several fields are times", "if one of them says when a row happened"
+        return Finding("not_by_time", names, text, advice=f"{advice}, {by_hand}")
+    if found and found[0].count > UNDATED * found[0].total:
+        text = f"rows are not split by time, since too many have none: {found[0].text}"
+        advice = f"if it says when a row happened, write these cells as {ISO} and run init again, or {by_hand}"
+        advice += ", with missing: train and data.fields.FIELD.invalid: missing"
+        return replace(found[0], code="not_by_time", text=text, advice=advice)
+    days = len(np.unique(times[0].values[goal.used & times[0].present] // DAY))
+    why = f"{days} days are fewer than {DAYS}" if days < DAYS else "a part would have too few rows or classes"
+    advice = f"if it says when a row happened, collect more days, or {by_hand}"
+    return Finding("not_by_time", names, f"rows are not split by time: {why}", advice=advice, loud=days >= DAYS)
 
 
 def by_time(times: list[Facts], goal: Goal) -> Iterator[Choice]:
     """The last days are for tests, where one field says when a row happened."""
-    if len(times) != 1 or not times[0].present[goal.used].all():
+    if len(times) != 1:
         return
     facts = times[0]
-    days = facts.values[goal.used] // DAY
-    if len(np.unique(days)) < DAYS:
+    dated = facts.present[goal.used]
+    days = facts.values[goal.used][dated] // DAY
+    if len(np.unique(days)) < DAYS or (~dated).sum() > UNDATED * len(dated):
         return
     val, test = cuts(days)
     node = {"_target_": f"{PLACE}.ByTime", "field": facts.name, "val": val, "test": test}
+    node |= {} if dated.all() else {"missing": "train"}
     times_of = torch.from_numpy(facts.values[goal.used])
     for share in CALIBRATION:
-        split = ByTime(facts.name, val=val, test=test, calibration=share)
+        split = ByTime(facts.name, val=val, test=test, calibration=share, missing=node.get("missing", "error"))
         index = spread(split, {Read(facts.name, "time").key: times_of}, goal=goal)
         notes = [
             "by time: what is trained on the past is tested on what came later, as in use; near 70 : 10 : 20 of the "
@@ -167,25 +220,16 @@ def fingerprinted(facts: Facts, goal: Goal) -> torch.Tensor:
     return arrow_fingerprints(facts.texts.filter(pa.array(goal.used)), field=facts.name)
 
 
-def readable(fields: list[Facts]) -> list[Facts]:
-    """Fields that training can read as text, with the same outcome as here."""
-    return [facts for facts in fields if facts.kind in ("text", "number", "time") and facts.texts is not None]
-
-
 def by_id(fields: list[Facts]) -> Iterator[tuple[list[Facts], str]]:
-    """One field that no two rows share."""
-    if (key := identity(fields)) is not None:
+    """One field that no two rows share, or nearly none."""
+    whole = identity(fields)
+    if (key := whole or near_identity(fields)) is not None:
         note = (
-            f"by fingerprint of {quote(key.name)}, which no two rows share. If several rows belong to one person, day "
-            "or machine, split by the field that names those, else near copies of training rows are tested"
+            f"by fingerprint of {quote(key.name)}, which {'no' if whole else 'nearly no'} two rows share. If several "
+            "rows belong to one person, day or machine, split by the field that names those, else near copies of "
+            "training rows are tested"
         )
         yield [key], note
-
-
-def identity(fields: list[Facts]) -> Facts | None:
-    """The field that names a row: unique, never missing, text or a whole number; one with a name before one without."""
-    known = [f for f in readable(fields) if f.unique and not f.missing and (f.kind == "text" or f.whole)]
-    return min(known, key=lambda facts: (not facts.name, facts.kind != "text"), default=None)
 
 
 def by_several(fields: list[Facts], goal: Goal) -> Iterator[tuple[list[Facts], str]]:

@@ -21,7 +21,7 @@ from mlp_torch.profile.facts import FEW, Facts, counted
 from mlp_torch.profile.leaks import PER_CLASS, is_class_number
 from mlp_torch.target import MAX_CLASSES
 
-YES = ("1", "yes", "y", "true", "t", "positive", "pos")
+YES = ("1", "yes", "y", "true", "t", "positive", "pos", "ja", "oui", "sí", "sim")
 NO_LABEL = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "")  # but "none" may well be a class
 
 

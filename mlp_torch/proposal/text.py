@@ -4,6 +4,7 @@ The text is loaded again before it is written: every name, value and `_target_` 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,13 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import quote
 from mlp_torch.profile.facts import Facts
-from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.table import aligned, cut, short, warned
 from mlp_torch.proposal.columns import Decision
 from mlp_torch.proposal.plan import Plan
 from mlp_torch.proposal.seen import Seen, lines_of
 from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
+READING = {True: "", False: " # larger than memory: rows are encoded once into files, below data.source.folder"}
+UNREAD = ("invalid", "mixed_dates")  # findings on cells that cannot be read as what their field is
 TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel")  # findings that stand elsewhere
 
 
@@ -38,7 +41,7 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
         *[line for finding in plan.findings if not finding.fields for line in comment(looked(finding), 0)],
         "# Every line below is a proposal made from the rows of that file: change what you know better.",
         "defaults:",
-        "  - override /data: table",
+        f"  - override /data: {plan.reading}{READING[plan.total is None]}",
         f"  - override /head: {plan.goal.head}",
         f"name: {name}",
         "data:",
@@ -53,19 +56,17 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
 
 def data_lines(plan: Plan) -> list[str]:
     """All below `data:`."""
-    key = [plan.key.name] if plan.key else []
-    named = f"{quote(plan.key.name)} names a row in predictions/*.parquet" if plan.key else "no field names a row"
     return [
         *comment("; ".join(plan.table.notes) or "fields have the types of the file", 2),
         "  source:",
-        *block(plan.table.node, 4),
+        *block(source_of(plan), 4),
         *comment(". ".join(plan.goal.notes), 2),
         *[line for finding in on(plan, plan.goal.facts.name) for line in comment(looked(finding), 2)],
         "  target:",
         *block(plan.goal.node, 4),
-        *comment(f"{named}; it is no feature and is not asked for in serving", 2),
-        f"  key: {flow(key)}",
+        *key_lines(plan),
         *field_lines(plan),
+        *[line for finding in plan.choice.findings for line in comment(named(finding), 2)],
         *comment(". ".join([*plan.choice.notes, f"Rows: {plan.choice.sizes}"]), 2),
         "  split:",
         *block(plan.choice.node, 4),
@@ -75,20 +76,45 @@ def data_lines(plan: Plan) -> list[str]:
     ]
 
 
+def source_of(plan: Plan) -> dict[str, Any]:
+    """Where the rows lie; what reads them is the option of the group `data`, so that another one can be taken."""
+    return {key: value for key, value in plan.table.node.items() if key != "_target_"}
+
+
+def key_lines(plan: Plan) -> list[str]:
+    """The field that names a row, or why there is none."""
+    text = named(plan.near_key) if plan.near_key else key_note(plan)
+    return [*comment(text, 2), f"  key: {flow([plan.key.name] if plan.key else [])}"]
+
+
+def key_note(plan: Plan) -> str:
+    """A sentence on the key."""
+    if plan.key:
+        return f"key: {quote(plan.key.name)} names a row in predictions/*.parquet; serving does not ask for it"
+    if plan.total:
+        return "key: none, since some rows do not tell whether a field names each row of the file; data.key takes one"
+    return "key: none, since no field names a row; in predictions/*.parquet the row's number does"
+
+
 def field_lines(plan: Plan) -> list[str]:
     """Policies of the fields that need one, and as comments those that a look at the field decides."""
-    lines = []
-    for decision in plan.decisions:
-        if not decision.left_out:
-            lines += policy_lines(decision.facts.name, decision.policy, decision.findings)
     name = plan.goal.facts.name
-    lines += policy_lines(name, plan.goal.policy, [f for f in plan.findings if f.fields == (name,)], is_target=True)
-    if not lines:
-        return ["  fields: {} # which cells are missing, invalid or out of range; no field needs a word on that"]
-    return [
-        "  fields: # by the field's name: which words mean missing, and what becomes of invalid and missing cells",
-        *lines,
-    ]
+    own = [(name, plan.goal.policy, [finding for finding in plan.findings if finding.fields == (name,)])]
+    kept = [d for d in plan.decisions if not d.left_out or d.facts.name == plan.choice.time]
+    fields = [(d.facts.name, d.policy, () if d.left_out else d.findings) for d in kept] + own
+    if any(policy for _, policy, _ in fields):
+        lines = [line for field in fields for line in policy_lines(*field, is_target=field[0] == name)]
+        head = (
+            "  fields: # by the field's name: which words mean missing, and what becomes of invalid and missing cells"
+        )
+        return [head, *lines]
+    lines = [line for field, _, findings in fields for line in sentinel_lines(field, findings, indent=2)]
+    offers = {field: offered({}, findings, is_target=field == name) for field, _, findings in fields}
+    if any(offers.values()):
+        policies = ", ".join(f"{key_of(field)}: {flow_policy(offer)}" for field, offer in offers.items() if offer)
+        told = "If that means missing, use the next line, without the one below it:"
+        lines += [*comment(told, 2), f"  # fields: {{{policies}}}"]
+    return [*lines, "  fields: {} # which cells are missing, invalid or out of range; no field needs a word on that"]
 
 
 def policy_lines(
@@ -102,17 +128,28 @@ def policy_lines(
         findings: on the field.
         is_target: whether rows without a value are dropped.
     """
+    findings = list(findings)
     lines = [f"    {key_of(name)}: {flow_policy(policy)}"] if policy else []
-    marks = [finding for finding in findings if finding.code == "sentinel"]
-    for finding in marks:
-        lines += comment(f"LOOK: {quote(name)}: {finding.clause}", 4)
-    if words := [word for finding in marks if "na_values" in finding.advice for word in finding.examples]:
-        changed = policy | {"na_values": [*policy.get("na_values", []), *words]}
-        changed |= {"missing": "drop"} if is_target else {}
+    lines += sentinel_lines(name, findings, indent=4)
+    if changed := offered(policy, findings, is_target=is_target):
         instead = ", and without the line above" if policy else ""
         lines += comment(f"If that means missing, use the next line{instead}:", 4)
         lines.append(f"    # {key_of(name)}: {flow_policy(changed)}")
     return lines
+
+
+def sentinel_lines(name: str, findings: Iterable[Finding], *, indent: int) -> list[str]:
+    """Values of a field that may mean missing."""
+    marks = [finding for finding in findings if finding.code == "sentinel"]
+    return [line for mark in marks for line in comment(f"LOOK: {quote(name)}: {mark.clause}", indent)]
+
+
+def offered(policy: dict[str, Any], findings: Iterable[Finding], *, is_target: bool) -> dict[str, Any]:
+    """The policy that makes suspicious values missing too; empty where there are none."""
+    marks = [finding for finding in findings if finding.code == "sentinel"]
+    words = [word for mark in marks if "na_values" in mark.advice for word in mark.examples]
+    changed = policy | {"na_values": [*policy.get("na_values", []), *words]} if words else {}
+    return changed | {"missing": "drop"} if words and is_target else changed
 
 
 def flow_policy(policy: dict[str, Any]) -> str:
@@ -152,6 +189,12 @@ def seen(plan: Plan) -> list[Seen]:
 def on(plan: Plan, name: str) -> list[Finding]:
     """The findings on a field that its own lines do not tell."""
     return [finding for finding in plan.findings if finding.fields[:1] == (name,) and finding.code not in TOLD]
+
+
+def named(finding: Finding) -> str:
+    """A finding as a comment that names its fields."""
+    told = ", ".join(map(quote, finding.fields))
+    return f"{'LOOK: ' * finding.loud}{told}: {looked(replace(finding, loud=False))}"
 
 
 def looked(finding: Finding) -> str:
@@ -199,7 +242,7 @@ def check(text: str, plan: Plan) -> None:
     used = [d for d in plan.decisions if not d.left_out]
     expected = [(d.facts.name, entry.node) for d in used for entry in d.entries if entry.active]
     found = [(node["field"], node) for node in data["columns"].values()]
-    kept = data["target"] == plan.goal.node and data["split"] == plan.choice.node and data["source"] == plan.table.node
+    kept = data["target"] == plan.goal.node and data["split"] == plan.choice.node and data["source"] == source_of(plan)
     if found != expected or not kept:
         raise AssertionError(f"the YAML must say what was decided, however:\n{text}")
 
@@ -211,15 +254,31 @@ def printed(plan: Plan) -> str:
     rows.append((*described(goal.facts), f"TARGET, {goal.head}"))
     rows += [(*described(decision.facts), decision.becomes) for decision in plan.decisions]
     told = [*plan.table.notes, *goal.notes, *plan.choice.notes, plan.choice.sizes]
+    told += [] if plan.near_key else [key_note(plan)]
+    found = [*([plan.near_key] if plan.near_key else []), *plan.choice.findings, *still_open(plan)]
+    return "\n".join([*aligned(rows), "", *told, *warned(loudest_first(found))])
+
+
+def still_open(plan: Plan) -> list[Finding]:
+    """The findings that no line of the YAML has settled; of cells that a policy settles, with that policy."""
     settled = {(d.facts.name, d.left_out) for d in plan.decisions if not d.loud}
-    acted = {d.facts.name for d in plan.decisions if "na_values" in d.policy}
-    open_ = [
-        finding
-        for finding in plan.findings
-        if (*finding.fields[:1], finding.text) not in settled
-        and not (finding.code == "na_words" and finding.fields[0] in acted)
-    ]
-    return "\n".join([*aligned(rows), "", *told, *warned(open_)])
+    gone = {d.facts.name for d in plan.decisions if d.left_out}
+    split_by = {name for finding in plan.choice.findings for name in finding.fields}
+    policies = {d.facts.name: d.policy for d in plan.decisions} | {plan.goal.facts.name: plan.goal.policy}
+    found = []
+    for finding in plan.findings:
+        name = finding.fields[0] if finding.fields else ""
+        policy = policies.get(name, {})
+        if (name, finding.text) in settled or (finding.code == "na_words" and "na_values" in policy):
+            continue
+        if finding.code in UNREAD and (name in gone or name in split_by):
+            continue
+        if finding.code in UNREAD and "invalid" in policy:
+            does = "their rows are dropped" if policy["invalid"] == "drop" else "they count as missing"
+            advice = f"written: data.fields.{name}.invalid: {policy['invalid']}, {does}; or mend the file"
+            finding = replace(finding, advice=advice)
+        found.append(finding)
+    return found
 
 
 def described(facts: Facts) -> tuple[str, str, str, str, str]:

@@ -62,9 +62,10 @@ class ByTime(Split):
         calibration: share of the training days; 0 leaves the calibration split empty.
         start: rows before it are in no split.
         end: rows from it on are in no split.
+        missing: of rows without a time: `error` refuses them, `train` makes training rows of them, which nobody tests.
 
     Raises:
-        ConfigError: if a time is no ISO time without a zone, the times do not ascend, or the share is none.
+        ConfigError: if a time is no ISO time without a zone, the times do not ascend, the share or `missing` is none.
     """
 
     def __init__(
@@ -76,8 +77,11 @@ class ByTime(Split):
         calibration: float = 0.05,
         start: str | None = None,
         end: str | None = None,
+        missing: str = "error",
     ):
-        self.reads = {"time": Read(field, "time")}
+        if missing not in ("error", "train"):
+            raise ConfigError(f"missing must be error or train, however: {missing=}")
+        self.reads, self.missing = {"time": Read(field, "time")}, missing
         given = {"start": start, "val": val, "test": test, "end": end}
         known = {name: seconds(time, name) for name, time in given.items() if time is not None}
         if sorted(set(known.values())) != list(known.values()):
@@ -95,7 +99,15 @@ class ByTime(Split):
         """
         read = self.reads["time"]
         time = inputs[read.key]  # (N,)
-        refuse_missing(~time.isfinite(), read.field)
+        dated = time.isfinite()  # (N,)
+        if self.missing == "error":
+            refuse_missing(~dated, read.field)
+        split = torch.full_like(time, TRAIN, dtype=torch.int64)
+        split[dated] = self.placed(time[dated])
+        return split
+
+    def placed(self, time: Tensor) -> Tensor:
+        """The split of rows with a time, (N,) -> (N,)."""
         after = torch.bucketize(time, self.edges, right=True)  # (N,) how many of the two edges are reached
         split = torch.tensor([TRAIN, VAL, TEST])[after]
         split[(after == 0) & (day_buckets(time) < self.calibration)] = CALIBRATION

@@ -236,3 +236,19 @@ def parquet(
 ) -> Shards:
     """Shards of a Parquet file, or of a folder of them; arguments as those of `Parquet` and `Shards`."""
     return Shards(Parquet(path, max_cell_bytes=max_cell_bytes, strict=strict), folder, sample=sample)
+
+
+def csv(
+    path: str | Path,
+    *,
+    folder: str | Path,
+    sample: int = 2_000_000,
+    delimiter: str = ",",
+    encoding: str = "utf8",
+    decimal: str = ".",
+    max_cell_bytes: int = 65_536,
+    strict: bool = False,
+) -> Shards:
+    """Shards of a CSV file; arguments as those of `Csv` and `Shards`."""
+    options = {"delimiter": delimiter, "encoding": encoding, "decimal": decimal}
+    return Shards(Csv(path, **options, max_cell_bytes=max_cell_bytes, strict=strict), folder, sample=sample)

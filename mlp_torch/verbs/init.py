@@ -6,6 +6,8 @@ an experiment that is there, edits and all, is compared with a newer table; only
 
 import re
 import shlex
+import shutil
+import sys
 from argparse import Namespace
 from difflib import unified_diff
 from pathlib import Path
@@ -15,6 +17,7 @@ from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
+from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options
 
 UPDATE = """\
@@ -32,28 +35,44 @@ def main(arguments: list[str]) -> int:
     """Reads, prints, writes; 0 = done."""
     purpose = "Looks at a table and writes configs/experiment/NAME.yaml, which trains on it."
     options = Options("init", purpose, epilog=UPDATE)
-    options.add_argument("table", metavar="TABLE", help="a .csv, .tsv or .parquet file with a header")
+    options.add_argument(
+        "table", metavar="TABLE", help="a .csv or .tsv file with a header, .parquet, or a folder of .parquet"
+    )
     options.add_argument("--target", metavar="FIELD", help="the field to predict; with --update the experiment's")
     options.add_argument("--name", help="of the experiment; by default the file's")
     options.add_argument("--config-dir", default="configs", metavar="FOLDER", help="where experiment/NAME.yaml goes")
     options.add_argument("--encoding", help="of a CSV file's text, e.g. cp1252; by default UTF-8")
+    options.add_argument("--delimiter", help="of a CSV file; by default found in it")
+    options.add_argument("--decimal", help="of a CSV file's numbers, . or a comma; by default found in it")
     options.add_argument("--update", metavar="YAML", help="an experiment to compare the table with")
     options.add_argument("--write", action="store_true", help="with --update: write the lines into the experiment")
     given = options.parse(arguments)
     if not given.update and (given.target is None or given.write):
         options.error("--write needs --update" if given.write else "the following arguments are required: --target")
     check_there(Path(given.table))
-    if given.update:
-        return compare(given)
+    with in_options(options):
+        return compare(given) if given.update else write(given, shlex.join(["mlp_torch", "init", *arguments]))
+
+
+def write(given: Namespace, origin: str) -> int:
+    """A new experiment; 0 = written.
+
+    Args:
+        given: the options.
+        origin: the command line.
+    """
     from mlp_torch.profile.source import opened  # here, so that --help and mistyped paths need no torch
+    from mlp_torch.proposal.large import Look
     from mlp_torch.proposal.plan import propose
     from mlp_torch.proposal.text import printed, yaml_of
 
     name = experiment_name(given.name, given.table)
     path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
-    plan = propose(opened(given.table, given.encoding), given.target)
+    look = Look()
+    table = opened(given.table, **reading(given), read=look)
+    plan = propose(table._replace(notes=[*table.notes, *filter(None, [look.note])]), given.target, total=look.total)
     command = train_command(name, Path(given.config_dir))
-    text = yaml_of(plan, name, command=command, origin=shlex.join(["mlp_torch", "init", *arguments]))
+    text = yaml_of(plan, name, command=command, origin=origin)
     print(printed(plan))
     files.write_text(free(path), text)
     print(f"\nwrote     {path}\nlook      {command} debug=true\ntrain     {command}")
@@ -71,7 +90,7 @@ def compare(given: Namespace) -> int:
     if given.name is not None or given.target not in (None, experiment.target):
         text = "--update takes the name and the target of the experiment, however"
         raise ConfigError(f"{text}: --name={given.name}, --target={given.target}; its target is {experiment.target}")
-    block = experiment.read(given.table, given.encoding)
+    block = experiment.read(given.table, reading(given))
     found = update(experiment, block, given.table)
     print(f"{path} and {given.table}: {len(block.table):,} rows, {len(block.table.column_names)} fields\n")
     print(*(printable(f"{change.what:<10}{change.text}") for change in found.changes), sep="\n")
@@ -86,6 +105,11 @@ def compare(given: Namespace) -> int:
         files.write_text(path.resolve(), found.text)  # where a link leads to
     print(f"\nwrote     {path}" if given.write else "\nnothing was written; --write writes these lines")
     return 0
+
+
+def reading(given: Namespace) -> dict[str, str]:
+    """How a CSV is read, as far as the options say."""
+    return {name: value for name in ("delimiter", "encoding", "decimal") if (value := getattr(given, name)) is not None}
 
 
 def experiment_name(given: str | None, table: str) -> str:
@@ -114,7 +138,8 @@ def free(path: Path) -> Path:
 
 
 def train_command(name: str, folder: Path) -> str:
-    """The command that trains it: in a clone, or with the installed program."""
+    """The command that trains it: in a clone, or with the installed program, also where that is on no path."""
     if folder.resolve() == CONFIGS.resolve() and Path("train.py").is_file():
         return f"python train.py experiment={name}"
-    return f"mlp_torch train --config-dir {shlex.quote(str(folder))} experiment={name}"
+    program = "mlp_torch" if shutil.which("mlp_torch") else f"{shlex.quote(sys.executable)} -m mlp_torch"
+    return f"{program} train --config-dir {shlex.quote(str(folder))} experiment={name}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from own_table import DRAW, EXPERIMENT, numbers, prepared, proposal, words, write
 
@@ -57,3 +58,62 @@ def test_tables_of_any_shape_give_four_parts_that_have_rows(name: str) -> None:
     assert set(sizes) == set(SPLITS)
     assert min(sizes.values()) >= 2
     assert sizes["train"] == max(sizes.values())
+
+
+def dated(rows: int = 400) -> list[str | None]:
+    return [
+        f"2024-{m:02d}-{d:02d}" for m, d in zip(DRAW.integers(1, 13, rows), DRAW.integers(1, 29, rows), strict=True)
+    ]
+
+
+def test_a_few_rows_without_a_readable_time_are_training_rows_and_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    days = dated()
+    days[7], days[300] = "unknown", None
+    write({"day": days, "x": numbers(), "y": numbers()})
+    cfg = proposal()
+    assert cfg["data"]["split"]["_target_"].endswith("ByTime")
+    assert cfg["data"]["split"]["missing"] == "train"
+    assert cfg["data"]["fields"] == {"day": {"invalid": "missing"}}
+    told = 'undated: "day": rows without a time that can be read, lines 9, 302; 2 of 400 rows; e.g. "unknown"'
+    assert f"WARNING: {told}" in capsys.readouterr().out
+    assert '# LOOK: "day": rows without a time that can be read, lines 9, 302' in EXPERIMENT.read_text()
+    counts = prepared().counts
+    assert counts["used"] == 400
+    assert counts["missing"] == {"day": 2}
+
+
+def test_a_time_field_that_is_no_column_keeps_the_policy_that_the_split_needs() -> None:
+    days = [str(day) for day in np.datetime64("2024-01-01") + 7 * np.arange(400)]
+    days[7] = "unknown"
+    write({"day": days, "x": numbers(), "y": numbers()})
+    cfg = proposal()
+    assert list(cfg["data"]["columns"]) == ["x"]
+    assert cfg["data"]["fields"] == {"day": {"invalid": "missing"}}
+    assert prepared().counts["used"] == 400
+
+
+UNSPLIT = {
+    "too many rows have none": ({"day": [*dated(380), *[None] * 20]}, "since too many have none"),
+    "two fields are times": ({"day": dated(), "born": dated()}, "several fields are times"),
+    "few days": ({"day": [f"2024-01-{1 + i % 9:02d}" for i in range(400)]}, "9 days are fewer than 10"),
+    "two forms": ({"day": [f"{d[8:]}/{d[5:7]}/2024" if i % 2 else d for i, d in enumerate(dated())]}, "2 forms"),
+}
+
+
+@pytest.mark.parametrize("name", UNSPLIT)
+def test_times_that_do_not_split_the_rows_are_told_with_the_reason(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns, reason = UNSPLIT[name]
+    write({**columns, "x": numbers(), "y": numbers()})
+    assert proposal()["data"]["split"]["_target_"].endswith("ByFingerprint")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "not_by_time: " in line)
+    assert reason in line
+    assert reason in " ".join(EXPERIMENT.read_text().replace("\n  #", "").split())
+    prepared()
+
+
+def test_a_table_without_times_says_nothing_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    write({"x": numbers(), "y": numbers()})
+    proposal()
+    assert "by_time" not in capsys.readouterr().out

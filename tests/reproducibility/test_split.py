@@ -258,3 +258,15 @@ def test_each_rule_says_which_splits_it_means_to_fill():
     assert ByTime("t", **BY_MONTH, calibration=0.0).needed == ("train", "val", "test")
     assert ByFingerprint(["id"], test=0.0).needed == ("train", "calibration", "val")
     assert ByColumn("p", train=["a"], val=["b"], test=["c"]).needed == ("train", "val", "test")
+
+
+def test_rows_without_a_time_are_training_rows_where_that_is_asked_for_and_move_no_other():
+    times = torch.tensor([0.0, torch.nan, 1e9, 2e9], dtype=torch.float64)
+    whole = ByTime("t", val="2000-01-01", test="2030-01-01", calibration=0.5, missing="train")
+    found = whole.assign({"t:time": times})
+    assert found[1] == SPLITS.index("train")
+    strict = ByTime("t", val="2000-01-01", test="2030-01-01", calibration=0.5)
+    assert found[[0, 2, 3]].tolist() == strict.assign({"t:time": times[[0, 2, 3]]}).tolist()
+    assert whole.assign({"t:time": times[1:2]}).tolist() == [SPLITS.index("train")]
+    with pytest.raises(ConfigError, match="missing must be error or train, however: missing='val'"):
+        ByTime("t", val="2000-01-01", test="2030-01-01", missing="val")

@@ -1,5 +1,6 @@
 """From someone's own table to an experiment: what is found, what is proposed, and that it trains unedited."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_a_sentinel_is_offered_as_a_commented_line_and_never_declared_in_silence
 
 def test_a_table_whose_only_policy_is_an_offer_takes_policies_from_the_command_line() -> None:
     write({"age": [*map(str, DRAW.integers(18, 90, 380)), *["-1000"] * 20], "y": words(400, "a", "b")})
-    assert proposal()["data"]["fields"] is None
+    assert proposal()["data"]["fields"] == {}
     cfg = composed(["experiment=mine", "++data.fields.age.min=0", "++data.fields.age.invalid=missing"], Path("configs"))
     assert instantiate(cfg.data, _convert_="all").prepare().counts["missing"] == {"age": 20}
     assert prepared().counts["missing"] == {}
@@ -169,8 +170,9 @@ def test_a_sentinel_of_the_target_is_offered_with_its_rows_dropped() -> None:
     write({"x": numbers(), "y": [*numbers(380), *["-9999"] * 20]})
     proposal()
     text = EXPERIMENT.read_text()
-    assert '    # y: {na_values: ["-9999"], missing: drop}' in text
-    EXPERIMENT.write_text(text.replace("    # y: {", "    y: {"))
+    offer, instead = '  # fields: {y: {na_values: ["-9999"], missing: drop}}\n', "  fields: {} #"
+    assert f"{offer}{instead}" in text
+    EXPERIMENT.write_text(text.replace(f"{offer}{instead}", f"{offer.replace('# ', '')}#"))
     assert prepared().counts["dropped"] == {"y: missing_value": 20}
 
 
@@ -330,7 +332,7 @@ def test_a_mistyped_option_names_the_near_one_and_exits_with_two(capsys: pytest.
 def test_text_in_another_encoding_is_named_and_read_when_told() -> None:
     write({"größe": numbers(), "y": words(400, "süß", "sauer")})
     Path("mine.csv").write_bytes(Path("mine.csv").read_text(encoding="utf8").encode("cp1252"))
-    with pytest.raises(DataError, match=r"not utf-8.*data\.source\.encoding"):
+    with pytest.raises(DataError, match=r"not utf-8.*policy: --encoding"):
         main(["mine.csv", "--target", "y"])
     assert proposal("--encoding", "cp1252")["data"]["source"]["encoding"] == "cp1252"
     assert set(prepared().target.classes) == {"süß", "sauer"}
@@ -361,6 +363,44 @@ def test_a_byte_order_mark_names_the_encoding() -> None:
     Path("mine.csv").write_bytes(Path("mine.csv").read_text(encoding="utf8").encode("utf-16"))
     assert proposal()["data"]["source"]["encoding"] == "utf-16"
     assert prepared().counts["used"] == 400
+
+
+def test_what_is_done_with_cells_that_cannot_be_read_is_printed_as_it_is_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write({"age": [*numbers(398), "old", "young"], "x": numbers(), "y": [*numbers(399), "much"]})
+    assert proposal()["data"]["fields"] == {"age": {"invalid": "missing"}, "y": {"invalid": "drop", "missing": "drop"}}
+    out = capsys.readouterr().out
+    assert "written: data.fields.age.invalid: missing, they count as missing" in out
+    assert "written: data.fields.y.invalid: drop, their rows are dropped" in out
+    assert "refuses" not in out
+
+
+def test_how_a_csv_is_read_can_be_said_and_a_file_that_needs_it_names_the_option() -> None:
+    write({"a": numbers(), "y": words(400, "n", "p")}, delimiter="^")
+    with pytest.raises(DataError, match=r"not in the table; known: a\^y; policy: --delimiter"):
+        main(["mine.csv", "--target", "y"])
+    assert proposal("--delimiter", "^")["data"]["source"]["delimiter"] == "^"
+    with pytest.raises(ConfigError, match=r"--decimal must be '\.' or ','"):
+        main(["mine.csv", "--target", "y", "--decimal", ";", "--name", "other"])
+
+
+@pytest.mark.slow
+def test_the_experiment_of_a_parquet_file_or_a_csv_takes_the_rows_from_disk_unedited() -> None:
+    x = DRAW.normal(size=300)
+    write({"id": range(300), "x": x, "z": numbers(300), "y": np.where(x > 0, "yes", "no")})
+    pd.read_csv("mine.csv").to_parquet("two.parquet")
+    for table, name, reading in (("mine.csv", "mine", "csv"), ("two.parquet", "two", "parquet")):
+        main([table, "--target", "y"])
+        metrics = []
+        for more in ([], [f"data={reading}"]):
+            train = ["-m", "mlp_torch", "train", "--config-dir", "configs", f"experiment={name}", *more]
+            command = [sys.executable, *train, "trainer.max_epochs=1"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert ("encoded rows written to runs/.shards" in done.stdout + done.stderr) == bool(more)
+            metrics.append(json.loads(Path(f"runs/{name}/latest/metrics.json").read_text())["test/auroc"])
+        assert metrics[0] == metrics[1]
 
 
 @pytest.mark.slow
