@@ -6,12 +6,48 @@
 showed']
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from mlp_torch.ingest.notice import changes
+from mlp_torch.reproducibility.split import SPLITS
+from mlp_torch.reproducibility.transform import Transform
 
 MOST_MISSING = 5  # fields named
+
+
+class SplitCounts:
+    """Rows of each split, and of them those with clipped numbers and with unseen categories, in pieces or at once.
+
+    Args:
+        transform: fitted.
+    """
+
+    def __init__(self, transform: Transform):
+        self.transform = transform
+        self.sizes = dict.fromkeys(SPLITS, 0)
+        self.marked: dict[str, dict[str, Counter[str]]] = {
+            what: {name: Counter() for name in SPLITS} for what in ("clipped", "unseen")
+        }
+
+    def add(self, name: str, features: dict[str, Tensor], rows: int) -> None:
+        """So many more encoded rows of a split."""
+        self.sizes[name] += rows
+        found = {"clipped": self.transform.clipped(features), "unseen": self.transform.unseen(features)}
+        for what, columns in found.items():
+            self.marked[what][name].update({column: int(x.sum()) for column, x in columns.items() if x.any()})
+
+    def close(self, counts: dict[str, Any]) -> None:
+        """Writes them beside the counts of a table, and how many of its used rows are in no split."""
+        counts["splits"] = self.sizes
+        counts["clipped"] = {name: dict(found) for name, found in self.marked["clipped"].items()}
+        counts["unseen"] = {name: dict(found) for name, found in self.marked["unseen"].items() if name != "train"}
+        if outside := counts["used"] - sum(self.sizes.values()):
+            counts["used"] -= outside
+            counts["dropped"]["in no split"] = outside
 
 
 def sentences(counts: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from mlp_torch.ingest.arrow_file import write_arrow
 from mlp_torch.reproducibility.split import SPLITS, TRAIN
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
+from mlp_torch.training.counts import SplitCounts
 from mlp_torch.training.definition import Definition
 from mlp_torch.training.mapped import Writer
 from mlp_torch.training.prepared import SHOWN
@@ -33,34 +34,24 @@ def encode(survey: Survey, wanted: Definition, folder: Path, *, fresh: bool) -> 
     """
     parts = parted(survey.index, survey.sampled)
     writers = {name: Writer(folder / name, int(keep.sum())) for name, keep in parts.items()}
-    unseen: dict[str, dict[str, int]] = {name: {} for name in SPLITS}
-    clipped: dict[str, dict[str, int]] = {name: {} for name in SPLITS}
+    sizes = SplitCounts(wanted.transform)
     transform = script(wanted.transform)
     for rows, block in survey.spill.blocks():
         inputs = block.inputs()
         y = wanted.target.encode(inputs)
         table = Batch(transform(inputs), y, torch.ones(len(y)), block.tensor("row"))
         for name, writer in writers.items():
-            writer.append(select(table, parts[name][rows].nonzero().squeeze(1)))
-        here = {name: parts[name][rows] for name in SPLITS}
-        if fresh:
-            wanted.transform.see({name: x[here["train"]] for name, x in table.features.items()})
-        add(unseen, wanted.transform.unseen(table.features), here)
-        add(clipped, wanted.transform.clipped(table.features), here)
-    survey.counts["clipped"] = clipped
-    count(survey.counts, parts, unseen)
-    if outside := int((survey.index < 0).sum()):
-        survey.counts["used"] -= outside
-        survey.counts["dropped"]["in no split"] = outside
+            piece = select(table, parts[name][rows].nonzero().squeeze(1))
+            writer.append(piece)
+            if name in SPLITS:
+                sizes.add(name, piece.features, len(piece.y))
+            if name == "train" and fresh:
+                wanted.transform.see(piece.features)
+    sizes.close(survey.counts)
+    sampled = {name: int(parts[f"{name}.sample"].sum()) for name in SPLITS if f"{name}.sample" in parts}
+    if sampled:
+        survey.counts["sampled"], survey.counts["unsampled"] = sampled, dict(sizes.marked["unseen"]["train"])
     return {name: {"rows": item.rows, "columns": item.columns} for name, item in writers.items()}
-
-
-def add(counts: dict[str, dict[str, int]], marked: dict[str, Tensor], parts: dict[str, Tensor]) -> None:
-    """Adds the marked rows of a block, (n,) bool by column, to the counts of each split."""
-    for column, rows in marked.items():
-        for name, here in parts.items():
-            if n := int((rows & here).sum()):
-                counts[name][column] = counts[name].get(column, 0) + n
 
 
 def parted(index: Tensor, sampled: Tensor) -> dict[str, Tensor]:
@@ -68,15 +59,6 @@ def parted(index: Tensor, sampled: Tensor) -> dict[str, Tensor]:
     parts = {name: index == number for number, name in enumerate(SPLITS)}
     samples = {f"{name}.sample": keep & sampled for name, keep in parts.items() if (keep & ~sampled).any()}
     return parts | samples
-
-
-def count(counts: dict[str, Any], parts: dict[str, Tensor], unseen: dict[str, dict[str, int]]) -> None:
-    """Rows of the splits and of their samples, and rows of categories that the fit has not seen."""
-    counts["splits"] = {name: int(parts[name].sum()) for name in SPLITS}
-    counts["unseen"] = {name: columns for name, columns in unseen.items() if name != "train"}
-    sampled = {name: int(parts[f"{name}.sample"].sum()) for name in SPLITS if f"{name}.sample" in parts}
-    if sampled:
-        counts["sampled"], counts["unsampled"] = sampled, unseen["train"]
 
 
 def write_raw(survey: Survey, wanted: Definition, folder: Path) -> None:

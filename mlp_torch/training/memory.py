@@ -19,6 +19,7 @@ from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
+from mlp_torch.training.counts import SplitCounts
 from mlp_torch.training.definition import Definition, labelled
 from mlp_torch.training.prepared import SHOWN, Digest, Look, Prepared, faults, numbered
 from mlp_torch.training.suspicions import rare_classes, same_rows
@@ -58,7 +59,10 @@ def in_memory(
     if state is None:
         wanted.transform.see(tables["train"].features)
     keys = {name: keys_of(wanted, checked, at) for name, at in rows.items()}
-    count(counts, wanted, tables, int((index < 0).sum()))
+    sizes = SplitCounts(wanted.transform)
+    for name, table in tables.items():
+        sizes.add(name, table.features, len(table.y))
+    sizes.close(counts)
     digest = Digest()
     digest.update({**inputs, "": y})
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
@@ -84,21 +88,3 @@ def keys_of(wanted: Definition, checked: Checked, rows: Tensor) -> dict[str, pa.
     """The raw key fields of some rows."""
     taken = pa.array(rows.numpy())
     return {read.field: checked.arrays[read.key].take(taken) for read in wanted.key_reads()}
-
-
-def count(counts: dict[str, Any], wanted: Definition, tables: Mapping[str, Batch], outside: int) -> None:
-    """Counts the rows of each split, of none, those with clipped numbers, and those with unseen categories."""
-    counts["splits"] = {name: len(table.y) for name, table in tables.items()}
-    counts["unseen"], counts["clipped"] = {}, {}
-    for name, table in tables.items():
-        counts["clipped"][name] = tally(wanted.transform.clipped(table.features))
-        if name != "train":
-            counts["unseen"][name] = tally(wanted.transform.unseen(table.features))
-    if outside:
-        counts["used"] -= outside
-        counts["dropped"]["in no split"] = outside
-
-
-def tally(marked: Mapping[str, Tensor]) -> dict[str, int]:
-    """Rows that are marked, by column."""
-    return {column: int(rows.sum()) for column, rows in marked.items() if rows.any()}
