@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.jit import is_scripting  # type: ignore[attr-defined]  # public, but not in torch.jit.__all__
 
@@ -47,15 +48,20 @@ def fingerprints(strings: Sequence[str | None], *, field: str = "") -> Tensor:
     Raises:
         DataError: `invalid_unicode` for a lone surrogate, `zero_fingerprint` for a string that would count as missing.
     """
+    return torch.from_numpy(integers(strings, field=field))
+
+
+def integers(strings: Sequence[str | None], *, field: str = "") -> NDArray[np.int64]:
+    """`fingerprints` in NumPy: to make a tensor takes longer than to remember a row's few words."""
     try:
         if len(strings) <= SMALL:
             return _remembered(strings, field)
-        return arrow_fingerprints(pa.array(strings, pa.large_string()), field=field)
+        return arrow_fingerprints(pa.array(strings, pa.large_string()), field=field).numpy()
     except UnicodeEncodeError:
         raise DataError(_lone_surrogates(strings, field)) from None
 
 
-def _remembered(strings: Sequence[str | None], field: str) -> Tensor:
+def _remembered(strings: Sequence[str | None], field: str) -> NDArray[np.int64]:
     """Through the memo: the strings of one row take 5 µs, as tensor operations half a millisecond."""
     found = {word: _memo.get(word) for word in strings}
     found[None] = 0
@@ -66,7 +72,7 @@ def _remembered(strings: Sequence[str | None], field: str) -> Tensor:
         if len(_memo) >= MEMO_WORDS:
             _memo.clear()
         _memo.update({word: fresh[word] for word in new if len(word) <= MEMO_LENGTH})
-    return torch.tensor([found[word] for word in strings], dtype=torch.int64)
+    return np.array([found[word] for word in strings], np.int64)
 
 
 def _as_arrow(words: Sequence[str]) -> pa.LargeStringArray:
@@ -115,7 +121,7 @@ def arrow_fingerprints(array: pa.Array | pa.ChunkedArray, *, field: str = "") ->
         array = array.combine_chunks()  # one dictionary for all chunks
     words = _valid(_large(array.dictionary), field)
     # a row's few words go through the memo: as tensor operations they would take longer than the whole model
-    found = _remembered(words.to_pylist(), field) if len(words) <= SMALL else _hash(words, field)
+    found = fingerprints(words.to_pylist(), field=field) if len(words) <= SMALL else _hash(words, field)
     places = array.indices.cast(pa.int32())
     if places.null_count:
         places = places.fill_null(len(words))

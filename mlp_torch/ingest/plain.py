@@ -25,7 +25,7 @@ from mlp_torch.errors import DataError
 from mlp_torch.ingest.block import MAX_CELL_BYTES
 from mlp_torch.ingest.cells import LARGEST
 from mlp_torch.ingest.fields import Field
-from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.ingest.fingerprint import integers
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.times import wall_seconds
@@ -132,13 +132,13 @@ class Plain:
         numbers, words = self.readers[known]
         try:
             amounts = [[read(record[name]) for name, read in numbers] for record in records]  # refuse what str() would
-            found = fingerprints([read(record[name]) for record in records for name, read in words])
+            found = integers([read(record[name]) for record in records for name, read in words])
         except (NotPlain, DataError):  # the latter for a lone surrogate
             return None
         rows, split = len(records), len(numbers)
         block = np.zeros((len(self.keys), rows + -rows % self.multiple))  # 64 bits each
-        floats, integers = block[:split], block[split:].view(np.int64)
+        floats, hashes = block[:split], block[split:].view(np.int64)
         floats.T[:rows] = amounts
-        integers.T[:rows] = found.numpy().reshape(rows, -1)
-        tensors = (*torch.from_numpy(floats).unbind(), *torch.from_numpy(integers).unbind())
+        hashes.T[:rows] = found.reshape(rows, -1)
+        tensors = (*torch.from_numpy(floats).unbind(), *torch.from_numpy(hashes).unbind())
         return dict(zip(self.keys, tensors, strict=True))

@@ -1,7 +1,7 @@
 """Stateless serving function (ch. 5): ingestion, Transform, Model and prediction as one graph, and its folder.
 
-model.pt       TorchScript: forward(tensors, strings), predict(inputs), vectors(inputs), read_out(vectors),
-               unseen(inputs), readable(predictions)
+model.pt       TorchScript: forward(tensors, strings), predict(inputs), judge(inputs), vectors(inputs),
+               read_out(vectors), readable(predictions)
 schema.json    fields, kinds, policies, training ranges, a synthetic example row
 target.pt      state of target and head, for later evaluation
 manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
@@ -27,9 +27,10 @@ from mlp_torch.model import Model, padded
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.script import script
 from mlp_torch.serving.probes import probes, raw_arguments
+from mlp_torch.serving.stacked import Stacked
 from mlp_torch.target import Target
 
-METHODS = ["vectors", "read_out", "unseen"]
+METHODS = ["judge", "vectors", "read_out"]
 SHIPPED = ("config.yaml", "model.pt", "schema.json", "target.pt")  # what the manifest vouches for
 PACKAGES = ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")
 
@@ -46,10 +47,13 @@ class Scoring(nn.Module):
     def __init__(self, first: str, transform: Transform, model: Model):
         super().__init__()
         self.first, self.transform, self.model = first, transform, model
+        self.encode = Stacked(transform)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        rows = inputs[self.first].shape[0]
-        features = self.transform(inputs)
+        return self.predictions(self.encode(inputs), inputs[self.first].shape[0])
+
+    def predictions(self, features: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
+        """Features of so many rows -> predictions by name."""
         if rows % 32 > 0:  # to look at each feature for nothing takes one row 3 % longer
             features = padded(features)
         out = self.model(features)  # (B', …)
@@ -62,7 +66,7 @@ class Scoring(nn.Module):
     def vectors(self, inputs: dict[str, Tensor]) -> Tensor:
         """Inputs -> (B, d)."""
         rows = inputs[self.first].shape[0]
-        return self.model.vectors(padded(self.transform(inputs)))[:rows]
+        return self.model.vectors(padded(self.encode(inputs)))[:rows]
 
     @torch.jit.export
     def read_out(self, vectors: Tensor) -> dict[str, Tensor]:
@@ -70,9 +74,10 @@ class Scoring(nn.Module):
         return self.model.predict(self.model.read_out(vectors))
 
     @torch.jit.export
-    def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By column, (B,) bool."""
-        return self.transform.unseen(self.transform(inputs))
+    def judge(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Predictions by name; and by column, (B,) bool."""
+        features = self.encode(inputs)
+        return self.predictions(features, inputs[self.first].shape[0]), self.transform.unseen(features)
 
 
 class ServingFunction(nn.Module):
@@ -115,9 +120,9 @@ class ServingFunction(nn.Module):
         return self.scoring.read_out(vectors)
 
     @torch.jit.export
-    def unseen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By column, the rows whose category training never showed: (B,) bool."""
-        return self.scoring.unseen(inputs)
+    def judge(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Inputs -> predictions by name; and by column, the rows whose category training never showed: (B,) bool."""
+        return self.scoring.judge(inputs)
 
     @torch.jit.export
     def readable(self, predictions: dict[str, Tensor]) -> dict[str, list[str]]:
@@ -185,7 +190,8 @@ def agree(serving: ServingFunction, path: Path, schema: Schema) -> None:
     """Compares the saved graph with the modules in eager mode, bit for bit, on rows with every kind of trouble."""
     loaded = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
     rows = probes(schema)
-    expected = serving.predict(to_inputs(schema.check(table_of(rows)), schema.reads.values()))
+    features = serving.scoring.transform(to_inputs(schema.check(table_of(rows)), schema.reads.values()))
+    expected = serving.scoring.predictions(features, len(rows))  # each column by itself, as in training
     found = loaded(*raw_arguments(rows, schema))
     for name, value in expected.items():
         if value.isnan().any():

@@ -7,7 +7,6 @@ A row's answer does not depend on the rows beside it. One predictor may be calle
 """
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +65,8 @@ class Predictor:
         self.module = torch.jit.load(str(folder / "model.pt"), map_location=self.device).eval()  # type: ignore[no-untyped-call]
         self.name, self.version = str(self.manifest["name"]), str(self.manifest["version"])
         self.classes: dict[str, list[str]] = dict(self.module.names)
-        self.plain, self.score = Plain(self.schema, multiple=MULTIPLE), self.module.predict
+        self.plain = Plain(self.schema, multiple=MULTIPLE)
+        self.score, self.judge = self.module.predict, self.module.judge
         self.check_bits()
         for _ in range(2):  # TorchScript watches the first call and compiles in the second: no caller waits for that
             self.answer(self.schema.example)
@@ -79,7 +79,7 @@ class Predictor:
             DataError: with every problem of the rows.
         """
         inputs, count, _ = self.read(rows)
-        found = self.run(inputs)
+        found = self.scored(inputs, length(inputs))
         if isinstance(rows, Mapping):
             return {name: values[0] for name, values in self.columns(found, count).items()}
         if isinstance(rows, list | tuple):
@@ -91,11 +91,9 @@ class Predictor:
     def answer(self, rows: Any) -> Answer:
         """Predictions by name and warnings, for rows of any kind that `predict` takes; as many answers as rows."""
         inputs, count, told = self.read(rows, warned=True)
-        unseen = [
-            f"{name}: {number} rows with a category that training never showed"
-            for name, number in self.unseen({key: x[:count] for key, x in inputs.items()}).items()
-        ]
-        return Answer(self.columns(self.run(inputs), count), told + unseen)
+        found, unseen = self.judged(inputs, count)
+        told += [f"{name}: {number} rows with a category that training never showed" for name, number in unseen.items()]
+        return Answer(self.columns(found, count), told)
 
     def read(self, rows: Any, *, warned: bool = False) -> tuple[Inputs, int, list[str]]:
         """Rows as Inputs, which may go on with zeros; how many they are; and, if asked, the validator's warnings."""
@@ -128,29 +126,31 @@ class Predictor:
     @torch.inference_mode()
     def run(self, inputs: Inputs) -> dict[str, Tensor]:
         """Inputs -> predictions by name, on the CPU."""
-        found = [self.scored(part) for part in shares(inputs)]
-        if len(found) == 1:
-            return found[0]
-        return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+        return self.scored(inputs, length(inputs))
 
-    def scored(self, inputs: Inputs) -> dict[str, Tensor]:
-        """The same for at most `ROWS` rows."""
-        rows = length(inputs)
-        if missing := -rows % MULTIPLE:
-            inputs = {key: torch.cat([x, x.new_zeros((missing, *x.shape[1:]))]) for key, x in inputs.items()}
-        found = {name: value.cpu() for name, value in self.score(self.there(inputs)).items()}
-        return {name: value[:rows] for name, value in found.items()} if missing else found
+    @torch.inference_mode()
+    def judged(self, inputs: Inputs, count: int) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """Predictions for the first rows; and by column how many of them hold a category that training never showed.
 
-    def there(self, inputs: Inputs) -> Inputs:
-        """Inputs where the graph is."""
-        return inputs if self.device.type == "cpu" else {key: x.to(self.device) for key, x in inputs.items()}
+        Columns without such rows are left out.
+        """
+        parts = [self.judge(self.ready(part)) for part in shares(inputs)]
+        found, unseen = (joined(list(some), count) for some in zip(*parts, strict=True))
+        return found, {name: number for name, rows in unseen.items() if (number := int(rows.sum()))}
 
     def unseen(self, inputs: Inputs) -> dict[str, int]:
         """By column, how many rows hold a category that training never showed; columns without such rows left out."""
-        rows = Counter[str]()
-        for part in shares(inputs):
-            rows.update({name: int(found.sum()) for name, found in self.module.unseen(self.there(part)).items()})
-        return {name: count for name, count in rows.items() if count}
+        return self.judged(inputs, length(inputs))[1]
+
+    def scored(self, inputs: Inputs, count: int) -> dict[str, Tensor]:
+        """Predictions for the first rows."""
+        return joined([self.score(self.ready(part)) for part in shares(inputs)], count)
+
+    def ready(self, inputs: Inputs) -> Inputs:
+        """Inputs filled up with zeros, where the graph is."""
+        if missing := -length(inputs) % MULTIPLE:
+            inputs = {key: torch.cat([x, x.new_zeros((missing, *x.shape[1:]))]) for key, x in inputs.items()}
+        return inputs if self.device.type == "cpu" else {key: x.to(self.device) for key, x in inputs.items()}
 
     def check_bits(self) -> None:
         """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""
@@ -209,9 +209,15 @@ def shares(inputs: Inputs) -> list[Inputs]:
     return [{key: x[i : i + ROWS] for key, x in inputs.items()} for i in starts] if len(starts) > 1 else [inputs]
 
 
+def joined(parts: list[dict[str, Tensor]], count: int) -> dict[str, Tensor]:
+    """What the graph gave for each share, one after the other on the CPU; only the first rows."""
+    whole = parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return {name: (x if x.shape[0] == count else x[:count]).cpu() for name, x in whole.items()}
+
+
 def length(inputs: Inputs) -> int:
     """Rows of Inputs."""
-    return len(next(iter(inputs.values())))
+    return next(iter(inputs.values())).shape[0]
 
 
 def empty(schema: Schema) -> Inputs:

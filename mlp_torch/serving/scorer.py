@@ -134,8 +134,8 @@ class Scorer:
         rows, key = np.flatnonzero(why < 0), self.policies.key
         columns = {key: taken(block.table.column(key), rows)} if key else whereabouts(block.places, rows)
         inputs = to_inputs(checked, self.predictor.schema.reads.values())
-        counts["unseen"] = self.predictor.unseen(inputs)
-        for name, values in self.columns(self.predictor.run(inputs)).items():
+        predictions, counts["unseen"] = self.predictor.judged(inputs, len(rows))
+        for name, values in self.columns(predictions).items():
             columns[apart(name, columns, "predicted")] = values
         note = json.dumps(counts).encode()
         self.pieces.write(number, "scored", pa.table(columns).replace_schema_metadata({NOTE: note}))

@@ -146,7 +146,7 @@ def test_a_key_that_the_model_reads_is_a_feature_too(folder, predictor, rows, ou
 
 def test_a_key_is_no_extra_column_to_a_strict_schema(predictor, rows, tmp_path):
     class Strict:
-        schema, classes, run, unseen = predictor.schema, predictor.classes, predictor.run, predictor.unseen
+        schema, classes, judged = predictor.schema, predictor.classes, predictor.judged
 
     Strict.schema = replace(predictor.schema, strict=True)
     (block,) = Parquet(rows).blocks()

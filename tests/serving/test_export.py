@@ -22,6 +22,8 @@ from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
+from mlp_torch.representation.numbers import Scaled
+from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.serving import export as exporting
 from mlp_torch.serving.export import Scoring, ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
@@ -46,6 +48,8 @@ def trained(name: str) -> tuple[Data, Task]:
     delay = pc.add(pc.multiply(table["size"], 10.0), pc.fill_null(table["age"], 0.0))
     data = tiny.unprepared(600)
     data.source, data.target = Frame(table.append_column("delay", delay)), target()
+    two_alike = {"days": Scaled("at", kind="time"), "amount": Scaled("size")}  # which the graph stacks
+    data.transform = Transform({**tiny.columns(), **two_alike})
     data.prepare()
     torch.manual_seed(0)
     encoder = Encoder(data.transform.named_columns())
@@ -160,10 +164,12 @@ def test_vectors_and_read_out_are_the_halves_of_predict_and_gradients_flow(made)
     assert float(vectors.grad.abs().sum()) > 0
 
 
-def test_unseen_marks_the_rows_of_a_column_that_training_never_showed(binary):
+def test_judge_predicts_and_marks_the_rows_of_a_column_that_training_never_showed(binary):
     data, _, folder = binary
     inputs = to_inputs(data.schema.check(table_of(rows(6))), data.schema.reads.values())
-    assert loaded(folder).unseen(inputs)["city"].tolist() == [True, False, False, False, False, False]
+    predictions, unseen = loaded(folder).judge(inputs)
+    assert same(predictions, loaded(folder).predict(inputs))
+    assert unseen["city"].tolist() == [True, False, False, False, False, False]
 
 
 def test_a_process_with_torch_alone_takes_raw_values(binary, tmp_path):
@@ -214,9 +220,9 @@ def test_nothing_in_the_graph_is_pinned_to_a_device(made):
     _, _, folder = made
     graph = loaded(folder)
     found = {
-        name: pinned(str(getattr(graph, name).inlined_graph)) for name in ("predict", "vectors", "read_out", "unseen")
+        name: pinned(str(getattr(graph, name).inlined_graph)) for name in ("predict", "judge", "vectors", "read_out")
     }
-    assert found == {"predict": [], "vectors": [], "read_out": [], "unseen": []}
+    assert found == {"predict": [], "judge": [], "vectors": [], "read_out": []}
     # text comes from the CPU's lists; a tensor that is made of it is moved to where a buffer is
     assert not [item for item in pinned(str(graph.forward.inlined_graph)) if item.startswith("%")]
 
@@ -253,6 +259,15 @@ def test_the_graph_runs_on_a_gpu(made):
             assert values == expected
         else:
             assert torch.allclose(torch.tensor(values), torch.tensor(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_stacked_numbers_that_disagree_with_trainings_are_not_handed_out(binary, tmp_path):
+    data, task, _ = binary
+    serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
+    serving.scoring.encode.stacks[0].scaled.mean += 1e-3
+    options = {"schema": data.schema, "target": data.target, "constant": torch.zeros(1)}
+    with pytest.raises(ModelError, match="must equal the trained model, however: prediction 'probability' differs"):
+        export(serving, tmp_path, **options, metrics={}, data=data.fingerprint)
 
 
 def test_a_graph_that_disagrees_is_not_handed_out(binary, tmp_path, monkeypatch):
