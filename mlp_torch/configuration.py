@@ -46,7 +46,7 @@ def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
     known = options(folder)
     for text in overrides:
         check_group(text, known)
-    search = [f"hydra.searchpath=[{folder.resolve().as_uri()}]"] if folder else []
+    search = [f"hydra.searchpath=[{searched(folder)}]"] if folder else []
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         try:
             cfg = compose("train", [*search, *overrides])
@@ -62,6 +62,12 @@ def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
     for text in overrides:
         check_key(text, whole, known)
     raise ConfigError(sentence(refused)) from None
+
+
+def searched(folder: Path) -> str:
+    """A folder as Hydra's search path takes it, of any name: it decodes no %20."""
+    path = str(folder.resolve()).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'file://{path}'"
 
 
 def sentence(error: Exception) -> str:

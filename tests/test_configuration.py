@@ -285,3 +285,10 @@ def test_plain_values_are_judged_by_type_hints(value, hint, expected):
 
 def test_hints_are_told_in_words():
     assert told(tuple[str, ...] | None) == "list[str] or null"
+
+
+def test_a_folder_of_ones_own_may_have_any_name(tmp_path):
+    folder = tmp_path / "it's mine, [100%] größe"
+    (folder / "experiment").mkdir(parents=True)
+    (folder / "experiment" / "own.yaml").write_text("# @package _global_\nname: own\n")
+    assert composed(["experiment=own"], folder).name == "own"

@@ -202,7 +202,8 @@ def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequen
         stray = unread(rest, kind, decimal=decimal)
         if stray is None:
             return reading(name, array, kind="text", na=declared, why=HUGE)
-        few = sum(words[word] for word in stray) <= STRAY * sum(words.values()) and len(rest) - len(stray) > FEW
+        known = len(rest) - len(stray)  # few numbers may well be codes, few dates are dates
+        few = sum(words[word] for word in stray) <= STRAY * sum(words.values()) and known > (FEW, 1)[kind == "time"]
         if not stray or few:
             if kind == "number" and matches(rest, "^-?0[0-9]").any():
                 return reading(name, array, kind="text", na=declared, why=ZEROS)

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, near
+from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.reads import Read
 from mlp_torch.profile.copies import of_rows
-from mlp_torch.profile.facts import Facts, look
+from mlp_torch.profile.facts import Facts, counted, look
 from mlp_torch.profile.finding import Finding, loudest_first
-from mlp_torch.profile.forms import ISO
+from mlp_torch.profile.forms import ISO, time_forms
 from mlp_torch.profile.source import Opened
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
@@ -103,8 +103,7 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     if goal.policy and target in RESERVED:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
     findings = found_in(table, known, goal)
-    if choice.time is None:
-        choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings)))
+    choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
     decisions = [in_training(decision, choice) for decision in decided(fields, findings, goal)]
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
@@ -122,20 +121,35 @@ def found_in(table: Opened, known: Mapping[str, Facts], goal: Goal) -> list[Find
     return loudest_first(found + of_rows(table.columns, ids=ids, target=goal.facts.name))
 
 
-def unread_times(fields: Sequence[Facts], findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of times that no row can be split by, since nothing reads them."""
+def unread_times(fields: Sequence[Facts], findings: Sequence[Finding], taken: str | None) -> list[Finding]:
+    """The findings of times that no row can be split by, since nothing reads them.
+
+    Args:
+        fields: without the target.
+        findings: on them.
+        taken: the time that the rows are split by.
+    """
     spelled = {
         finding.fields[0]: finding.text for finding in findings if finding.code in ("mixed_dates", "other_times")
     }
-    typed = {facts.name: facts.why for facts in fields if pa.types.is_temporal(facts.array.type)}
-    reasons = {facts.name: (spelled | typed)[facts.name] for facts in fields if facts.name in spelled | typed}
-    kinds = {facts.name: facts.kind for facts in fields}
+    split = "rows are not split by time" if taken is None else f"rows are split by {quote(taken)}, not by this"
     advice = f"if it says when a row happened, write it as {ISO}, wall clock without a zone, and run init again"
     return [
-        Finding("not_by_time", (name,), f"rows are not split by time: {why}", advice=advice, loud=True)
-        for name, why in reasons.items()
-        if kinds[name] in ("text", "unreadable")
+        Finding("not_by_time", (facts.name,), f"{split}: {why}", advice=advice, loud=True)
+        for facts in fields
+        if facts.kind in ("text", "unreadable") and (why := spelled.get(facts.name) or unread(facts))
     ]
+
+
+def unread(facts: Facts) -> str:
+    """Why a field is no time, though most of it is; "" for others."""
+    if pa.types.is_temporal(facts.array.type):
+        return facts.why
+    if facts.kind != "text" or not facts.distinct:
+        return ""
+    words = counted(facts.values)
+    cells, total = sum(time_forms(pa.array(words), np.array([*words.values()])).values()), sum(words.values())
+    return f"{total - cells:,} of {total:,} cells are no times" if cells > total / 2 else ""
 
 
 def decided(fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal) -> list[Decision]:

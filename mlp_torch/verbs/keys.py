@@ -22,17 +22,20 @@ KEY = re.compile(r"data\.source\.(\w+):?")
 @contextmanager
 def in_options(options: Options) -> Iterator[None]:
     """Names a verb's options instead of the keys of `data.source` that they set; other keys stay."""
-    known = {flag for action in options._actions for flag in action.option_strings}
-
-    def told(text: str) -> str:
-        return KEY.sub(lambda key: flag if (flag := f"--{key[1]}") in known else key[0], text)
-
-    def put(problem: Problem) -> Problem:
-        return replace(problem, text=told(problem.text), key=problem.key and told(problem.key))
-
     try:
         yield
     except DataError as error:
-        raise DataError([put(problem) for problem in error.problems]) from None
+        raise DataError([worded(problem, options) for problem in error.problems]) from None
     except ConfigError as error:
-        raise type(error)(told(str(error))) from None
+        raise type(error)(told(str(error), options)) from None
+
+
+def worded(problem: Problem, options: Options) -> Problem:
+    """A problem with a verb's options in it."""
+    return replace(problem, text=told(problem.text, options), key=problem.key and told(problem.key, options))
+
+
+def told(text: str, options: Options) -> str:
+    """A text with a verb's options in it."""
+    known = {flag for action in options._actions for flag in action.option_strings}
+    return KEY.sub(lambda key: flag if (flag := f"--{key[1]}") in known else key[0], text)

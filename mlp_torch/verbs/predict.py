@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlp_torch.ingest.endings import check_there
 from mlp_torch.serving.pieces import check_output
+from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options, check_model, count
 
 EPILOG = """\
@@ -43,14 +44,15 @@ def main(arguments: list[str]) -> int:
     from mlp_torch.verbs.rows import given, reader, trained
 
     torch.set_num_threads(1)  # as in worker processes: the same bits, whatever the number of either
-    scored = predict(
-        Path(chosen.model),
-        reader(Path(chosen.input), trained(Path(chosen.model)), given(chosen)),
-        Path(chosen.output),
-        policies=Policies(chosen.key, chosen.repeated_keys, chosen.on_bad),
-        processes=chosen.processes,
-        overwrite=chosen.overwrite,
-        progress=not chosen.no_progress,
-    )
+    with in_options(options):
+        scored = predict(
+            Path(chosen.model),
+            reader(Path(chosen.input), trained(Path(chosen.model)), given(chosen)),
+            Path(chosen.output),
+            policies=Policies(chosen.key, chosen.repeated_keys, chosen.on_bad),
+            processes=chosen.processes,
+            overwrite=chosen.overwrite,
+            progress=not chosen.no_progress,
+        )
     print(scored.text() if scored else f"{chosen.output} is finished; nothing was changed")
     return 0

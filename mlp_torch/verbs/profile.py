@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
+from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options
 
 
@@ -14,6 +15,8 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--target", metavar="FIELD", help="the field to predict: looks for what gives it away")
     options.add_argument("--output", metavar="HTML", help="by default the file's name with .html, in this folder")
     options.add_argument("--encoding", help="of a CSV file's text, e.g. cp1252; by default UTF-8")
+    options.add_argument("--delimiter", help="of a CSV file; by default found in it")
+    options.add_argument("--decimal", help="of a CSV file's numbers, . or a comma; by default found in it")
     given = options.parse(arguments)
     check_there(Path(given.table))
     from mlp_torch.profile import page  # here, so that --help and mistyped paths need no torch
@@ -22,7 +25,8 @@ def main(arguments: list[str]) -> int:
     from mlp_torch.profile.table import printed
 
     path = free(Path(given.output or f"{Path(given.table).stem}.html"))
-    table = opened(given.table, given.encoding)
+    with in_options(options):
+        table = opened(given.table, given.encoding, delimiter=given.delimiter, decimal=given.decimal)
     report = report_of(
         table.columns, target=given.target, name=given.table, decimal=table.decimal, notes=tuple(table.notes)
     )

@@ -7,6 +7,7 @@ experiment, its policies judge all fields that columns, target, split and key re
 
 import shutil
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from mlp_torch import files
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
+from mlp_torch.verbs.keys import in_options, worded
 from mlp_torch.verbs.options import Options, check_model
 
 if TYPE_CHECKING:  # torch and hydra take seconds, which --help does not need
@@ -48,8 +50,10 @@ def main(arguments: list[str]) -> int:
         raise ConfigError("validate needs one of --model DIR and --experiment NAME")
     if chosen.config_dir and not Path(chosen.config_dir).is_dir():
         raise ConfigError(f"--config-dir must be a folder, however: {chosen.config_dir}")
-    found = by_model(chosen) if chosen.model else by_experiment(chosen)
-    print(found.text(width=min(shutil.get_terminal_size().columns, 120)))
+    with in_options(options):
+        found = by_model(chosen) if chosen.model else by_experiment(chosen)
+    shown = replace(found, problems=[worded(problem, options) for problem in found.problems])
+    print(shown.text(width=min(shutil.get_terminal_size().columns, 120)))
     if chosen.experiment:
         print(f"\n{NOT_JUDGED}")
     if chosen.json:

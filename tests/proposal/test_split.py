@@ -96,6 +96,7 @@ UNSPLIT = {
     "too many rows have none": ({"day": [*dated(380), *[None] * 20]}, "since too many have none"),
     "two fields are times": ({"day": dated(), "born": dated()}, "several fields are times"),
     "few days": ({"day": [f"2024-01-{1 + i % 9:02d}" for i in range(400)]}, "9 days are fewer than 10"),
+    "a tenth are no times": ({"day": [*dated(360), *["never"] * 40]}, "40 of 400 cells are no times"),
     "two forms": ({"day": [f"{d[8:]}/{d[5:7]}/2024" if i % 2 else d for i, d in enumerate(dated())]}, "2 forms"),
 }
 
@@ -117,3 +118,17 @@ def test_a_table_without_times_says_nothing_of_them(capsys: pytest.CaptureFixtur
     write({"x": numbers(), "y": numbers()})
     proposal()
     assert "by_time" not in capsys.readouterr().out
+
+
+def test_a_time_that_cannot_be_read_is_told_also_where_another_one_splits_the_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write({"born": dated(), "seen": [f"{day}T10:00:00Z" for day in dated()], "x": numbers(), "y": numbers()})
+    assert proposal()["data"]["split"]["field"] == "born"
+    assert 'not_by_time: "seen": rows are split by "born", not by this' in capsys.readouterr().out
+
+
+def test_few_days_with_a_cell_that_is_none_are_times() -> None:
+    write({"day": [*[f"2024-01-{1 + i % 15:02d}" for i in range(399)], "soon"], "x": numbers(), "y": numbers()})
+    assert proposal()["data"]["split"]["_target_"].endswith("ByTime")
+    assert prepared().counts["missing"] == {"day": 1}
