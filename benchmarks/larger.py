@@ -44,7 +44,7 @@ from mlp_torch.notebook import (
     Scaled,
     fit,
 )
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.shards import Shards
 
 PART = 1_000_000  # rows of a file
 NUMBERS = 10

@@ -32,7 +32,7 @@ from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import Verdict, chunks, judge_predictions
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Target
-from mlp_torch.training.prepared import numbered
+from mlp_torch.training.table.prepared import numbered
 from mlp_torch.verbs.rows import reader, trained
 
 

@@ -40,7 +40,7 @@ from mlp_torch.serving.scorer import Policies
 from mlp_torch.serving.server import build_app
 from mlp_torch.training import memory
 from mlp_torch.training.data import Data
-from mlp_torch.training.definition import Definition
+from mlp_torch.training.table.definition import Definition
 from mlp_torch.validation.validation import validated
 from mlp_torch.verbs import evaluate
 

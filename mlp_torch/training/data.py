@@ -16,11 +16,11 @@ from mlp_torch.reproducibility.split import Split
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
-from mlp_torch.training.counts import sentences
-from mlp_torch.training.definition import Definition
-from mlp_torch.training.memory import in_memory
-from mlp_torch.training.prepared import Look, Prepared, one_thread
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.counts import sentences
+from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.memory import in_memory
+from mlp_torch.training.table.prepared import Look, Prepared, one_thread
+from mlp_torch.training.table.shards import Shards
 
 ROWS = 8192  # of an evaluation batch; also the most training rows that validation looks at
 

@@ -14,8 +14,8 @@ from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import words_of
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.target import Target
-from mlp_torch.training.definition import labelled
-from mlp_torch.training.prepared import numbered
+from mlp_torch.training.table.definition import labelled
+from mlp_torch.training.table.prepared import numbered
 
 MOST = 10_000
 TRIES = 100  # a target names three labels at a time that it refuses

@@ -26,8 +26,8 @@ from mlp_torch.ingest.inputs import missing_key, to_inputs, without_key, words_o
 from mlp_torch.ingest.reads import Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.serving.keys import occurrences, repeated
-from mlp_torch.training.definition import Definition
-from mlp_torch.training.prepared import numbered
+from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.prepared import numbered
 from mlp_torch.validation.labels import Labels
 
 

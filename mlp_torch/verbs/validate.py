@@ -88,7 +88,7 @@ def by_experiment(chosen: Namespace) -> "Validation":
 
     cfg = composed([f"experiment={chosen.experiment}"], Path(chosen.config_dir) if chosen.config_dir else None)
     check_file(chosen)
-    from mlp_torch.training.definition import Definition
+    from mlp_torch.training.table.definition import Definition
     from mlp_torch.validation.rehearsal import Rehearsal
     from mlp_torch.validation.validation import validated
     from mlp_torch.verbs.rows import given, reader

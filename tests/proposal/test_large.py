@@ -72,7 +72,7 @@ def test_init_proposes_to_keep_it_on_disk_and_says_so(
 ) -> None:
     monkeypatch.setattr(large.Look, "__init__", small)
     cfg = proposal(table=table)
-    assert cfg["data"]["source"]["_target_"] == f"mlp_torch.training.shards.{reading}"
+    assert cfg["data"]["source"]["_target_"] == f"mlp_torch.training.table.shards.{reading}"
     assert cfg["data"]["key"] == []
     assert "taken for larger than memory" in capsys.readouterr().out
     assert "taken for larger than memory" in EXPERIMENT.read_text()

@@ -19,7 +19,7 @@ from mlp_torch.reproducibility.split import SPLITS, ByColumn, ByFingerprint, ByT
 from mlp_torch.run import describe
 from mlp_torch.target import Category, Number
 from mlp_torch.training.data import Data
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.shards import Shards
 
 AT = (3, 50, 399)  # bad rows
 NAMES = list(tiny.table(1).column_names)

@@ -19,7 +19,7 @@ from mlp_torch.reproducibility.split import SPLITS, ByColumn, ByFingerprint, ByT
 from mlp_torch.target import AtLeast, Category, Number
 from mlp_torch.training.data import Data
 from mlp_torch.training.overfitting import raw
-from mlp_torch.training.prepared import one_thread
+from mlp_torch.training.table.prepared import one_thread
 
 
 def changed(name: str, values: list[object] | pa.Array, rows: int = 1200) -> pa.Table:

@@ -11,7 +11,7 @@ from mlp_torch.ingest.source import Parquet
 from mlp_torch.run import quiet
 from mlp_torch.training import batches
 from mlp_torch.training.checkpoints import read
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.shards import Shards
 
 RUN, BUFFER = 16, 96  # rows; 583 training rows are 6 buffers and a rest, of batches of 64
 

@@ -26,7 +26,7 @@ def test_a_csv_is_read_as_the_training_rows_were_unless_options_say_otherwise(tm
     [
         ("ingest.source.Csv", "a.CSV", "b.csv", {"delimiter": ";"}),
         ("ingest.source.Parquet", "a.parquet", "b.pq", {"max_cell_bytes": 9}),
-        ("training.shards.parquet", "a", "b.parquet", {"max_cell_bytes": 9}),
+        ("training.table.shards.parquet", "a", "b.parquet", {"max_cell_bytes": 9}),
     ],
 )
 def test_a_file_is_read_as_training_rows_of_its_kind_however_its_ending_is_written(

@@ -24,7 +24,7 @@ from mlp_torch.problem.classification import Binary
 from mlp_torch.reproducibility.split import ByColumn, ByFingerprint
 from mlp_torch.target import AtLeast, Category
 from mlp_torch.training.data import Data
-from mlp_torch.training.definition import Definition
+from mlp_torch.training.table.definition import Definition
 from mlp_torch.validation.rehearsal import Rehearsal
 from mlp_torch.validation.validation import validated
 

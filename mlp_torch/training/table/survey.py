@@ -21,11 +21,11 @@ from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.notice import suspicions
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
-from mlp_torch.training.definition import Definition, labelled
-from mlp_torch.training.prepared import Digest, faults, numbered
-from mlp_torch.training.smallest import Smallest
-from mlp_torch.training.spill import Spill
-from mlp_torch.training.suspicions import rare_classes, same_rows
+from mlp_torch.training.table.definition import Definition, labelled
+from mlp_torch.training.table.prepared import Digest, faults, numbered
+from mlp_torch.training.table.smallest import Smallest
+from mlp_torch.training.table.spill import Spill
+from mlp_torch.training.table.suspicions import rare_classes, same_rows
 
 GROUPS = len(SPLITS) + 1  # rows in no split have a sample too, the last one
 

@@ -18,8 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).parents[1]
-READ_BY = ("ingest/*.py", "representation/*.py", "reproducibility/*.py", "training/*.py", "column.py", "target.py")
+ROOT = Path(__file__).parents[2]
+READ_BY = (
+    "ingest/*.py",
+    "representation/*.py",
+    "reproducibility/*.py",
+    "training/*.py",
+    "training/table/*.py",
+    "column.py",
+    "target.py",
+)
 
 
 def identity(*things: object) -> str:

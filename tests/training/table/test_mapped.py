@@ -5,7 +5,7 @@ import torch
 
 from mlp_torch.errors import ModelError
 from mlp_torch.head import Batch
-from mlp_torch.training.mapped import PAGE, Mapped, Writer, tensors
+from mlp_torch.training.table.mapped import PAGE, Mapped, Writer, tensors
 
 
 def table(n: int) -> Batch:

@@ -3,7 +3,7 @@
 import torch
 
 from mlp_torch.target import AtLeast, Category, Number
-from mlp_torch.training.suspicions import copies_of, rare_classes
+from mlp_torch.training.table.suspicions import copies_of, rare_classes
 
 DRAW = torch.Generator().manual_seed(0)
 NEW = torch.arange(1000) >= 800  # rows that are asked for

@@ -13,7 +13,7 @@ from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import ByFingerprint, ByTime
 from mlp_torch.reproducibility.transform import Transform
-from mlp_torch.training.identity import identity, own_code
+from mlp_torch.training.table.identity import identity, own_code
 
 DAYS = {"val": "2013-10-01", "test": "2013-11-01"}
 
@@ -56,7 +56,7 @@ def test_equal_things_have_the_same_identity():
 def test_another_process_agrees():
     code = (
         "from mlp_torch.representation.embeddings import Embedding\n"
-        "from mlp_torch.training.identity import identity, own_code\n"
+        "from mlp_torch.training.table.identity import identity, own_code\n"
         "print(identity(Embedding('city'), {'b', 'a'}), own_code())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -68,7 +68,7 @@ def test_a_class_whose_file_has_changed_has_another_identity(tmp_path):
     for factor in (2, 3):
         path.write_text(f"FACTOR = {factor}\nclass Own:\n    def encode(self, x):\n        return FACTOR * x\n")
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import own\n"
-        code += "from mlp_torch.training.identity import identity; print(identity(own.Own()))"
+        code += "from mlp_torch.training.table.identity import identity; print(identity(own.Own()))"
         done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True)
         found.append(done.stdout)
     assert found[0] != found[1]

@@ -22,8 +22,8 @@ from mlp_torch.representation.numbers import Bucketized, Scaled
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime
 from mlp_torch.target import Category, Number
 from mlp_torch.training.data import Data
-from mlp_torch.training.mapped import tensors
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.mapped import tensors
+from mlp_torch.training.table.shards import Shards
 
 ROWS = 1200
 
@@ -205,7 +205,7 @@ def test_validation_looks_at_the_sample(tmp_path):
 
 
 def test_whoever_looks_at_raw_rows_is_shown_a_few_of_the_smallest_fingerprints(tmp_path, monkeypatch):
-    monkeypatch.setattr("mlp_torch.training.shards.REPORTED", 70)
+    monkeypatch.setattr("mlp_torch.training.table.shards.REPORTED", 70)
     seen = []
     data = tiny.unprepared(ROWS)
     data.source = shards(tmp_path, sample=100)
@@ -389,7 +389,7 @@ sys.path[:0] = [{tests!r}, {folder!r}]
 import tiny
 from own import Own
 from mlp_torch.ingest.source import Parquet
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.shards import Shards
 data = tiny.unprepared({rows})
 data.transform.columns["age"] = Own("age")
 data.source = Shards(Parquet({table!r}), {encoded!r})
@@ -465,7 +465,7 @@ sys.path.insert(0, {tests!r})
 import tiny
 from mlp_torch.ingest.source import Parquet
 from mlp_torch.training import {module}
-from mlp_torch.training.shards import Shards
+from mlp_torch.training.table.shards import Shards
 
 class Slow(Parquet):
     def blocks(self, size=None):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlp_torch.training.cache import SUFFIX, made_once
+from mlp_torch.training.table.cache import SUFFIX, made_once
 
 LAST = "last"
 
@@ -15,7 +15,7 @@ LAST = "last"
 MAKE = f"""
 import sys, time
 from pathlib import Path
-from mlp_torch.training.cache import made_once
+from mlp_torch.training.table.cache import made_once
 folder, notes, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 with made_once(folder, "{LAST}") as new:
     if new:

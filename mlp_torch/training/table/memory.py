@@ -1,6 +1,6 @@
 """A table that fits into memory: read whole, checked, split, fitted and encoded.
 
-`mlp_torch.training.shards` does the same for one that does not fit, and gives the same bits where both can.
+`mlp_torch.training.table.shards` does the same for one that does not fit, and gives the same bits where both can.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
-from mlp_torch.training.counts import SplitCounts
-from mlp_torch.training.definition import Definition, labelled
-from mlp_torch.training.prepared import SHOWN, Digest, Look, Prepared, faults, numbered
-from mlp_torch.training.suspicions import rare_classes, same_rows
+from mlp_torch.training.table.counts import SplitCounts
+from mlp_torch.training.table.definition import Definition, labelled
+from mlp_torch.training.table.prepared import SHOWN, Digest, Look, Prepared, faults, numbered
+from mlp_torch.training.table.suspicions import rare_classes, same_rows
 
 
 def in_memory(

@@ -32,14 +32,14 @@ from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.reproducibility.split import TRAIN
 from mlp_torch.script import script
-from mlp_torch.training.cache import SUFFIX, made_once
-from mlp_torch.training.definition import Definition
-from mlp_torch.training.encoding import encode, write_raw
-from mlp_torch.training.identity import identity, own_code
-from mlp_torch.training.mapped import Mapped, StoredColumn
-from mlp_torch.training.prepared import Look, Prepared
-from mlp_torch.training.smallest import rank_error
-from mlp_torch.training.survey import Survey
+from mlp_torch.training.table.cache import SUFFIX, made_once
+from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.encoding import encode, write_raw
+from mlp_torch.training.table.identity import identity, own_code
+from mlp_torch.training.table.mapped import Mapped, StoredColumn
+from mlp_torch.training.table.prepared import Look, Prepared
+from mlp_torch.training.table.smallest import rank_error
+from mlp_torch.training.table.survey import Survey
 
 MANIFEST = "manifest.json"
 REPORTED = 500_000  # most raw rows that are looked at: a report of more would need more memory than training does

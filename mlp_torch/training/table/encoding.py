@@ -13,11 +13,11 @@ from mlp_torch.ingest.arrow_file import write_arrow
 from mlp_torch.reproducibility.split import SPLITS, TRAIN
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
-from mlp_torch.training.counts import SplitCounts
-from mlp_torch.training.definition import Definition
-from mlp_torch.training.mapped import Writer
-from mlp_torch.training.prepared import SHOWN
-from mlp_torch.training.survey import Survey
+from mlp_torch.training.table.counts import SplitCounts
+from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.mapped import Writer
+from mlp_torch.training.table.prepared import SHOWN
+from mlp_torch.training.table.survey import Survey
 
 
 def encode(survey: Survey, wanted: Definition, folder: Path, *, fresh: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from mlp_torch.ingest.fingerprint import cat, cross
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.reproducibility.split import SPLITS, TEST, TRAIN, VAL
 from mlp_torch.target import Target
-from mlp_torch.training.definition import Definition
+from mlp_torch.training.table.definition import Definition
 
 JUDGED = ("val", "test")  # splits whose rows must be new to the model
 CHANCE = 0.001  # equal rows that independent columns would make: from here on it is no copy but a common row

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mlp_torch.ingest.fingerprint import fingerprints, tensorflow_bucket
-from mlp_torch.training.smallest import LARGEST, Smallest, rank_error
+from mlp_torch.training.table.smallest import LARGEST, Smallest, rank_error
 
 ROWS = fingerprints([f"r{i}" for i in range(5000)])
 
