@@ -38,7 +38,7 @@ from mlp_torch.serving.batch import predict
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.scorer import Policies
 from mlp_torch.serving.server import build_app
-from mlp_torch.training import memory
+from mlp_torch.training.table import memory
 from mlp_torch.training.data import Data
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.validation.validation import validated

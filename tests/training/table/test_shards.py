@@ -464,7 +464,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 import tiny
 from mlp_torch.ingest.source import Parquet
-from mlp_torch.training import {module}
+from mlp_torch.training.table import {module}
 from mlp_torch.training.table.shards import Shards
 
 class Slow(Parquet):
@@ -480,7 +480,7 @@ SLOW = {
     "spill": "done = spill.Spill.add\nspill.Spill.add = lambda *a: (done(*a), time.sleep(.2))",
     "mapped": "done = mapped.Writer.append\nmapped.Writer.append = lambda *a: (done(*a), time.sleep(.2))",
     "encoding": "encoding.write_raw = lambda *a: time.sleep(60)\n"
-    "from mlp_torch.training import shards\nshards.write_raw = encoding.write_raw",
+    "from mlp_torch.training.table import shards\nshards.write_raw = encoding.write_raw",
 }
 AFTER = {"spill": "spill/2.arrow", "mapped": "val", "encoding": "test"}
 
