@@ -28,6 +28,7 @@ from omegaconf import OmegaConf
 from rough_rows import DELAY, FLOATS, INTS, KINDS, POLICIES, Row, rough
 from starlette.applications import Starlette
 
+from mlp_torch import evaluation
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import BY_POLICY, Checked
@@ -38,11 +39,10 @@ from mlp_torch.serving.batch import predict
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.scorer import Policies
 from mlp_torch.serving.server import build_app
-from mlp_torch.training.table import memory
 from mlp_torch.training.data import Data
+from mlp_torch.training.table import memory
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.validation.validation import validated
-from mlp_torch.verbs import evaluate
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
 
@@ -221,8 +221,8 @@ def test_training_refuses_or_drops_what_the_library_call_refuses(judged, data):
 
 
 def test_evaluate_refuses_or_drops_what_the_library_call_refuses(judged, data, predictor):
-    schema = evaluate.whole(predictor.schema, data.target, OmegaConf.create({"data": {"fields": POLICIES}}))
-    assert_trained_so(lambda rows: evaluate.check(Block(table_of(rows)), schema, data.target), everything(judged))
+    schema = evaluation.whole(predictor.schema, data.target, OmegaConf.create({"data": {"fields": POLICIES}}))
+    assert_trained_so(lambda rows: evaluation.check(Block(table_of(rows)), schema, data.target), everything(judged))
 
 
 # --- the server

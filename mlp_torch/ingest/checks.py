@@ -152,15 +152,17 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
             values = cells[item.key].values
             found["out_of_range"] = (values < policy.lowest) | (values > policy.highest)
         for code, bad in found.items():
-            wrong[code] = wrong.get(code, False) | bad
+            if bad.any():
+                wrong[code] = wrong.get(code, False) | bad
     for code, bad in wrong.items():
-        if bad.any():
-            settle_invalid(code, bad, column, policy, tally)
-    gone = any_of(array, wrong.values())
-    cells = {key: item._replace(values=blanked(item.values, gone)) for key, item in cells.items()}
-    settled = {code: bad for code, bad in wrong.items() if policy.invalid != "missing" or code not in BY_POLICY}
-    missing = any_of(array, (item.missing for item in cells.values())) & ~any_of(array, settled.values())
-    settle_missing(missing, column, policy, tally)
+        settle_invalid(code, bad, column, policy, tally)
+    if wrong:
+        gone = any_of(array, wrong.values())
+        cells = {key: item._replace(values=blanked(item.values, gone)) for key, item in cells.items()}
+    if policy.missing != "keep":
+        settled = {code: bad for code, bad in wrong.items() if policy.invalid != "missing" or code not in BY_POLICY}
+        missing = any_of(array, (item.missing for item in cells.values())) & ~any_of(array, settled.values())
+        settle_missing(missing, column, policy, tally)
     return cells
 
 
@@ -203,10 +205,10 @@ def settle_invalid(code: str, bad: Mask, column: tuple[str, pa.Array], policy: F
 
 
 def settle_missing(missing: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
-    """Refuses or drops rows without a value, as the policy says."""
+    """Refuses or drops rows without a value, as the policy, which is no `keep`, says."""
     if policy.missing == "drop":
         tally.drop(f"{policy.name}: missing_value", missing)
-    elif policy.missing == "error" and missing.any():
+    elif missing.any():
         tally.refuse("missing_value", "a value must be there", column, missing, path(policy.name, "missing"))
 
 
@@ -253,8 +255,6 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 
 def blanked(values: Any, gone: Mask) -> Any:
     """The values, missing where they are gone."""
-    if not gone.any():
-        return values
     return np.where(gone, np.nan, values) if isinstance(values, np.ndarray) else without(values, gone)
 
 

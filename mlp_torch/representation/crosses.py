@@ -58,11 +58,7 @@ class Crossed(Column):
 
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         """The chained fingerprint before the modulo, so that crosses nest."""
-        return cross(self.values(inputs))  # (B,)
-
-    def values(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """What each part gives, (B,)."""
         values: list[Tensor] = []
         for part in self.parts:
             values.append(part.part(inputs))  # type: ignore[operator]
-        return values
+        return cross(values)  # (B,)

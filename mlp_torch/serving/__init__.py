@@ -1,7 +1,7 @@
 """Serving (ch. 5): one graph, a library call, a server.
 
 - export: `ServingFunction`, from raw values to predictions as one graph, and the folder it is shipped in
-- stacked: the Transform as it is shipped, numbers side by side and crosses side by side
+- stacked: the Transform as it is shipped, numbers side by side
 - probes: the rows on which graph and modules must agree
 - predictor: `Predictor`, the library call
 - payload: a request's JSON, strictly read

@@ -1,4 +1,4 @@
-"""The Transform as it is shipped: scaled numbers side by side and crosses side by side, as one operation for all.
+"""The Transform as it is shipped: scaled numbers side by side, as one operation for all.
 
 A table has many numbers, and with few rows an operation takes about a microsecond however many values it has. Each
 value goes through the same arithmetic as alone, so the bits are the same. Shape: as Transform.
@@ -18,14 +18,12 @@ from collections.abc import Hashable, Mapping
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.ingest.fingerprint import cross, tensorflow_bucket
-from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.transform import Transform
 
 
 class Stacked(nn.Module):
-    """All columns' `encode`: scaled numbers of one form together, crosses of as many parts too, others one by one.
+    """All columns' `encode`: scaled numbers of one form together, others one by one.
 
     Args:
         transform: fitted.
@@ -35,13 +33,9 @@ class Stacked(nn.Module):
         super().__init__()
         columns = transform.named_columns()
         numbers = {name: x for name, x in columns.items() if type(x) is Scaled}  # what derives from it may differ
-        crosses = {name: x for name, x in columns.items() if type(x) is Crossed}
         alike = together({name: (x.limit, x.indicator) for name, x in numbers.items()})
-        as_long = together({name: len(x.parts) for name, x in crosses.items()})
-        stacks = [Numbers({name: numbers[name] for name in names}) for names in alike]
-        chains = [Crosses({name: crosses[name] for name in names}) for names in as_long]
-        self.stacks = nn.ModuleList([*stacks, *chains])
-        done = {name for names in (*alike, *as_long) for name in names}
+        self.stacks = nn.ModuleList([Numbers({name: numbers[name] for name in names}) for names in alike])
+        done = {name for names in alike for name in names}
         self.columns = nn.ModuleDict({name: column for name, column in columns.items() if name not in done})
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -76,32 +70,6 @@ class Numbers(nn.Module):
         features: dict[str, Tensor] = {}
         for i, name in enumerate(self.names):
             features[name] = found[i]
-        return features
-
-
-class Crosses(nn.Module):
-    """Crosses whose fingerprints are chained side by side.
-
-    Args:
-        columns: fitted, by name; each has as many parts.
-    """
-
-    def __init__(self, columns: dict[str, Crossed]):
-        super().__init__()
-        self.names, self.buckets = list(columns), [column.buckets for column in columns.values()]
-        self.columns = nn.ModuleList(columns.values())
-
-    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        values: list[list[Tensor]] = []
-        for column in self.columns:
-            values.append(column.values(inputs))  # type: ignore[operator]
-        places: list[Tensor] = []
-        for i in range(len(values[0])):
-            places.append(torch.stack([of_column[i] for of_column in values]))  # (n, B)
-        found = cross(places).unbind()  # n of (B,)
-        features: dict[str, Tensor] = {}
-        for i, name in enumerate(self.names):
-            features[name] = tensorflow_bucket(found[i], self.buckets[i])
         return features
 
 

@@ -1,4 +1,4 @@
-"""Scaled numbers and crosses side by side: the bits of each by itself, and only where they are of one form."""
+"""Scaled numbers side by side: the bits of each by itself, and only where they are of one form."""
 
 import copy
 
@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from mlp_torch.column import Column, Sample
-from mlp_torch.representation.calendar import Calendar
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.numbers import Scaled
@@ -43,12 +42,7 @@ def fitted(**others: Column) -> Transform:
     columns = {name: Scaled(name) for name in ("a", "b", "c", "constant")}
     columns |= {"d": Scaled("d", missing="median"), "e": Scaled("e", clip=1.0), "f": Scaled("f", clip=1.0)}
     columns |= {"at": Scaled("at", kind="time"), "word": Hashed("word", 10)}
-    hour = Calendar("at", "hour")
-    columns |= {
-        "pair": Crossed(["word", "place"], 50),
-        "three": Crossed(["word", "place", hour], 70),
-        "other_pair": Crossed([hour, Crossed(["place", "word"], 5)], 2**40),
-    }
+    columns["pair"] = Crossed(["word", "place"], 50)
     return Transform({**columns, **others}).fit(Sample(table(500), torch.zeros(500), lambda read: []))
 
 
@@ -64,10 +58,10 @@ def test_features_are_those_of_each_column_by_itself_bit_for_bit(rows):
     assert same(script(Stacked(transform))(inputs), expected)
 
 
-def test_numbers_of_one_form_and_crosses_of_as_many_parts_stand_together():
+def test_numbers_of_one_form_stand_together():
     stacked = Stacked(fitted())
-    assert [x.names for x in stacked.stacks] == [["a", "c", "constant", "at"], ["b", "d"], ["pair", "other_pair"]]
-    assert list(stacked.columns) == ["e", "f", "word", "three"]  # one with an indicator, one without; three parts
+    assert [x.names for x in stacked.stacks] == [["a", "c", "constant", "at"], ["b", "d"]]
+    assert list(stacked.columns) == ["e", "f", "word", "pair"]  # one with an indicator, one without
 
 
 def test_a_column_that_encodes_otherwise_stands_alone():
