@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from mlp_torch.column import Column, Sample
-from mlp_torch.representation.numbers import FARTHEST, Bucketized, Scaled
+from mlp_torch.representation.numbers import FARTHEST, Bucketized, Scaled, exact_sum
 
 NAN = float("nan")
 
@@ -106,6 +106,15 @@ def test_more_rows_than_torch_quantile_takes_have_a_median() -> None:
     column = Scaled("x", missing="median")
     column.fit(Sample(rows, rows["x"], lambda read: []))
     assert column.fill.item() == (n - 1) / 2
+
+
+@given(st.lists(st.floats(-1e300, 1e300, allow_subnormal=True), min_size=1, max_size=60), st.integers(-1060, 0))
+def test_a_sum_is_the_same_in_any_order_and_as_near_as_fsum(values: list[float], exponent: int) -> None:
+    x = torch.tensor([math.ldexp(value, exponent) for value in values], dtype=torch.float64)
+    total = float(exact_sum(x))
+    assert total == float(exact_sum(x.flip(0))) == float(exact_sum(x.sort().values))
+    allowed = float(x.abs().max()) * 2.0**-80 + abs(total) * 2.0**-52
+    assert total == pytest.approx(math.fsum(x.tolist()), rel=0, abs=allowed)
 
 
 def test_elapsed_days_are_a_scaled_time() -> None:
