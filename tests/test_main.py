@@ -79,7 +79,12 @@ def test_a_verbs_code_and_arguments_are_passed_on(verb):
     assert seen == [["a=1", "-m"]]
 
 
-MISSING = ["data.source._target_=mlp_torch.ingest.source.Csv", "+data.source.path=none.csv"]
+SOURCES = (
+    "mlp_torch.ingest.source.Csv",
+    "mlp_torch.ingest.source.Parquet",
+    "mlp_torch.training.table.shards.csv",
+    "mlp_torch.training.table.shards.parquet",
+)
 LIGHT = """
 import sys
 from mlp_torch.__main__ import main
@@ -114,7 +119,10 @@ print("code", code, *[name in sys.modules for name in ("torch", "lightning", "ma
         (2, ["serve", "no"], "a model must be a folder, however: no"),
         (2, ["serve", "model", "--port", "70000"], "must be a port"),
         (2, ["train", "experiment=quickstrat"], "did you mean quickstart?"),
-        (2, ["train", *MISSING], "none.csv is missing"),
+        *(
+            (2, ["train", f"data.source._target_={name}", "+data.source.path=none.csv"], "is missing")
+            for name in SOURCES
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

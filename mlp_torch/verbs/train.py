@@ -23,7 +23,12 @@ from mlp_torch.configuration import CONFIGS, check_key, check_targets, composed,
 from mlp_torch.errors import ConfigError, ModelError, UserError, near
 from mlp_torch.responsible.report import Report
 
-SOURCES = ("mlp_torch.ingest.source.Csv", "mlp_torch.ingest.source.Parquet", "mlp_torch.training.table.shards.parquet")
+SOURCES = (  # that read a file, or a folder of them
+    "mlp_torch.ingest.source.Csv",
+    "mlp_torch.ingest.source.Parquet",
+    "mlp_torch.training.table.shards.csv",
+    "mlp_torch.training.table.shards.parquet",
+)
 
 
 def main(arguments: list[str]) -> int:
