@@ -131,12 +131,7 @@ def predict(
                 run.add(job, verdict)
                 if told:
                     told.update(verdict.counts["read"])
-        counts, repeats = run.close(stamps)
-        stamps.check()
-        skipped_rows = sum(counts["dropped"].values())
-        skipped = pieces.finish(
-            state, blocks=run.blocks, rows=counts["used"], skipped_rows=skipped_rows, repeats=repeats
-        )
+        counts, skipped = run.finish(state, stamps)
     seconds = time.monotonic() - started
     return Scored((predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here)
 
@@ -204,6 +199,21 @@ class Run:
         else:
             self.inspection.count(counts)
             self.unseen.update(counts.get("unseen", {}))
+
+    def finish(self, state: dict[str, Any], stamps: Stamps) -> tuple[dict[str, Any], Path | None]:
+        """Makes the output of all blocks: their counts, and the file of skipped rows if there are any."""
+        counts, repeats = self.close(stamps)
+        stamps.check()
+        pieces = self.pieces
+        skipped = pieces.finish(
+            state,
+            scored=repeats.scored(pieces) if repeats else pieces.tables("scored"),
+            skipped=repeats.skipped(pieces) if repeats else pieces.tables("skipped"),
+            blocks=self.blocks,
+            rows=counts["used"],
+            skipped_rows=sum(counts["dropped"].values()),
+        )
+        return counts, skipped
 
     def close(self, stamps: Stamps) -> tuple[dict[str, Any], Repeats | None]:
         """The counts of all blocks, and the rows to leave out whose key an earlier row has.

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -26,9 +26,6 @@ from mlp_torch.errors import ConfigError, ModelError, UserError
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.block import regrouped
 from mlp_torch.ingest.parquet_files import ENDINGS
-
-if TYPE_CHECKING:
-    from mlp_torch.serving.repeats import Repeats
 
 PieceKind = Literal["keys", "skipped", "scored"]
 ROWS = 2**18  # of a row group in the output
@@ -60,7 +57,7 @@ class Pieces:
         Raises:
             ConfigError: where its pieces belong to something else, or another run works in it.
         """
-        with self.telling():
+        with telling(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.folder, os.O_RDONLY)
         try:
@@ -71,7 +68,7 @@ class Pieces:
             elif strangers := [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]:
                 raise ConfigError(f"{self.folder} must hold pieces of an output, however: {strangers[0]}")
             else:
-                with self.telling():
+                with telling(self.folder):
                     files.write_json(known, dict(state))
             yield
         finally:
@@ -109,7 +106,7 @@ class Pieces:
         """Writes a piece."""
         if not (self.folder / "state.json").is_file():  # the writer would make the folder anew, and all seem well
             raise gone(self.folder, "its files")
-        with self.telling():
+        with telling(self.folder):
             files.write(self.path(number, kind), partial(write_arrow, table))
 
     def read(self, path: Path) -> pa.Table:
@@ -128,16 +125,24 @@ class Pieces:
         return (self.read(path) for path in self.all(kind))
 
     def finish(
-        self, state: Mapping[str, Any], *, blocks: int, rows: int, skipped_rows: int, repeats: "Repeats | None" = None
+        self,
+        state: Mapping[str, Any],
+        *,
+        scored: Iterable[pa.Table],
+        skipped: Iterable[pa.Table],
+        blocks: int,
+        rows: int,
+        skipped_rows: int,
     ) -> Path | None:
-        """Makes the output of the pieces and removes them.
+        """Makes the output of what the pieces hold and removes them.
 
         Args:
             state: what they belong to.
-            blocks: how many there must be.
+            scored: the blocks' predictions.
+            skipped: the rows that are left out; may be none.
+            blocks: how many must be done.
             rows: of the output.
             skipped_rows: of the file of skipped rows.
-            repeats: scored rows that are skipped all the same.
 
         Returns:
             The file of skipped rows; None where none were skipped.
@@ -146,24 +151,20 @@ class Pieces:
             Stopped: where pieces are gone, or a file cannot be written.
         """
         note = {NOTE: noted(state)}
-        scored, skipped = self.folder / "scored.parquet", self.folder / "skipped.parquet"
+        new, new_skipped = self.folder / "scored.parquet", self.folder / "skipped.parquet"
         if [int(path.name.partition(".")[0]) for path in self.all("scored")] != list(range(blocks)):
             raise gone(self.folder, "blocks that were done")
-        with self.telling():
-            some = bool(repeats or self.all("skipped"))
-            found = merge(repeats.scored(self) if repeats else self.tables("scored"), scored, note)
-            skipped_tables = repeats.skipped(self) if repeats else self.tables("skipped")
-            left_out = merge(skipped_tables, skipped, note) if some else 0
-            if (found, left_out) != (rows, skipped_rows):
+        with telling(self.folder):
+            if (merge(scored, new, note), merge(skipped, new_skipped, note)) != (rows, skipped_rows):
                 raise gone(self.folder, "rows that were done")
-            if some:
-                os.replace(skipped, self.skipped_output)
+            if skipped_rows:
+                os.replace(new_skipped, self.skipped_output)
             else:
                 self.skipped_output.unlink(missing_ok=True)  # of an output that is replaced now
-            os.replace(scored, self.output)
+            os.replace(new, self.output)
             files.sync_folder(self.output.parent)
             self.remove()
-        return self.skipped_output if some else None
+        return self.skipped_output if skipped_rows else None
 
     def begun(self, state: Mapping[str, Any]) -> bool:
         """Whether there are pieces of the same things."""
@@ -182,17 +183,18 @@ class Pieces:
         (self.folder / "state.json").unlink(missing_ok=True)
         self.folder.rmdir()
 
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Says of a file that cannot be written what became of the others."""
-        try:
-            yield
-        except OSError as error:
-            where, why = error.filename or self.folder, error.strerror or str(error)
-            raise Stopped(
-                f"the output must be writable, however: {where}: {why}; blocks that are done stay in {self.folder}, "
-                "and the same command goes on from there"
-            ) from None
+
+@contextmanager
+def telling(folder: Path) -> Iterator[None]:
+    """Says of a file that cannot be written what became of the pieces in their folder."""
+    try:
+        yield
+    except OSError as error:
+        where, why = error.filename or folder, error.strerror or str(error)
+        raise Stopped(
+            f"the output must be writable, however: {where}: {why}; blocks that are done stay in {folder}, "
+            "and the same command goes on from there"
+        ) from None
 
 
 def gone(folder: Path, what: str) -> Stopped:
@@ -259,10 +261,13 @@ def note_of(path: Path) -> bytes | None:
 
 
 def merge(tables: Iterable[pa.Table], path: Path, note: Mapping[bytes, bytes]) -> int:
-    """Tables with the same columns as one Parquet file whose row groups do not depend on how they are cut: its rows."""
-    parts = iter(tables)
-    first = next(parts)
-    rows = 0
+    """Tables with the same columns as one Parquet file whose row groups do not depend on how they are cut: its rows.
+
+    Without tables no file is made.
+    """
+    parts, rows = iter(tables), 0
+    if (first := next(parts, None)) is None:
+        return 0
 
     def save(file: Any) -> None:
         nonlocal rows

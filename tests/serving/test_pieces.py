@@ -18,9 +18,6 @@ def pieces(tmp_path):
     return Pieces(tmp_path / "out.parquet")
 
 
-ALL = {"blocks": 3, "rows": 8, "skipped_rows": 0}  # what `filled` makes
-
-
 def filled(pieces, sizes=(3, 0, 5)):
     """Pieces of so many rows, counted through."""
     at = 0
@@ -29,11 +26,17 @@ def filled(pieces, sizes=(3, 0, 5)):
         at += size
 
 
+def finish(pieces, *, skipped_rows=0):
+    """The output of what `filled` makes."""
+    tables = {kind: pieces.tables(kind) for kind in ("scored", "skipped")}
+    return pieces.finish(STATE, **tables, blocks=3, rows=8, skipped_rows=skipped_rows)
+
+
 def test_pieces_become_one_file_in_order_and_leave_nothing(pieces, tmp_path):
     with pieces.claimed(STATE):
         filled(pieces)
         assert [pieces.done(number) for number in range(4)] == [True, True, True, False]
-        assert pieces.finish(STATE, **ALL) is None
+        assert finish(pieces) is None
     assert pq.read_table(pieces.output)["row"].to_pylist() == list(range(8))
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
     assert pieces.finished(STATE)
@@ -58,11 +61,11 @@ def test_an_older_file_of_skipped_rows_goes_with_the_output_that_it_belonged_to(
     with pieces.claimed(STATE):
         filled(pieces)
         pieces.write(1, "skipped", pa.table({"row": [7]}))
-        assert pieces.finish(STATE, **{**ALL, "skipped_rows": 1}) == pieces.output.with_name("out.skipped.parquet")
+        assert finish(pieces, skipped_rows=1) == pieces.output.with_name("out.skipped.parquet")
     assert pq.read_table(pieces.skipped_output)["row"].to_pylist() == [7]
     with pieces.claimed(STATE):
         filled(pieces)
-        pieces.finish(STATE, **ALL)
+        finish(pieces)
     assert not pieces.skipped_output.exists()
 
 
@@ -96,7 +99,7 @@ def test_temporary_files_of_a_killed_writer_are_removed_with_the_folder(pieces, 
     with pieces.claimed(STATE):
         filled(pieces)
         (pieces.folder / ".000003.scored.arrow.x1y2").write_bytes(b"half")
-        pieces.finish(STATE, **ALL)
+        finish(pieces)
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
@@ -105,7 +108,7 @@ def test_a_damaged_piece_is_refused_by_its_name(pieces):
         filled(pieces)
         pieces.path(1, "scored").write_bytes(b"not Arrow at all")
         with pytest.raises(ModelError, match=r"000001.scored.arrow is damaged"):
-            pieces.finish(STATE, **ALL)
+            finish(pieces)
     assert not pieces.output.exists()
 
 
@@ -122,7 +125,7 @@ def test_pieces_that_somebody_removed_are_missed(pieces, lost):
         filled(pieces)
         (pieces.folder / lost).unlink()
         with pytest.raises(Stopped, match="blocks that were done are gone; start again"):
-            pieces.finish(STATE, **ALL)
+            finish(pieces)
         assert not pieces.output.exists()
 
 
@@ -130,7 +133,7 @@ def test_rows_that_are_not_there_are_missed(pieces):
     with pieces.claimed(STATE):
         filled(pieces, (3, 0, 4))
         with pytest.raises(Stopped, match="rows that were done are gone"):
-            pieces.finish(STATE, **ALL)
+            finish(pieces)
         assert not pieces.output.exists()
 
 
