@@ -132,30 +132,39 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
     inputs = to_inputs(checked, schema.reads.values())
     y = labels(target, inputs, checked)
     features = {key: inputs[key] for key in predictor.schema.reads}
-    unseen = sum((Counter(predictor.unseen(cut(features, rows))) for rows in chunks(len(y))), Counter[str]())
+    verdicts, unseen = compare(predictor, head, constant, features, y)
     return Evaluation(
         (predictor.name, predictor.version),
         block.name,
-        {**checked.counts, "unseen": dict(unseen)},
+        {**checked.counts, "unseen": unseen},
         {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
-        compare(predictor, head, constant, features, y),
+        verdicts,
         [*checked.warnings, *trained_on(cfg, path)],
     )
 
 
-def compare(predictor: Predictor, head: Head, constant: Tensor, features: Inputs, y: Tensor) -> dict[str, Verdict]:
-    """The graph's predictions and the constant's, judged on the same rows."""
+def compare(
+    predictor: Predictor, head: Head, constant: Tensor, features: Inputs, y: Tensor
+) -> tuple[dict[str, Verdict], dict[str, int]]:
+    """The graph's predictions and the constant's, judged on the same rows; and by column the rows of unseen categories.
+
+    Both come of one pass through the graph.
+    """
+    unseen = Counter[str]()
 
     def by_graph(rows: slice) -> dict[str, Tensor]:
-        return predictor.run(cut(features, rows))
+        found, new = predictor.judged(cut(features, rows), len(y[rows]))
+        unseen.update(new)
+        return found
 
     def by_constant(rows: slice) -> dict[str, Tensor]:
         return head.predict(constant.expand(len(y[rows]), *constant.shape))
 
-    return {
+    verdicts = {
         name: judge_predictions(head.metrics(), ((predict(rows), head.labels(y[rows])) for rows in chunks(len(y))))
         for name, predict in (("model", by_graph), ("constant", by_constant))
     }
+    return verdicts, dict(unseen)
 
 
 def configuration(folder: Path) -> DictConfig:

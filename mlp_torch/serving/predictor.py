@@ -138,10 +138,6 @@ class Predictor:
         found, unseen = (joined(list(some), count) for some in zip(*parts, strict=True))
         return found, {name: number for name, rows in unseen.items() if (number := int(rows.sum()))}
 
-    def unseen(self, inputs: Inputs) -> dict[str, int]:
-        """By column, how many rows hold a category that training never showed; columns without such rows left out."""
-        return self.judged(inputs, length(inputs))[1]
-
     def scored(self, inputs: Inputs, count: int) -> dict[str, Tensor]:
         """Predictions for the first rows."""
         return joined([self.score(self.ready(part)) for part in shares(inputs)], count)
