@@ -124,11 +124,6 @@ class Predictor:
         return pa.table([pa.array(*column) for column in zip(columns.values(), types, strict=True)], names=[*columns])
 
     @torch.inference_mode()
-    def run(self, inputs: Inputs) -> dict[str, Tensor]:
-        """Inputs -> predictions by name, on the CPU."""
-        return self.scored(inputs, length(inputs))
-
-    @torch.inference_mode()
     def judged(self, inputs: Inputs, count: int) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Predictions for the first rows; and by column how many of them hold a category that training never showed.
 
@@ -139,7 +134,7 @@ class Predictor:
         return found, {name: number for name, rows in unseen.items() if (number := int(rows.sum()))}
 
     def scored(self, inputs: Inputs, count: int) -> dict[str, Tensor]:
-        """Predictions for the first rows."""
+        """Predictions for the first rows, by name, on the CPU."""
         return joined([self.score(self.ready(part)) for part in shares(inputs)], count)
 
     def ready(self, inputs: Inputs) -> Inputs:
@@ -148,13 +143,14 @@ class Predictor:
             inputs = {key: torch.cat([x, x.new_zeros((missing, *x.shape[1:]))]) for key, x in inputs.items()}
         return inputs if self.device.type == "cpu" else {key: x.to(self.device) for key, x in inputs.items()}
 
+    @torch.inference_mode()
     def check_bits(self) -> None:
         """Scores the probe rows singly and together, and warns where this machine's kernels give other bits."""
         rows = probes(self.schema)
         inputs, count, _ = self.read(rows)
-        together = self.run({key: x[:count] for key, x in inputs.items()})
+        together = self.scored(inputs, count)
         for row in range(count):
-            alone = self.run({key: x[row : row + 1] for key, x in inputs.items()})
+            alone = self.scored({key: x[row : row + 1] for key, x in inputs.items()}, 1)
             if any(not torch.equal(alone[name], value[row : row + 1]) for name, value in together.items()):
                 text = "on this machine a row's last bits depend on the rows beside it; answers may differ by rounding"
                 warnings.warn(text, RuntimeWarning, stacklevel=3)

@@ -229,16 +229,16 @@ def test_what_is_no_folder_is_refused(folder):
 
 
 def test_a_machine_whose_bits_depend_on_the_batch_is_told_so(folder, monkeypatch):
-    run = Predictor.run
+    scored = Predictor.scored
 
     def uneven(self, *given):
-        found = run(self, *given)
+        found = scored(self, *given)
         rows = len(found["probability"])
         return {**found, "probability": found["probability"] + (1e-6 if rows > 1 else 0)}
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        monkeypatch.setattr(Predictor, "run", uneven)
+        monkeypatch.setattr(Predictor, "scored", uneven)
         with pytest.raises(RuntimeWarning, match="a row's last bits depend on the rows beside it"):
             Predictor(folder)
 
