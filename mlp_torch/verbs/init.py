@@ -17,8 +17,8 @@ from mlp_torch.configuration import CONFIGS
 from mlp_torch.configuration import options as known_options
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
-from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options
+from mlp_torch.verbs.problems import in_options
 
 UPDATE = """\
 With --update an experiment is compared with a newer table: which fields are new, have vanished or are of another type,

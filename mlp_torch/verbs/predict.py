@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlp_torch.ingest.endings import check_there
 from mlp_torch.serving.pieces import check_output
-from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options, check_model, count
+from mlp_torch.verbs.problems import in_options
 
 EPILOG = """\
 A run that was killed goes on when the same command is given again: blocks that are done wait in OUT.unfinished.

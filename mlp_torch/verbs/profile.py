@@ -4,8 +4,8 @@ from pathlib import Path
 
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
-from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options
+from mlp_torch.verbs.problems import in_options
 
 
 def main(arguments: list[str]) -> int:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from mlp_torch import files
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
-from mlp_torch.verbs.keys import in_options, worded
 from mlp_torch.verbs.options import Options, check_model
+from mlp_torch.verbs.problems import in_options, worded
 
 if TYPE_CHECKING:  # torch and hydra take seconds, which --help does not need
     from mlp_torch.validation.validation import Validation

@@ -7,8 +7,8 @@ import tiny
 
 from mlp_torch.__main__ import main
 from mlp_torch.errors import ConfigError, DataError, Problem
-from mlp_torch.verbs.keys import in_options
 from mlp_torch.verbs.options import Options
+from mlp_torch.verbs.problems import in_options
 
 
 def options(*flags: str) -> Options:
