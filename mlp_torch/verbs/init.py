@@ -65,6 +65,7 @@ def write(given: Namespace, origin: str) -> int:
     from mlp_torch.proposal.large import Look
     from mlp_torch.proposal.plan import propose
     from mlp_torch.proposal.text import printed, yaml_of
+    from mlp_torch.verbs.rows import reading
 
     name = experiment_name(given.name, given.table)
     path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
@@ -84,6 +85,7 @@ def compare(given: Namespace) -> int:
     from mlp_torch.profile.table import printable
     from mlp_torch.proposal.experiment import Experiment
     from mlp_torch.proposal.update import update
+    from mlp_torch.verbs.rows import reading
 
     path = Path(given.update)
     experiment = Experiment.load(path)
@@ -105,11 +107,6 @@ def compare(given: Namespace) -> int:
         files.write_text(path.resolve(), found.text)  # where a link leads to
     print(f"\nwrote     {path}" if given.write else "\nnothing was written; --write writes these lines")
     return 0
-
-
-def reading(given: Namespace) -> dict[str, str]:
-    """How a CSV is read, as far as the options say."""
-    return {name: value for name in ("delimiter", "encoding", "decimal") if (value := getattr(given, name)) is not None}
 
 
 def experiment_name(given: str | None, table: str) -> str:

@@ -41,13 +41,13 @@ def main(arguments: list[str]) -> int:
 
     from mlp_torch.serving.batch import predict
     from mlp_torch.serving.scorer import Policies
-    from mlp_torch.verbs.rows import given, reader, trained
+    from mlp_torch.verbs.rows import reader, reading, trained
 
     torch.set_num_threads(1)  # as in worker processes: the same bits, whatever the number of either
     with in_options(options):
         scored = predict(
             Path(chosen.model),
-            reader(Path(chosen.input), trained(Path(chosen.model)), given(chosen)),
+            reader(Path(chosen.input), trained(Path(chosen.model)), reading(chosen)),
             Path(chosen.output),
             policies=Policies(chosen.key, chosen.repeated_keys, chosen.on_bad),
             processes=chosen.processes,

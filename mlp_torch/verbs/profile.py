@@ -23,10 +23,11 @@ def main(arguments: list[str]) -> int:
     from mlp_torch.profile.report import report_of
     from mlp_torch.profile.source import opened
     from mlp_torch.profile.table import printed
+    from mlp_torch.verbs.rows import reading
 
     path = free(Path(given.output or f"{Path(given.table).stem}.html"))
     with in_options(options):
-        table = opened(given.table, given.encoding, delimiter=given.delimiter, decimal=given.decimal)
+        table = opened(given.table, **reading(given))
     report = report_of(
         table.columns, target=given.target, name=given.table, decimal=table.decimal, notes=tuple(table.notes)
     )

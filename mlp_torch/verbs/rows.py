@@ -19,7 +19,7 @@ TEXT = ("delimiter", "encoding", "decimal")  # how a CSV file's text is read; op
 LIMITS = ("max_cell_bytes", "strict")
 
 
-def given(chosen: Namespace) -> dict[str, Any]:
+def reading(chosen: Namespace) -> dict[str, Any]:
     """How a CSV is read, as far as a verb's options say."""
     return {name: value for name, value in vars(chosen).items() if name in TEXT and value is not None}
 

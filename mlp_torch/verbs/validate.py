@@ -74,12 +74,12 @@ def by_model(chosen: Namespace) -> "Validation":
     from mlp_torch.ingest.schema import Schema
     from mlp_torch.serving.predictor import checked_manifest, served
     from mlp_torch.validation.validation import validated
-    from mlp_torch.verbs.rows import given, reader, trained
+    from mlp_torch.verbs.rows import reader, reading, trained
 
     folder = Path(chosen.model)
     checked_manifest(folder)
     schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
-    return validated(reader(Path(chosen.file), trained(folder), given(chosen)).blocks(), schema)
+    return validated(reader(Path(chosen.file), trained(folder), reading(chosen)).blocks(), schema)
 
 
 def by_experiment(chosen: Namespace) -> "Validation":
@@ -91,9 +91,9 @@ def by_experiment(chosen: Namespace) -> "Validation":
     from mlp_torch.training.table.definition import Definition
     from mlp_torch.validation.rehearsal import Rehearsal
     from mlp_torch.validation.validation import validated
-    from mlp_torch.verbs.rows import given, reader
+    from mlp_torch.verbs.rows import reader, reading
 
-    source = reader(Path(chosen.file), cfg.data.source, given(chosen))
+    source = reader(Path(chosen.file), cfg.data.source, reading(chosen))
     if "path" in cfg.data.source:
         cfg.data.source.path = chosen.file
     check_targets(cfg)
