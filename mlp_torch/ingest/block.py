@@ -102,7 +102,7 @@ class Block(NamedTuple):
         return len(self.table) + len(self.torn)
 
 
-def joined(blocks: Iterable[Block]) -> Block:
+def concatenated(blocks: Iterable[Block]) -> Block:
     """All rows of one or more blocks of a source, as one."""
     parts = list(blocks)
     first = parts[0]

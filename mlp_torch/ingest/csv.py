@@ -22,7 +22,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from mlp_torch.errors import ConfigError, DataError, Problem
-from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, Torn, joined, torn_rows, twice
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, Torn, concatenated, torn_rows, twice
 from mlp_torch.ingest.csv_text import Text, lines
 
 PIECE = 2**23  # bytes that are read at once
@@ -66,7 +66,7 @@ class Csv:
         Raises:
             DataError: as `blocks`, and `wrong_field_count`.
         """
-        block = joined(self.blocks())
+        block = concatenated(self.blocks())
         if block.torn:
             raise DataError(torn_rows(block))
         return block

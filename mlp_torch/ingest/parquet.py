@@ -21,7 +21,7 @@ import pyarrow.parquet
 
 from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.agreement import agreed, cast
-from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, concatenated
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.checksums import Checksums
 from mlp_torch.ingest.parquet_files import Shard, shards
@@ -56,7 +56,7 @@ class Parquet:
             DataError: `no_file`, `empty_file`, `damaged_file`; `duplicate_column`; of a folder `not_a_shard`,
                 `different_types`; with SHA256SUMS `wrong_checksum`, `unlisted_file`, `bad_checksums`.
         """
-        return joined(self.blocks(None))._replace(name=str(self.path))
+        return concatenated(self.blocks(None))._replace(name=str(self.path))
 
     def blocks(self, size: int | None = ROWS) -> Iterator[Block]:
         """The rows in order, `size` at a time, each block of one file; one empty block where there are no rows.

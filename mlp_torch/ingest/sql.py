@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest import adbc, sqlite
-from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, joined, twice
+from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, concatenated, twice
 
 ROWS = 65_536  # of a block
 DRIVER = re.compile(r"adbc_driver_[a-z0-9_]+")
@@ -67,7 +67,7 @@ class Sql:
         """
         blocks = list(self.blocks())
         tables = sqlite.alike([block.table for block in blocks])
-        return joined(block._replace(table=table) for block, table in zip(blocks, tables, strict=True))
+        return concatenated(block._replace(table=table) for block, table in zip(blocks, tables, strict=True))
 
     def blocks(self, size: int = ROWS) -> Iterator[Block]:
         """The rows in order, `size` at a time; one empty block where there are none. Raises DataError as `read`.

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from mlp_torch.errors import DataError
-from mlp_torch.ingest.block import Block, joined, torn_rows
+from mlp_torch.ingest.block import Block, concatenated, torn_rows
 from mlp_torch.ingest.csv_text import lines
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.ingest.parquet_files import shards
@@ -89,4 +89,4 @@ def sampled(reader: Csv | Parquet, *, share: float) -> Block:
             begins = tuple((int(np.searchsorted(rows, begin)), name) for begin, name in places.files)
             places = places._replace(lines=places.numbers(len(block.table))[rows], files=begins)
             found.append(block._replace(table=block.table.take(pa.array(rows)), places=places))
-    return joined(found)
+    return concatenated(found)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp_torch.errors import DataError
-from mlp_torch.ingest.block import joined
+from mlp_torch.ingest.block import concatenated
 from mlp_torch.ingest.csv import Csv
 from mlp_torch.ingest.csv_text import Grammar
 from mlp_torch.ingest.reads import Read
@@ -38,7 +38,7 @@ def test_blocks_of_any_size_give_the_rows_and_lines_of_the_whole_file(tmp_path_f
     path.write_text(spelled([("a", "b"), *rows], end), newline="", encoding="utf8")
     whole, blocks = Csv(path).read(), list(Csv(path).blocks(size))
     assert [tuple(row.values()) for row in whole.table.to_pylist()] == rows
-    parts = joined(blocks)
+    parts = concatenated(blocks)
     assert parts.table.equals(whole.table)
     everything = range(len(rows))
     assert parts.places.of(everything) == whole.places.of(everything)
@@ -63,14 +63,16 @@ def test_whatever_a_file_holds_blocks_and_whole_agree_or_both_refuse(tmp_path_fa
             return sorted({problem.code for problem in error.problems})
         return block.table.to_pydict(), block.places.of(range(len(block.table))), block.torn
 
-    assert outcome(lambda: joined(Csv(path).blocks(size))) == outcome(lambda: joined(Csv(path).blocks(10**6)))
+    assert outcome(lambda: concatenated(Csv(path).blocks(size))) == outcome(
+        lambda: concatenated(Csv(path).blocks(10**6))
+    )
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 10**6])
 def test_rows_with_another_number_of_cells_keep_their_lines_and_those_of_others(tmp_path, size):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b\n1,2\n3\n4,5\n\n6,7,8\n9,10\n")
-    block = joined(Csv(path).blocks(size))
+    block = concatenated(Csv(path).blocks(size))
     assert [(row.place, row.cells, row.wanted, row.text) for row in block.torn] == [(3, 1, 2, "3"), (6, 3, 2, "6,7,8")]
     assert block.table.column("a").to_pylist() == ["1", "4", "9"]
     assert block.places.of(range(3)) == (2, 4, 7)
@@ -93,7 +95,7 @@ def test_a_byte_that_is_no_utf8_is_named_by_byte_and_line_in_any_block(tmp_path,
 def test_other_encodings_are_read_in_blocks_too(tmp_path, size, encoding, letter):
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n" + f"1,x{letter}\n" * 30, encoding=encoding)
-    block = joined(Csv(path, encoding=encoding).blocks(size))
+    block = concatenated(Csv(path, encoding=encoding).blocks(size))
     assert block.table.column("b").to_pylist() == [f"x{letter}"] * 30
 
 
