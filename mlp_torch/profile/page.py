@@ -18,7 +18,7 @@ from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.plots import histogram
-from mlp_torch.profile.report import Report
+from mlp_torch.profile.report import DataReport
 from mlp_torch.profile.table import printable, quantiles, sampled, short, summary
 
 GENERATOR = "mlp_torch profile"
@@ -28,12 +28,12 @@ WORDS = 10  # of a field that are shown
 WIDE = 120  # pixels of the longest bar
 
 
-def write(path: Path, report: Report) -> None:
+def write(path: Path, report: DataReport) -> None:
     """Writes the page; a file that is there is written over."""
     files.write_text(path, html(report))
 
 
-def html(report: Report) -> str:
+def html(report: DataReport) -> str:
     """The page's text."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -49,7 +49,7 @@ def html(report: Report) -> str:
     )
 
 
-def told(finding: Finding, report: Report) -> dict[str, Any]:
+def told(finding: Finding, report: DataReport) -> dict[str, Any]:
     """A finding with the places of its fields in the page."""
     places = {field.facts.name: place for place, field in enumerate(report.fields)}
     return {
@@ -61,7 +61,7 @@ def told(finding: Finding, report: Report) -> dict[str, Any]:
     }
 
 
-def shape(field: Described, report: Report) -> dict[str, Any]:
+def shape(field: Described, report: DataReport) -> dict[str, Any]:
     """What the page shows of a field."""
     facts = field.facts
     is_measured = facts.kind in ("number", "time")

@@ -29,7 +29,7 @@ LOOKED_AT = 400_000  # rows
 
 
 @dataclass(frozen=True)
-class Report:
+class DataReport:
     """What is known of a table.
 
     Attributes:
@@ -59,7 +59,7 @@ def report_of(
     decimal: str = ".",
     policies: Mapping[str, Mapping[str, Any] | None] | None = None,
     notes: Sequence[str] = (),
-) -> Report:
+) -> DataReport:
     """The report of a table.
 
     Args:
@@ -96,7 +96,7 @@ def report_of(
     everything = [finding for one in fields for finding in one.findings]
     everything += of_rows(columns, ids=ids, target=target)
     looked_at = rows if some is None else len(some)
-    return Report(name, rows, looked_at, fields, loudest_first(everything), target, notes)
+    return DataReport(name, rows, looked_at, fields, loudest_first(everything), target, notes)
 
 
 def chosen(rows: int) -> pa.Array | None:

@@ -17,13 +17,13 @@ from mlp_torch.errors import quote
 from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.report import Report
+from mlp_torch.profile.report import DataReport
 
 NAME, SPAN = 30, 60  # characters of a cell
 LONGEST = 2000  # characters of a sentence
 
 
-def printed(report: Report) -> str:
+def printed(report: DataReport) -> str:
     """The report as text."""
     head = ("field", "kind", "missing", "invalid", "distinct", "0, 25, 50, 75, 100 %, or frequent words", "found")
     rows = [head, *(cells_of(field, report.target) for field in report.fields)]
@@ -31,7 +31,7 @@ def printed(report: Report) -> str:
     return "\n".join([printable("; ".join(told)), "", *aligned(rows), "", *warned(report.findings)])
 
 
-def sampled(report: Report) -> list[str]:
+def sampled(report: DataReport) -> list[str]:
     """A sentence on the rows that were looked at, where they are not all."""
     if report.looked_at == report.rows:
         return []

@@ -8,14 +8,14 @@ from mlp_torch.datasets.flights import Flights
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.profile import report as module
 from mlp_torch.profile.described import Described
-from mlp_torch.profile.report import Report, chosen, report_of
+from mlp_torch.profile.report import DataReport, chosen, report_of
 from mlp_torch.profile.source import Opened, opened
 from mlp_torch.profile.table import printed, quantiles
 
 DRAW = np.random.default_rng(0)
 
 
-def field(report: Report, name: str) -> Described:
+def field(report: DataReport, name: str) -> Described:
     return next(described for described in report.fields if described.facts.name == name)
 
 
