@@ -27,7 +27,7 @@ from mlp_torch.ingest.reads import Inputs, Read, Words
 
 
 @runtime_checkable
-class Frame(Protocol):
+class DataFrame(Protocol):
     """What is asked of a pandas frame, so that pandas need not be there."""
 
     columns: Any
@@ -51,7 +51,7 @@ def table_of(rows: Any) -> pa.Table:
         return from_records([rows])
     if isinstance(rows, list | tuple):
         return from_records(rows)
-    if isinstance(rows, Frame):
+    if isinstance(rows, DataFrame):
         return from_frame(rows)
     raise DataError(Problem("not_rows", f"rows must be dicts, a pandas frame or Arrow, however: {type(rows).__name__}"))
 
