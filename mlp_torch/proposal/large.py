@@ -22,7 +22,7 @@ LOOKED_AT = 400_000  # rows of a larger table
 START = 2**20  # bytes of a CSV from which its lines are estimated
 
 
-class Look:
+class BoundedReader:
     """Reads a table: whole, or of one that is larger than memory some rows.
 
     Args:

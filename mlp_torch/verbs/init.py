@@ -62,16 +62,17 @@ def write(given: Namespace, origin: str) -> int:
         origin: the command line.
     """
     from mlp_torch.profile.source import opened  # here, so that --help and mistyped paths need no torch
-    from mlp_torch.proposal.large import Look
+    from mlp_torch.proposal.large import BoundedReader
     from mlp_torch.proposal.plan import propose
     from mlp_torch.proposal.text import printed, yaml_of
     from mlp_torch.verbs.rows import reading
 
     name = experiment_name(given.name, given.table)
     path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
-    look = Look()
-    table = opened(given.table, **reading(given), read=look)
-    plan = propose(table._replace(notes=[*table.notes, *filter(None, [look.note])]), given.target, total=look.total)
+    bounded = BoundedReader()
+    table = opened(given.table, **reading(given), read=bounded)
+    noted = table._replace(notes=[*table.notes, *filter(None, [bounded.note])])
+    plan = propose(noted, given.target, total=bounded.total)
     command = train_command(name, Path(given.config_dir))
     text = yaml_of(plan, name, command=command, origin=origin)
     print(printed(plan))

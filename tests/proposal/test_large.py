@@ -11,7 +11,7 @@ from own_table import EXPERIMENT, prepared, proposal
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.proposal import large
-from mlp_torch.proposal.large import Look
+from mlp_torch.proposal.large import BoundedReader
 
 ROWS = 4000
 
@@ -30,27 +30,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_table_that_fits_is_read_whole() -> None:
-    look = Look(cells=3 * ROWS)
-    assert len(look(Parquet("mine")).table) == ROWS
-    assert (look.total, look.note) == (None, "")
+    bounded = BoundedReader(cells=3 * ROWS)
+    assert len(bounded(Parquet("mine")).table) == ROWS
+    assert (bounded.total, bounded.note) == (None, "")
 
 
 @pytest.mark.parametrize("reader", [Parquet("mine"), Csv("mine.csv")])
 def test_of_a_larger_one_some_rows_are_read_that_lie_all_over_it(reader: Csv | Parquet) -> None:
-    look = Look(cells=3 * ROWS - 100, rows=1000)
-    block = look(reader)
-    assert look.total == pytest.approx(ROWS, rel=0.01)
+    bounded = BoundedReader(cells=3 * ROWS - 100, rows=1000)
+    block = bounded(reader)
+    assert bounded.total == pytest.approx(ROWS, rel=0.01)
     assert len(block.table) == pytest.approx(1000, rel=0.1)
     ids = block.table["id"].cast(pa.int64()).to_numpy()
     assert (np.diff(ids) > 0).all()
     assert (np.histogram(ids, 4, (0, ROWS))[0] > 200).all()
-    assert block.table.equals(Look(cells=100, rows=1000)(reader).table)
+    assert block.table.equals(BoundedReader(cells=100, rows=1000)(reader).table)
 
 
 def test_the_rows_keep_their_places() -> None:
-    block = Look(cells=100, rows=1000)(Csv("mine.csv"))
+    block = BoundedReader(cells=100, rows=1000)(Csv("mine.csv"))
     assert block.places.of([0, 500]) == tuple(int(str(block.table["id"][i])) + 2 for i in (0, 500))
-    block = Look(cells=100, rows=1000)(Parquet("mine"))
+    block = BoundedReader(cells=100, rows=1000)(Parquet("mine"))
     last = int(str(block.table["id"][-1]))
     assert block.places.of([0, len(block.table) - 1]) == (
         f"a.parquet:{block.table['id'][0]}",
@@ -63,14 +63,14 @@ def test_a_torn_row_is_refused_wherever_it_lies() -> None:
     lines[3333] = "1,2"
     Path("mine.csv").write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"wrong_field_count.*line 3334"):
-        Look(cells=100, rows=10)(Csv("mine.csv"))
+        BoundedReader(cells=100, rows=10)(Csv("mine.csv"))
 
 
 @pytest.mark.parametrize(("table", "reading"), [("mine", "parquet"), ("mine.csv", "csv")])
 def test_init_proposes_to_keep_it_on_disk_and_says_so(
     table: str, reading: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(large.Look, "__init__", small)
+    monkeypatch.setattr(large.BoundedReader, "__init__", small)
     cfg = proposal(table=table)
     assert cfg["data"]["source"]["_target_"] == f"mlp_torch.training.table.shards.{reading}"
     assert cfg["data"]["key"] == []
@@ -81,6 +81,6 @@ def test_init_proposes_to_keep_it_on_disk_and_says_so(
     assert Path("runs/.shards").is_dir()
 
 
-def small(look: Look) -> None:
-    """A Look to which the tables here are large."""
-    look.cells, look.rows, look.total, look.note = 100, 1000, None, ""
+def small(bounded: BoundedReader) -> None:
+    """A reader to which the tables here are large."""
+    bounded.cells, bounded.rows, bounded.total, bounded.note = 100, 1000, None, ""
