@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.block import Block, concatenated, torn_rows
 from mlp_torch.ingest.csv_text import lines
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
+from mlp_torch.ingest.parquet import opened
 from mlp_torch.ingest.parquet_files import shards
 from mlp_torch.ingest.source import Csv, Parquet
 
@@ -61,10 +61,13 @@ class BoundedReader:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Rows and fields of Parquet, by its footers."""
-    files = [(item, pa.parquet.read_metadata(item.path)) for item in shards(path)]
-    item, first = files[0]
-    return sum(found.num_rows for _, found in files), first.num_columns + len(item.values)
+    """Rows and fields of Parquet, by its footers. Raises DataError: `damaged_file`."""
+    rows, fields = 0, 0
+    for item in shards(path):
+        with opened(item) as file:
+            rows += file.metadata.num_rows
+            fields = max(fields, file.metadata.num_columns + len(item.values))
+    return rows, fields
 
 
 def size_of_csv(reader: Csv) -> tuple[int, int]:

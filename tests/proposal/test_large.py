@@ -66,6 +66,12 @@ def test_a_torn_row_is_refused_wherever_it_lies() -> None:
         BoundedReader(cells=100, rows=10)(Csv("mine.csv"))
 
 
+def test_a_damaged_file_among_several_is_named() -> None:
+    Path("mine/c.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(DataError, match=r"damaged_file: .*c\.parquet cannot be read"):
+        BoundedReader()(Parquet("mine"))
+
+
 @pytest.mark.parametrize(("table", "reading"), [("mine", "parquet"), ("mine.csv", "csv")])
 def test_init_proposes_to_keep_it_on_disk_and_says_so(
     table: str, reading: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
