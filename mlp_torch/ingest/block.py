@@ -49,6 +49,15 @@ class Places(NamedTuple):
         names = [self.files[bisect_right(begins, row) - 1][1] for row in at]
         return tuple(f"{name}:{number}" for name, number in zip(names, numbers, strict=True))
 
+    def listed(self, rows: NDArray[np.int64]) -> str:
+        """The numbers of the first few rows, for a sentence.
+
+        >>> Places("line", 2).listed(np.arange(7)), Places().listed(np.array([4]))
+        ('lines 2, 3, 4, 5, 6, …', 'row 4')
+        """
+        some = ", ".join(map(str, self.of(rows[:MAX_ROWS].tolist())))
+        return f"{self.unit}{'s' * (len(rows) > 1)} {some}{', …' * (len(rows) > MAX_ROWS)}"
+
     def numbers(self, rows: int) -> NDArray[np.int64]:
         """(N,) the numbers of all N rows."""
         return np.arange(self.first, self.first + rows) if self.lines is None else self.lines

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS
+from mlp_torch.errors import MAX_EXAMPLES
 from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.cells import matches
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
@@ -58,9 +58,7 @@ def is_word(facts: Facts) -> bool:
 def not_a_key(facts: Facts, places: Places) -> Finding:
     """The finding of a field that names all rows but a few, with where those are."""
     rows = again(facts.codes)
-    some = ", ".join(map(str, places.of(rows[:MAX_ROWS].tolist()))) + ", …" * (len(rows) > MAX_ROWS)
-    units = places.unit + "s" * (len(rows) > 1)
-    text = f"would name a row, but for cells that are there twice or empty, {units} {some}"
+    text = f"would name a row, but for cells that are there twice or empty, {places.listed(rows)}"
     assert facts.texts is not None  # as `readable` says
     words = tuple(dict.fromkeys(facts.texts.take(rows[:MAX_EXAMPLES]).drop_null().to_pylist()))
     advice = (

@@ -21,7 +21,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem, quote
+from mlp_torch.errors import MAX_EXAMPLES, DataError, Problem, quote
 from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.ingest.reads import Read
@@ -130,8 +130,7 @@ def undated(times: list[Facts], goal: Goal, places: Places) -> list[Finding]:
     rows = np.flatnonzero(goal.used & ~facts.present)
     if not len(rows):
         return []
-    some = ", ".join(map(str, places.of(rows[:MAX_ROWS].tolist()))) + ", …" * (len(rows) > MAX_ROWS)
-    text = f"rows without a time that can be read, {places.unit}{'s' * (len(rows) > 1)} {some}"
+    text = f"rows without a time that can be read, {places.listed(rows)}"
     words = (*facts.stray, *facts.na)[:MAX_EXAMPLES]
     advice = (
         "the split is by time all the same: they are training rows (data.split.missing: train), which nobody tests, "

@@ -19,7 +19,7 @@ from mlp_torch.proposal.plan import Plan
 from mlp_torch.proposal.seen import Seen, lines_of
 from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
-READING = {True: "", False: " # larger than memory: rows are encoded once into files, below data.source.folder"}
+LARGE = " # larger than memory: rows are encoded once into files, below data.source.folder"
 UNREAD = ("invalid", "mixed_dates")  # findings on cells that cannot be read as what their field is
 TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel")  # findings that stand elsewhere
 
@@ -41,7 +41,7 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
         *[line for finding in plan.findings if not finding.fields for line in comment(looked(finding), 0)],
         "# Every line below is a proposal made from the rows of that file: change what you know better.",
         "defaults:",
-        f"  - override /data: {plan.reading}{READING[plan.total is None]}",
+        f"  - override /data: {plan.reading}{'' if plan.total is None else LARGE}",
         f"  - override /head: {plan.goal.head}",
         f"name: {name}",
         "data:",
