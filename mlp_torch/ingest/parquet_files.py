@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from mlp_torch.errors import DataError, Problem
+from mlp_torch.ingest import checksums
 from mlp_torch.ingest.block import present
 
 ENDINGS = (".parquet", ".pq")
@@ -52,6 +53,16 @@ def shards(path: Path) -> list[Shard]:
     if not found:
         raise DataError(Problem("no_file", f"{path} is a folder without a file that ends in {' or '.join(ENDINGS)}"))
     return found
+
+
+def stamps(path: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file that a path means, and of the checksums beside them.
+
+    Raises DataError as `shards`.
+    """
+    sums = path / checksums.NAME
+    files = [*(item.path for item in shards(path)), *([sums] if sums.is_file() else [])]
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
 def below(folder: Path, top: Path, values: Mapping[str, str | None]) -> Iterator[Shard]:

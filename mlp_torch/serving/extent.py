@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from mlp_torch.errors import DataError, Problem
-from mlp_torch.ingest.parquet_files import shards
+from mlp_torch.ingest.parquet_files import shards, stamps
 
 PIECE = 2**20  # bytes that are read at once
 
@@ -45,22 +45,16 @@ def digest(path: Path) -> tuple[str, int]:
 
 
 class Stamps:
-    """What changes when files are written to, as it is now.
+    """Files as they are now, to tell later whether they were written to.
 
     Args:
         path: a file, or a folder of them.
     """
 
     def __init__(self, path: Path):
-        self.path, self.found = path, self.now(path)
-
-    @staticmethod
-    def now(path: Path) -> list[tuple[int, int]]:
-        """Size and time of each file."""
-        found = [item.path.stat() for item in shards(path)]
-        return [(item.st_size, item.st_mtime_ns) for item in found]
+        self.path, self.found = path, stamps(path)
 
     def check(self) -> None:
         """Refuses files that were written to since. Raises DataError: `changed_input`."""
-        if self.now(self.path) != self.found:
+        if stamps(self.path) != self.found:
             raise DataError(Problem("changed_input", f"{self.path} changed while it was read"))

@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import os
 import shutil
 import subprocess
 from contextlib import suppress
@@ -15,6 +16,7 @@ from mlp_torch.errors import DataError
 from mlp_torch.ingest import parquet as module
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.parquet import Parquet
+from mlp_torch.ingest.parquet_files import stamps
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import source
@@ -411,6 +413,22 @@ def test_other_spellings_of_a_line_are_understood(folder, form):
     assert Parquet(path).read().table.num_rows == 1
     flipped(path / "a.parquet", 5)
     assert only_problem(Parquet(path).read).code == "wrong_checksum"
+
+
+def test_stamps_differ_where_shards_or_their_checksums_do_and_not_for_what_is_passed_over(folder):
+    path = folder({"a.parquet": {"a": [1]}})
+    seen = [stamps(path)]
+    (path / "_SUCCESS").write_text("")
+    assert stamps(path) == seen[0]
+    folder({"b.parquet": {"a": [1]}})
+    seen.append(stamps(path))
+    summed(path, "a.parquet", "b.parquet")
+    seen.append(stamps(path))
+    os.utime(path / "a.parquet", ns=(1, 1))
+    seen.append(stamps(path))
+    (path / "b.parquet").rename(path / "c.parquet")
+    seen.append(stamps(path))
+    assert all(one != other for i, one in enumerate(seen) for other in seen[:i])
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="sha256sum is of coreutils")

@@ -28,6 +28,7 @@ from mlp_torch.column import Sample
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.ingest.arrow_file import read_arrow
 from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.parquet_files import stamps
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.reproducibility.split import TRAIN
@@ -223,12 +224,6 @@ def named(*depends: object) -> str:
 def identity_of(state: Mapping[str, Any]) -> str:
     """Hash of what was fitted."""
     return identity(dict(sorted(state.items())))
-
-
-def stamps(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of a file, or of all files below a folder."""
-    found = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
-    return [(str(item), item.stat().st_size, item.stat().st_mtime_ns) for item in found if item.exists()]
 
 
 def parquet(
