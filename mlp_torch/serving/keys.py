@@ -206,10 +206,8 @@ def later_within(parts: Sequence[Part]) -> Iterator[tuple[int, NDArray[np.int64]
     order = np.argsort(identity, kind="stable")
     again = np.delete(order, groups(identity[order])[0])
     ends = np.cumsum([there.sum() for there in first])
-    table, at = (
-        np.searchsorted(ends, again, side="right"),
-        np.concatenate([part.at[there] for part, there in zip(parts, first, strict=True)])[again],
-    )
+    table = np.searchsorted(ends, again, side="right")
+    at = np.concatenate([part.at[there] for part, there in zip(parts, first, strict=True)])[again]
     for number in np.unique(table):
         yield int(number), at[table == number]
 

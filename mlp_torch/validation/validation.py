@@ -68,11 +68,8 @@ class Validation:
         if self.splits:
             found.append(("splits", ", ".join(f"{name} {count:,}" for name, count in self.splits.items())))
         lines += [f"{what:<12}{text}" for what, text in found]
-        told = (
-            listed(self.problems, width)
-            if self.problems
-            else "no problems" + ("" if counts["read"] else ", and no rows")
-        )
+        fine = "no problems" if counts["read"] else "no problems, and no rows"
+        told = listed(self.problems, width) if self.problems else fine
         return "\n".join([*map(printable, lines), "", told])
 
 
