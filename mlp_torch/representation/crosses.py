@@ -5,6 +5,7 @@ The fingerprints of the parts are chained in order, so that ("ab", "c") differs 
 
 Shape: the parts' (B,) int64 -> (B,) int64 codes -> (B, dim) float32.
 
+>>> import torch
 >>> route = Crossed(["origin", "dest"], buckets=100, dim=2)
 >>> there = {"origin:string": torch.tensor([5]), "dest:string": torch.tensor([9])}
 >>> back = {"origin:string": torch.tensor([9]), "dest:string": torch.tensor([5])}

@@ -504,8 +504,8 @@ def test_a_mistyped_option_names_the_near_one(folder, capsys):
         (["/no/such/model"], "a model must be a folder, however: /no/such/model"),
     ],
 )
-def test_arguments_that_cannot_be_are_told_with_exit_code_2(arguments, text, capsys):
-    assert main(["serve", *arguments]) == 2
+def test_arguments_that_cannot_be_are_told_with_exit_code_2(arguments, text, folder, capsys):
+    assert main(["serve", *(str(folder) if argument == "DIR" else argument for argument in arguments)]) == 2
     assert text in capsys.readouterr().err
 
 
