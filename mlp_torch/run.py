@@ -6,6 +6,7 @@ model/
 
 import logging
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from mlp_torch.ingest.block import Block
 from mlp_torch.model import Model
 from mlp_torch.profile import page
 from mlp_torch.profile.report import report_of
+from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import judge
@@ -79,7 +81,7 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data: Data = built(cfg.data)
     report = folder / "data.html"
-    look = None if report.exists() else partial(describe, data, report)
+    look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
     data.prepare(checkpoint and checkpoint["state_dict"], look=look)
     if checkpoint:
         data.load_state_dict(checkpoint[type(data).__qualname__])  # refuses rows that have changed
@@ -89,15 +91,28 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
     return data
 
 
-def describe(data: Data, path: Path, block: Block) -> None:
-    """The data report of a run: what its raw fields hold and what is suspicious. A copy of the target is logged."""
+def describe(data: Data, path: Path, block: Block) -> list[str]:
+    """The data report of a run: what its raw fields hold and what is suspicious; the gravest of it in sentences."""
     target = next(iter(data.target.reads.values())).field
     report = report_of(block.table, target=target, name=block.name, decimal=block.decimal, policies=data.policies)
     page.write(path, report)
-    read = {item.field for item in data.transform.reads}
-    for finding in report.findings:
-        if finding.code == "copy_of_target" and read.intersection(finding.fields):
-            log.warning("WARNING: %s", finding)
+    numbers = {read.field for read in [*data.transform.reads, *data.target.reads.values()] if read.kind == "number"}
+    learned = {read.field for read in data.transform.reads}
+    concerned = {
+        "copy_of_target": learned,
+        "sentinel": {name for name in numbers if not is_ruled(data.policies.get(name))},
+        **dict.fromkeys(IDS, learned & numbers),  # of ids that are text `notices` tells, in all rows
+    }
+    return [
+        f"WARNING: {finding}"
+        for finding in report.findings
+        if concerned.get(finding.code, set()).intersection(finding.fields[:1])
+    ]
+
+
+def is_ruled(policy: Mapping[str, Any] | None) -> bool:
+    """Whether a field's policy says which numbers are valid."""
+    return not {"min", "max"}.isdisjoint(policy or {})
 
 
 def build(cfg: DictConfig, data: Data) -> Model:

@@ -67,8 +67,8 @@ class Data(LightningDataModule):
 
         Args:
             state: of a Task that goes on.
-            look: is shown the raw rows once they are checked; of a table larger than memory a sample, and nothing
-                where the rows of an earlier run are used again.
+            look: is shown the raw rows once they are checked, and gives warnings; of a table larger than memory a
+                sample, and nothing where the rows of an earlier run are used again, with its warnings.
 
         Raises:
             DataError: with every problem of the data.

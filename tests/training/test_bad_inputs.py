@@ -1,15 +1,17 @@
 """What training makes of bad inputs, by their row in the list of them; test_data.py has more on labels and splits."""
 
-import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
 from bad_rows import BAD, POLICIES, Bad, records
+from pyarrow.csv import write_csv
 
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.source import Csv, Frame, Parquet
@@ -316,17 +318,46 @@ def test_row_46_a_class_that_no_training_row_has_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("copy", ["equal", "in order"])
-def test_row_51_a_feature_that_is_the_label_is_warned_of_loudly(copy: str, tmp_path: Path, caplog: Any) -> None:
+def test_row_51_a_feature_that_is_the_label_is_warned_of_loudly(copy: str, tmp_path: Path) -> None:
     size = tiny.table()["size"].to_numpy()
     table = tiny.table().append_column("twin", pa.array(size if copy == "equal" else -(size**3)))
-    with caplog.at_level(logging.INFO, "mlp_torch"):
-        for columns in ({"twin": Scaled("twin"), "age": Scaled("age")}, {"age": Scaled("age")}):
-            caplog.clear()
-            data = small(table, columns, Number("size"))
-            data.prepare(look=lambda block, data=data: describe(data, tmp_path / "data.html", block))
-            loud = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-            assert len(loud) == ("twin" in columns)
-            assert all(line.startswith('WARNING: copy_of_target: "twin":') for line in loud)
+    for columns in ({"twin": Scaled("twin"), "age": Scaled("age")}, {"age": Scaled("age")}):
+        loud = loud_notes(small(table, columns, Number("size")), tmp_path)
+        assert len(loud) == ("twin" in columns)
+        assert all(line.startswith('WARNING: copy_of_target: "twin":') for line in loud)
+
+
+def loud_notes(data: Data, folder: Path) -> list[str]:
+    """What the log of a run must not be without."""
+    data.prepare(look=partial(describe, data, folder / "data.html"))
+    return [line for line in data.notes() if line.startswith("WARNING")]
+
+
+@pytest.mark.parametrize("kind", ["memory", "csv", "parquet"])
+def test_row_51_a_sentinel_and_an_id_that_columns_read_are_told_with_the_line_to_write(
+    kind: str, tmp_path: Path
+) -> None:
+    ages = tiny.table()["age"].fill_null(40).to_numpy().round().copy()
+    ages[::30] = 9999
+    table = tiny.table().set_column(4, "age", pa.array(ages)).append_column("no", pa.array(np.arange(1200) + 7))
+    pq.write_table(table, tmp_path / "mine.parquet")
+    write_csv(table, tmp_path / "mine.csv")
+    source = {
+        "memory": Csv(tmp_path / "mine.csv"),
+        "csv": Shards(Csv(tmp_path / "mine.csv"), tmp_path / "rows"),
+        "parquet": Shards(Parquet(tmp_path / "mine.parquet"), tmp_path / "rows"),
+    }[kind]
+    columns = {"age": Scaled("age"), "no": Scaled("no")}
+    for _ in range(2):  # also where encoded rows are used again
+        sentinel, number = loud_notes(small(source, columns, Category("late")), tmp_path)
+        assert sentinel.startswith('WARNING: sentinel: "age": one value far from all others')
+        assert sentinel.endswith(
+            '40 of 1,200 cells; e.g. "9999"; if it means missing: data.fields.age.na_values: ["9999"]'
+        )
+        assert number.startswith('WARNING: id_like: "no"')
+    for policy in ({"na_values": ["9999"]}, {"max": 120, "invalid": "missing"}):
+        settled = small(source, {"age": Scaled("age")}, Category("late"), fields={"age": policy})
+        assert loud_notes(settled, tmp_path) == []
 
 
 def doubled(split: str, count: int = 3) -> tuple[pa.Table, list[int]]:

@@ -412,7 +412,8 @@ def test_validation_watches_a_fixed_sample_of_training_rows_beside_the_validatio
 
 def test_whoever_looks_sees_the_raw_rows_once_they_are_checked():
     seen: list[Block] = []
-    tiny.unprepared().prepare(look=seen.append)
+    data = tiny.unprepared().prepare(look=lambda block: seen.append(block) or ["seen"])
+    assert data.notes().count("seen") == 1
     (block,) = seen
     assert block.table.equals(tiny.table())
     bad = tiny.unprepared()

@@ -33,9 +33,9 @@ def in_memory(
     Raises:
         DataError: with every problem of the data.
     """
-    schema, checked, counts = read(source, wanted, look)
+    schema, checked, counts, warnings = read(source, wanted, look)
     # a key is meant to be an id, and a split field to be what it is: only what columns read is suspicious
-    warnings = notices({read.key: checked.arrays[read.key] for read in wanted.transform.reads}, schema.reads)
+    warnings += notices({read.key: checked.arrays[read.key] for read in wanted.transform.reads}, schema.reads)
     inputs = to_inputs(checked, schema.reads.values())
     with numbered(checked):
         index = wanted.split.assign(inputs, words_of(checked))  # (N,)
@@ -66,22 +66,21 @@ def in_memory(
     digest = Digest()
     digest.update({**inputs, "": y})
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
-    learned = schema.subset(wanted.transform.reads).learn(seen, words)
+    learned = schema.subset(wanted.transform.reads).learn(seen, words).counted(counts)
     return Prepared(learned, tables, tables, keys, samples, counts, warnings, digest.hex())
 
 
-def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema, Checked, dict[str, Any]]:
-    """Raw rows, checked, and what happened to them."""
+def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema, Checked, dict[str, Any], list[str]]:
+    """Raw rows, checked, what happened to them, and what `look` warns of."""
     schema = wanted.schema()  # before anything is read: it refuses mistyped policies
     block = source.read()
     schema = replace(schema, strict=block.strict)
     checked = schema.check(block, training=True)
-    if look:
-        look(block)
+    warnings = list(look(block)) if look else []
     counts = dict(checked.counts)
     if block.joined:
         counts["joined"] = faults(block, wanted.column_reads(), wanted.policies)
-    return schema, checked, counts
+    return schema, checked, counts, warnings
 
 
 def keys_of(wanted: Definition, checked: Checked, rows: Tensor) -> dict[str, pa.Array]:

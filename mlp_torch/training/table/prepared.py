@@ -1,7 +1,7 @@
 """What training needs of a table once it is read, split, fitted and encoded, however its rows are held."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +17,7 @@ from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
 
-Look = Callable[[Block], None]  # what a caller does with raw rows
+Look = Callable[[Block], Sequence[str]]  # what a caller does with raw rows: warnings
 SHOWN = 3  # training rows whose raw values are kept to be looked at
 
 

@@ -106,11 +106,12 @@ class Shards:
         survey = Survey(folder / "spill", wanted, self.sample)
         survey.read(self.source.blocks())
         survey.check_keys()
+        warnings = []
         if look:
             rows = sampled_rows(survey)
-            look(Block(rows, name=f"{self.path}, {len(rows):,} sampled rows"))
+            warnings += look(Block(rows, name=f"{self.path}, {len(rows):,} sampled rows"))
         schema = fit(survey, wanted, state)
-        warnings = survey.warnings()
+        warnings += survey.warnings()
         tables = encode(survey, wanted, folder, fresh=state is None)
         write_raw(survey, wanted, folder)
         manifest = {
@@ -141,7 +142,7 @@ def fit(survey: Survey, wanted: Definition, state: Mapping[str, Any] | None) -> 
     inputs, words = survey.spill.take(list(survey.schema.reads), sampled), survey.spill.words(sampled)
     if state is None:
         wanted.transform.fit(Sample(inputs, wanted.target.encode(inputs), words))
-    learned = survey.schema.subset(wanted.transform.reads).learn(inputs, words)
+    learned = survey.schema.subset(wanted.transform.reads).learn(inputs, words).counted(survey.counts)
     fields = dict(learned.fields)
     for name, (low, high) in survey.ranges.items():
         if name in fields and "number" in fields[name].kinds:

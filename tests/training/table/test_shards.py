@@ -209,7 +209,7 @@ def test_whoever_looks_at_raw_rows_is_shown_a_few_of_the_smallest_fingerprints(t
     seen = []
     data = tiny.unprepared(ROWS)
     data.source = shards(tmp_path, sample=100)
-    data.prepare(look=seen.append)
+    data.prepare(look=lambda block: seen.append(block) or ["seen"])
     (block,) = seen
     rows = torch.cat([data.tables[name].row for name in SPLITS])
     assert set(fingerprints(block.table["id"].to_pylist()).tolist()) == set(rows.sort()[0][:70].tolist())
@@ -217,6 +217,10 @@ def test_whoever_looks_at_raw_rows_is_shown_a_few_of_the_smallest_fingerprints(t
     for row in block.table.select(["id", "city", "at", "late"]).to_pylist():
         assert row == {name: table[row["id"]][name] for name in row}
     assert block.name.endswith("table.parquet, 70 sampled rows")
+    again = tiny.unprepared(ROWS)
+    again.source = data.source
+    assert again.prepare(look=seen.append).warnings[0] == data.warnings[0] == "seen"  # kept with the rows
+    assert len(seen) == 1
 
 
 # bad rows
