@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).parents[2]
-READ_BY = (
-    "ingest/*.py",
-    "representation/*.py",
-    "reproducibility/*.py",
-    "training/*.py",
-    "training/table/*.py",
+CODE = (
+    "ingest",
+    "representation",
+    "reproducibility",
+    "training/table",
+    "training/batches.py",
     "column.py",
     "target.py",
 )
@@ -74,5 +74,5 @@ def source_of(code: type | types.FunctionType) -> str:
 @functools.cache
 def own_code() -> str:
     """Hash of all our code that features depend on, helpers included, and of torch's version."""
-    paths = [path for pattern in READ_BY for path in sorted(ROOT.glob(pattern))]
+    paths = [path for name in CODE for path in sorted((ROOT / name).rglob("*.py")) or [ROOT / name]]
     return identity([[str(path.relative_to(ROOT)), digest(path.read_bytes())] for path in paths], torch.__version__)

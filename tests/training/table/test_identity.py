@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+import mlp_torch
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import ByFingerprint, ByTime
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.training.table.identity import identity, own_code
 
+HERE = Path(mlp_torch.__file__).parent
 DAYS = {"val": "2013-10-01", "test": "2013-11-01"}
 
 
@@ -72,3 +74,16 @@ def test_a_class_whose_file_has_changed_has_another_identity(tmp_path):
         done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True)
         found.append(done.stdout)
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("name", ["ingest/cells.py", "training/table/encoding.py", "training/batches.py", "column.py"])
+def test_our_code_is_another_one_where_a_file_that_features_depend_on_has_changed(name, monkeypatch):
+    before, read = own_code(), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == HERE / name))
+    assert own_code.__wrapped__() != before
+
+
+def test_our_code_is_the_same_where_others_change(monkeypatch):
+    before, read = own_code(), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == HERE / "training/progress.py"))
+    assert own_code.__wrapped__() == before
