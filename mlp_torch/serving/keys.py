@@ -1,7 +1,7 @@
 """The key of rows that come in blocks: what must be there once is found in bounded memory, however many rows there are.
 
-Each block leaves a table of its keys, sorted by a 64-bit identity: of whole numbers and times the bits, shuffled; of
-text the fingerprint. Repeats are then sought in one range of identities after the other.
+Each block leaves a table of its keys, sorted by a 64-bit identity: of numbers and times the bits, shuffled; of text
+the fingerprint. Repeats are then sought in one range of identities after the other.
 
 Shape: N keys -> at most N entries; of a key that a block repeats, the first few, so that no key can fill the memory.
 
@@ -70,6 +70,9 @@ def identities(keys: pa.Array) -> NDArray[np.uint64]:
         bits = keys if pa.types.is_integer(kind) else keys.view(pa.int32() if kind.bit_width == 32 else pa.int64())
         whole: NDArray[np.uint64] = bits.to_numpy().astype(np.uint64)
         return whole * ODD
+    if pa.types.is_floating(kind):
+        real = keys.to_numpy().astype(np.float64) + 0.0  # 0.0 and -0.0 are one key
+        return real.view(np.uint64) * ODD
     return arrow_fingerprints(keys.cast(pa.large_string())).numpy().view(np.uint64)
 
 

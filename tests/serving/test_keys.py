@@ -94,7 +94,9 @@ def test_a_key_of_every_row_leaves_a_few_entries_a_block():
         pa.array([0, 1, -1, 2**62], pa.int64()),
         pa.array([0, 1, 2**63, 2**64 - 1], pa.uint64()),
         pa.array([True, False]),
-        pa.array([1.5, -0.25, 1e300]),
+        pa.array([1.5, -0.25, 1e300, float("inf")]),
+        pa.array([1.5, -0.25, 0.0], pa.float32()),
+        pa.array(np.array([1.5, -0.25, 0.0], np.float16)),
         pa.array([datetime(2020, 1, 1), datetime(2020, 1, 2)]),
         pa.array([datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)]),
         pa.array([1, 2], pa.date32()),
@@ -108,6 +110,13 @@ def test_a_key_of_every_row_leaves_a_few_entries_a_block():
 def test_keys_of_any_type_differ_where_their_values_do(keys):
     assert len(set(identities(keys).tolist())) == len(keys)
     assert np.array_equal(identities(keys.slice(1)), identities(keys)[1:])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_zero_and_minus_zero_are_one_key(kind):
+    keys = pa.array(np.array([0.0, 1.0, -0.0], kind))
+    assert repeated(tables([keys]), "id", "row").rows == (0, 2)
+    assert {number: rows.tolist() for number, rows in later(tables([keys], most=None)).items()} == {0: [2]}
 
 
 def test_a_missing_key_is_null_or_nan_and_an_empty_text_is_none():
