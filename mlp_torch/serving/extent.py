@@ -55,6 +55,10 @@ class Stamps:
         self.path, self.found = path, stamps(path)
 
     def check(self) -> None:
-        """Refuses files that were written to since. Raises DataError: `changed_input`."""
-        if stamps(self.path) != self.found:
+        """Refuses files that were written to since, or are gone. Raises DataError: `changed_input`."""
+        try:
+            same = stamps(self.path) == self.found
+        except (DataError, OSError):
+            same = False
+        if not same:
             raise DataError(Problem("changed_input", f"{self.path} changed while it was read"))

@@ -14,6 +14,7 @@ from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.batch import predict
 from mlp_torch.serving.pieces import Pieces
 from mlp_torch.serving.predictor import Predictor
+from mlp_torch.serving.repeats import Repeats
 from mlp_torch.serving.scorer import Policies
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
@@ -134,6 +135,36 @@ def test_an_input_that_changes_before_its_rows_are_read_again_is_refused(folder,
 
     with pytest.raises(DataError, match="changed_input"):
         predict(folder, Changing(rows), tmp_path / "out.parquet", policies=SKIP)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+HEADER = "id,distance,hour,origin,carrier\n"
+CHANGES = {
+    "fewer rows": lambda path: path.write_text("".join(path.read_text().splitlines(keepends=True)[:3])),
+    "no rows": lambda path: path.write_text(HEADER),
+    "an empty file": lambda path: path.write_text(""),
+    "other columns": lambda path: path.write_text("a,b\n" + "1,2\n" * 12),
+    "an open quote": lambda path: path.write_text(path.read_text() + '"'),
+    "no file": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("size", [60, 10_000])
+@pytest.mark.parametrize("change", CHANGES)
+def test_text_that_changes_before_its_rows_are_read_again_is_refused_as_changed(
+    change, size, folder, tmp_path, monkeypatch
+):
+    pa.csv.write_csv(table(), tmp_path / "rows.csv")
+    skipped = Repeats.skipped
+
+    def late(self: Repeats, pieces: Pieces) -> Iterator[pa.Table]:
+        CHANGES[change](tmp_path / "rows.csv")
+        yield from skipped(self, pieces)
+
+    monkeypatch.setattr(Repeats, "skipped", late)
+    with pytest.raises(DataError) as caught:
+        predict(folder, blocks_of(Csv, size)(tmp_path / "rows.csv"), tmp_path / "out.parquet", policies=SKIP)
+    assert [problem.code for problem in caught.value.problems] == ["changed_input"]
     assert not (tmp_path / "out.parquet").exists()
 
 
