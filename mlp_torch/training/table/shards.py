@@ -104,9 +104,9 @@ class Shards:
         """Reads, fits and encodes; the manifest comes last."""
         (folder / "spill").mkdir()
         survey = Survey(folder / "spill", wanted, self.sample)
-        survey.read(self.source.blocks())
+        survey.read(self.source.only(survey.schema.fields).blocks())
         survey.check_keys()
-        warnings = []
+        warnings: list[str] = []
         if look:
             rows = sampled_rows(survey)
             warnings += look(Block(rows, name=f"{self.path}, {len(rows):,} sampled rows"))
