@@ -80,6 +80,17 @@ def quote(value: str) -> str:
     return printable(json.dumps(cut, ensure_ascii=False))
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A clause that names the nearest known words; "" where none is near.
+
+    >>> nearest("churn", ["hour", "hours"]), nearest("mni", ["max", "min"])
+    ('', 'did you mean min?')
+    """
+    cutoff = 0.66 if len(word) < 5 else 0.7  # of a short word two letters that changed places are much
+    close = get_close_matches(word, sorted(known), n=3, cutoff=cutoff)
+    return f"did you mean {' or '.join(map(printable, close))}?" if close else ""
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """A clause that names the nearest known words, or all of them where they are few.
 
@@ -87,12 +98,8 @@ def near(word: str, known: Iterable[str]) -> str:
     'did you mean max_epochs?'
     """
     choices = sorted(known)
-    close = get_close_matches(word, choices, n=3, cutoff=0.6)
-    if close:
-        return f"did you mean {' or '.join(map(printable, close))}?"
-    return "known: " + (
-        ", ".join(map(printable, choices[:20])) + (", …" if len(choices) > 20 else "") if choices else "none"
-    )
+    listed = ", ".join(map(printable, choices[:20])) + (", …" if len(choices) > 20 else "")
+    return nearest(word, choices) or f"known: {listed or 'none'}"
 
 
 class UserError(Exception):

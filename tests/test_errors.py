@@ -94,7 +94,8 @@ def test_problems_are_listed_for_a_terminal_with_their_number_and_a_blank_line_b
 
 def test_near_words_are_named_else_all_that_are_known():
     assert near("max_epoch", ["max_epochs", "seed"]) == "did you mean max_epochs?"
-    assert near("hours", ["hour", "hour:string", "b"]) == "did you mean hour or hour:string?"
+    assert near("hours", ["hour", "hour_", "b"]) == "did you mean hour or hour_?"
+    assert near("churn", ["hour", "hours"]) == "known: hour, hours"
     assert near("zzz", ["seed", "lr"]) == "known: lr, seed"
     assert near("zzz", []) == "known: none"
     assert near("zzz", [f"a{i:02}" for i in range(25)]).endswith("a19, …")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, near, quote
+from mlp_torch.errors import DataError, Problem, nearest, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows, twice
 from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, present, read, without
 from mlp_torch.ingest.fields import Field, path
@@ -130,10 +130,11 @@ def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> It
     if again := twice(names):
         yield Problem("duplicate_column", "a column's name must be there once", again)
     if missing := tuple(name for name in wanted if name not in names):
-        hints = "; ".join(f"{quote(name)}: {near(name, names)}" for name in missing[:5])
+        hinted = {name: hint for name in missing[:5] if (hint := nearest(name, names))}
+        hints = [hint if len(missing) == 1 else f"{quote(name)}: {hint}" for name, hint in hinted.items()]
         available = ", ".join(map(quote, names[:MAX_NAMES])) or "none"
         available += ", …" if len(names) > MAX_NAMES else ""
-        yield Problem("missing_column", f"not in the table; {hints}; available: {available}", missing)
+        yield Problem("missing_column", "; ".join(["not in the table", *hints, f"available: {available}"]), missing)
     if strict and (extra := tuple(name for name in names if name not in wanted)):
         yield Problem("extra_column", "no field of the schema", extra, key="data.source.strict")
 

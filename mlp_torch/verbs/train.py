@@ -231,7 +231,7 @@ def run_folder(given: Path) -> Path:
     if not (folder / "config.yaml").is_file():
         missing = next((path for path in [*reversed(folder.parents), folder] if not path.exists()), None)
         around = missing.parent if missing else folder
-        inside = [path.name for path in around.iterdir() if path.is_dir()] if around.is_dir() else []
+        inside = [path.name for path in around.glob("[!.]*") if path.is_dir()]  # .shards is no run
         hint = (
             near(missing.name, inside)
             if missing

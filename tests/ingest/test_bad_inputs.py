@@ -84,6 +84,12 @@ def test_row_1_missing_columns_are_listed_beside_the_available_and_the_near():
     assert 'available: "Age", "town"' in str(problem)
 
 
+def test_row_1_one_missing_column_and_the_available_ones_are_named_once():
+    with pytest.raises(DataError) as caught:
+        Schema.of([Read("joined")]).check(pa.table({"town": ["Ulm"], "age": [1]}))
+    assert str(caught.value) == 'missing_column: column "joined": not in the table; available: "town", "age"'
+
+
 def test_row_1_a_missing_field_of_the_graph_is_named_with_what_it_needs():
     graph = script(Scripted(Schema.of([Read("age")])))
     with pytest.raises(torch.jit.Error, match='field "age" must be given in `tensors`'):

@@ -127,6 +127,9 @@ def test_a_folder_that_is_no_run_is_refused_by_naming_the_near_ones(stopped):
     runs = stopped.parent.parent
     with pytest.raises(ModelError, match=r"did you mean tiny?"):
         resumed([f"resume={runs}/tinny/latest"])
+    (runs / ".shards").mkdir()
+    with pytest.raises(ModelError, match=r"absent; known: tiny$"):
+        resumed([f"resume={runs}/absent"])
     with pytest.raises(ModelError, match=r"did you mean latest?"):
         resumed([f"resume={runs}/tiny/lastest"])
     with pytest.raises(
