@@ -24,7 +24,7 @@ from mlp_torch.head import Head
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import to_inputs
-from mlp_torch.ingest.notice import changes
+from mlp_torch.ingest.notice import blanked, changes
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.transform import restore
@@ -139,7 +139,11 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
         {**checked.counts, "unseen": unseen},
         {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
         verdicts,
-        [*checked.warnings, *trained_on(cfg, path)],
+        [
+            *blanked(checked.counts["changed"], schema.fields, checked.counts["read"]),
+            *checked.warnings,
+            *trained_on(cfg, path),
+        ],
     )
 
 
@@ -223,7 +227,10 @@ def whole(schema: Schema, target: Target, cfg: DictConfig) -> Schema:
     policies = instantiate(cfg.data.fields, _convert_="all") if "fields" in cfg.data and cfg.data.fields else {}
     named = {read.field for read in reads}
     full = Schema.of(reads, {name: policy for name, policy in policies.items() if name in named}, strict=schema.strict)
-    ranged = {name: replace(full.fields[name], low=field.low, high=field.high) for name, field in schema.fields.items()}
+    ranged = {
+        name: replace(full.fields[name], low=field.low, high=field.high, blanked=field.blanked)
+        for name, field in schema.fields.items()
+    }
     return replace(full, fields={**full.fields, **ranged})
 
 

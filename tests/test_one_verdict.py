@@ -44,7 +44,10 @@ from mlp_torch.training.table import memory
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.validation.validation import validated
 
-pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:changed. :UserWarning"),  # what `invalid` of some fields blanks on purpose
+]
 
 SIZES = {"text": 4000, "typed": 3000, "wild": 3000}
 Reasons = frozenset[tuple[str, tuple[str, ...]]]  # (code, columns)

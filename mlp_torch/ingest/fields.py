@@ -33,6 +33,7 @@ class Field:
         na_values: texts that mean missing; one that spells a number means that number too.
         low: least number of the training rows.
         high: greatest number of the training rows.
+        blanked: share of the training's rows whose cell held something and was read as missing; None = not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Field:
     na_values: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    blanked: float | None = None
 
     @classmethod
     def of(cls, name: str, kinds: tuple[Kind, ...], policies: Mapping[str, object] | None = None) -> "Field":
@@ -109,7 +111,7 @@ class Field:
             tuple(value["kinds"]),
             **{key: checked(value["name"], key, item) for key, item in policies.items()},
         )
-        return replace(full, low=value.get("low"), high=value.get("high"))
+        return replace(full, low=value.get("low"), high=value.get("high"), blanked=value.get("blanked"))
 
 
 def path(name: str, key: str) -> str:

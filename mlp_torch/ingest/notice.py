@@ -1,4 +1,4 @@
-"""Warnings on columns that are legal but suspicious: constant, like an id, look-alike words, beyond the training range.
+"""Warnings on what is legal but suspicious: constant, like an id, look-alike words, beyond the training range, blanked.
 
 >>> words = pa.array(["JFK", "jfk", "LGA"], pa.large_string())
 >>> look_alikes(words)
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlp_torch.errors import quote
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import words_in
 from mlp_torch.ingest.reads import Read
@@ -18,7 +19,10 @@ from mlp_torch.ingest.reads import Read
 ID_ROWS, ID_SHARE = 100, 0.99
 MOST_NAMES = 10  # of fields in one line
 NUMBER = "number read as text"  # how `cells` counts a number that is a category
+BLANK = " read as missing"  # behind the reason, how `checks` and `cells` count a cell that held something
+DECLARED = f"na_values{BLANK}"
 MAX_WORDS = 100_000  # look-alikes are sought among so many words at most
+TIMES, SHARE = 10, 0.01  # a field is suspicious from so many times the training's share of blanked cells, and from 1 %
 
 
 def notices(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read]) -> list[str]:
@@ -85,6 +89,50 @@ def changes(changed: Mapping[str, int]) -> list[tuple[str, str]]:
     told = [("changed", f"{n:,} cells: {what}") for what, n in changed.items() if not what.endswith(f": {NUMBER}")]
     more = f", … and {len(legal) - MOST_NAMES:,} more" if len(legal) > MOST_NAMES else ""
     return told + ([("read", f"numbers as categories: {', '.join(legal[:MOST_NAMES])}{more}")] if legal else [])
+
+
+def blanks(changed: Mapping[str, int]) -> dict[str, int]:
+    """By field, how many cells held something and were read as missing.
+
+    >>> blanks({"day: not_a_time read as missing": 2, "day: na_values read as missing": 1})
+    {'day': 3}
+    """
+    found: dict[str, int] = {}
+    for what, count in changed.items():
+        if what.endswith(BLANK):
+            name = what.rpartition(": ")[0]
+            found[name] = found.get(name, 0) + count
+    return found
+
+
+def rewritten(changed: Mapping[str, int], rows: int, *, unreadable: bool = False) -> list[str]:
+    """A sentence for each way in which cells of a field were read as something else, but for numbers as categories.
+
+    Args:
+        changed: cells by field and way, as the validator counts them.
+        rows: how many there are.
+        unreadable: whether to tell only of cells that `invalid: missing` blanked, not of those that `na_values` lists.
+
+    >>> rewritten({"day: not_a_time read as missing": 2}, 9)
+    ['changed: column "day": not_a_time read as missing in 2 of 9 rows']
+    """
+    parts = [(*what.rpartition(": ")[::2], count) for what, count in changed.items()]
+    return [
+        f"changed: column {quote(name)}: {how} in {count:,} of {rows:,} rows"
+        for name, how, count in parts
+        if how != NUMBER and not (unreadable and (how == DECLARED or not how.endswith(BLANK)))
+    ]
+
+
+def blanked(changed: Mapping[str, int], fields: Mapping[str, Field], rows: int) -> list[str]:
+    """A sentence for each field of which far more cells were read as missing than in training, or all of them."""
+    found = []
+    for name, count in blanks(changed).items():
+        known = fields[name].blanked
+        if count >= rows or (known is not None and count >= SHARE * rows and count > TIMES * known * rows):
+            before = "" if known is None else f", in training {known:.2%} of them"
+            found.append(f"WARNING: column {quote(name)}: {count:,} of {rows:,} cells were read as missing{before}")
+    return found
 
 
 def beyond_training(

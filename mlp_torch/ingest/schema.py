@@ -22,6 +22,7 @@ from mlp_torch.errors import ConfigError, ModelError, near
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked, check
 from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.notice import blanks
 from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
 from mlp_torch.ingest.times import iso
 
@@ -98,6 +99,12 @@ class Schema:
         some = {key: x[:: -(-len(x) // TYPICAL_ROWS) or 1] for key, x in inputs.items()}
         example = {name: typical(item, some, words) for name, item in self.fields.items()}
         return replace(self, fields=fields, example=example)
+
+    def counted(self, counts: Mapping[str, Any]) -> "Schema":
+        """The same schema with each field's share of cells that training read as missing, by its validator's counts."""
+        found, rows = blanks(counts["changed"]), max(counts["read"], 1)
+        fields = {name: replace(item, blanked=found.get(name, 0) / rows) for name, item in self.fields.items()}
+        return replace(self, fields=fields)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: {"fields": […], "reads": [[field, kind], …], "strict": …, "example": {…}}."""

@@ -20,12 +20,13 @@ from typing import Any
 
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.inspection import Inspection
-from mlp_torch.ingest.notice import changes
+from mlp_torch.ingest.notice import blanked, changes
 from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
 from mlp_torch.serving.extent import Extent, Stamps
 from mlp_torch.serving.keys import later, repeated
-from mlp_torch.serving.pieces import Pieces, check_output, check_skipped, tidy
+from mlp_torch.serving.outputs import check_output, check_skipped
+from mlp_torch.serving.pieces import Pieces, tidy
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.progress import shown
 from mlp_torch.serving.repeats import Repeats
@@ -46,6 +47,7 @@ class Scored:
         skipped: the file of skipped rows, if there are any.
         seconds: that this run took.
         here: rows that this run read; earlier ones did the others.
+        warnings: sentences on fields of which far more cells were read as missing than in training.
     """
 
     model: tuple[str, str]
@@ -55,6 +57,7 @@ class Scored:
     skipped: Path | None
     seconds: float
     here: int
+    warnings: list[str]
 
     def text(self) -> str:
         """A line for each thing that is worth knowing."""
@@ -76,7 +79,7 @@ class Scored:
         lines.append(f"{self.seconds:,.1f} s{earlier}, {self.here / max(self.seconds, 1e-9):,.0f} rows/s")
         if self.skipped:
             lines.append(f"skipped rows are in {self.skipped}")
-        return "\n".join([*lines, f"predictions are in {self.output}"])
+        return "\n".join([*lines, *self.warnings, f"predictions are in {self.output}"])
 
 
 def predict(
@@ -133,7 +136,10 @@ def predict(
                     told.update(verdict.counts["read"])
         counts, skipped = run.finish(state, stamps)
     seconds = time.monotonic() - started
-    return Scored((predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here)
+    found = blanked(counts["changed"], predictor.schema.fields, counts["read"])
+    return Scored(
+        (predictor.name, predictor.version), str(rows.path), counts, output, skipped, seconds, run.here, found
+    )
 
 
 def belongings(predictor: Predictor, extent: Extent, rows: Csv | Parquet, policies: Policies) -> dict[str, Any]:
@@ -170,7 +176,7 @@ class Run:
     def jobs(self) -> Iterator[Job]:
         """The blocks in order."""
         try:
-            for number, block in enumerate(self.rows.blocks()):
+            for number, block in enumerate(self.needed().blocks()):
                 self.unit = block.places.unit
                 if self.pieces.done(number):
                     self.done.add(number)
@@ -180,6 +186,12 @@ class Run:
         except DataError as error:
             self.unreadable = not self.inspection.problems
             self.inspection.refuse(error.problems, 0)
+
+    def needed(self) -> Csv | Parquet:
+        """The input with the columns that somebody reads: skipped rows are told with all of theirs."""
+        key = {self.policies.key} if self.policies.key else set()
+        skip = self.policies.on_bad == "skip"
+        return self.rows if skip else self.rows.only(key | set(self.predictor.schema.fields))
 
     def verdicts(self, model: Path, processes: int) -> Generator[tuple[Job, Verdict]]:
         """What comes of the blocks, in order."""
@@ -223,8 +235,10 @@ class Run:
         """
         key, repeats = self.policies.key, None
         if key and self.policies.repeated_keys == "error":
-            tables = [partial(self.pieces.read, path) for path in self.pieces.all("keys")]
-            if self.policies.on_bad == "skip" and not self.inspection.problems:
+            refused = self.inspection.problems  # then some blocks have no keys, and only the others' are told of
+            paths = self.pieces.all("keys").values() if refused else self.pieces.complete("keys", self.blocks)
+            tables = [partial(self.pieces.read, path) for path in paths]
+            if self.policies.on_bad == "skip" and not refused:
                 repeats = Repeats(self.rows, later(tables), f"{key}: repeated_key", stamps)
                 self.leave_out(repeats)
             elif again := repeated(tables, key, self.unit, total=self.inspection.counts["read"]):

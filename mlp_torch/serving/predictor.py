@@ -19,6 +19,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.errors import ModelError
 from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.notice import rewritten
 from mlp_torch.ingest.plain import Plain
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
@@ -33,7 +34,8 @@ class Answer(NamedTuple):
 
     Args:
         columns: one entry a row, by name: numbers, lists of numbers, and class names as text.
-        warnings: sentences: ignored columns, values outside of training's range, unseen categories.
+        warnings: sentences: ignored columns, cells read as something else, values outside of training's range, unseen
+            categories.
     """
 
     columns: dict[str, list[Any]]
@@ -75,10 +77,14 @@ class Predictor:
     def predict(self, rows: Any) -> Any:
         """Predictions in the form of the rows: a dict for a dict, a list, a pandas frame, an Arrow table.
 
+        A `UserWarning`, one a call, tells of cells that could not be read and count as missing; `answer` tells more.
+
         Raises:
             DataError: with every problem of the rows.
         """
-        inputs, count, _ = self.read(rows)
+        inputs, count, told = self.read(rows)
+        if told:
+            warnings.warn("; ".join(told), UserWarning, stacklevel=3)  # beyond the frame of inference_mode
         found = self.scored(inputs, length(inputs))
         if isinstance(rows, Mapping):
             return {name: values[0] for name, values in self.columns(found, count).items()}
@@ -96,7 +102,10 @@ class Predictor:
         return Answer(self.columns(found, count), told)
 
     def read(self, rows: Any, *, warned: bool = False) -> tuple[Inputs, int, list[str]]:
-        """Rows as Inputs, which may go on with zeros; how many they are; and, if asked, the validator's warnings."""
+        """Rows as Inputs, which may go on with zeros; how many they are; and what to warn of.
+
+        That is all that the validator says, if asked; else only that cells could not be read and count as missing.
+        """
         records = [rows] if isinstance(rows, Mapping) else rows
         if isinstance(records, list | tuple):
             plain = self.plain(records, known=warned)
@@ -106,9 +115,11 @@ class Predictor:
         if not len(table):  # no rows need no columns
             return empty(self.schema), 0, []
         checked = self.schema.check(table)
-        ignored = ", ".join(checked.counts["ignored_columns"][:20])
-        told = [f"columns that the model does not read: {ignored}"] if ignored else []
-        return to_inputs(checked, self.schema.reads.values()), len(table), [*told, *checked.warnings]
+        told = rewritten(checked.counts["changed"], len(table), unreadable=not warned)
+        if warned:
+            ignored = ", ".join(checked.counts["ignored_columns"][:20])
+            told = ([f"columns that the model does not read: {ignored}"] if ignored else []) + told + checked.warnings
+        return to_inputs(checked, self.schema.reads.values()), len(table), told
 
     def columns(self, found: dict[str, Tensor], count: int) -> dict[str, list[Any]]:
         """The first predictions as plain values, class names beside class indices."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mlp_torch.errors import DataError, Problem, listed, printable
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.inspection import Inspection
-from mlp_torch.ingest.notice import changes
+from mlp_torch.ingest.notice import blanked, changes
 from mlp_torch.ingest.schema import Schema
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ class Validation:
         counts: as the validator's; `used` and `dropped` as if rows were dropped: those that training would drop, and
             those with problems too.
         splits: rows of each split; of an experiment only.
+        warnings: sentences on fields of which far more cells were read as missing than in training, or all of them.
     """
 
     problems: list[Problem]
     counts: dict[str, Any]
     splits: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; problems up to 50, and how many there are."""
@@ -49,6 +51,7 @@ class Validation:
             "n_problems": len(self.problems),
             "rows": self.counts,
             "splits": self.splits,
+            "warnings": self.warnings,
         }
 
     def text(self, *, width: int = 100) -> str:
@@ -68,9 +71,10 @@ class Validation:
         if self.splits:
             found.append(("splits", ", ".join(f"{name} {count:,}" for name, count in self.splits.items())))
         lines += [f"{what:<12}{text}" for what, text in found]
-        fine = "no problems" if counts["read"] else "no problems, and no rows"
+        fine = "no problems, but a WARNING" if self.warnings else "no problems"
+        fine += "" if counts["read"] else ", and no rows"
         told = listed(self.problems, width) if self.problems else fine
-        return "\n".join([*map(printable, lines), "", told])
+        return "\n".join([*map(printable, lines), *self.warnings, "", told])
 
 
 def validated(blocks: Iterable[Block], schema: Schema, rehearsal: "Rehearsal | None" = None) -> Validation:
@@ -100,7 +104,8 @@ def validated(blocks: Iterable[Block], schema: Schema, rehearsal: "Rehearsal | N
     read = inspection.counts["read"]
     problems = [replace(problem, total=read if problem.total else 0) for problem in inspection.problems.values()]
     counts = {**good.counts, "read": read}
-    return Validation([*problems, *broken], counts, rehearsal.sizes if rehearsal and not broken else {})
+    splits = rehearsal.sizes if rehearsal and not broken else {}
+    return Validation([*problems, *broken], counts, splits, blanked(counts["changed"], schema.fields, read))
 
 
 def close(inspection: Inspection, good: Inspection, rehearsal: "Rehearsal", *, whole: bool) -> None:
