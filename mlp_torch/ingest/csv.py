@@ -10,9 +10,10 @@ cell that holds the rest of the file, tells no line or byte of a fault, and keep
 [{'town': 'Ulm', 'hour': '5'}]
 """
 
+import copy
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Csv:
         strict: whether a column that nobody reads is an error.
     """
 
+    fields: frozenset[str] | None = None  # those whose cells are kept; None = all
+
     def __init__(
         self,
         path: str | Path,
@@ -59,6 +62,12 @@ class Csv:
         self.path, self.text = Path(path), Text(Path(path), encoding, delimiter)
         self.delimiter, self.encoding, self.decimal = delimiter, self.text.encoding, decimal
         self.max_cell_bytes, self.strict = max_cell_bytes, strict
+
+    def only(self, fields: Collection[str]) -> "Csv":
+        """The same rows with the cells of some columns; the others are there by name, and hold nulls."""
+        some = copy.copy(self)
+        some.fields = frozenset(fields)
+        return some
 
     def read(self) -> Block:
         """All rows.
@@ -139,6 +148,7 @@ class Csv:
     def parsed(self, piece: bytes, names: list[str], line: int) -> tuple[pa.Table, list[Any]]:
         """The table, every column as text, and the rows that have another number of cells."""
         torn: list[Any] = []
+        kept = [name for name in names if self.fields is None or name in self.fields] or names
 
         def note(row: Any) -> str:
             torn.append(row)
@@ -157,7 +167,8 @@ class Csv:
                     invalid_row_handler=note,
                 ),
                 pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.large_string()),
+                    include_columns=kept,
+                    column_types=dict.fromkeys(kept, pa.large_string()),
                     check_utf8=False,
                     null_values=[""],
                     strings_can_be_null=True,
@@ -166,7 +177,8 @@ class Csv:
             )
         except pa.ArrowException as error:
             raise DataError(self.text.unparsable(piece, line, error)) from None
-        return table, torn
+        columns = dict(zip(kept, table.columns, strict=True))
+        return pa.table({name: columns.get(name, pa.nulls(len(table))) for name in names}), torn
 
     def numbers(self, piece: bytes, rows: int, line: int, *, blank_is_row: bool) -> NDArray[np.int64]:
         """(N,) the line in which each row begins."""

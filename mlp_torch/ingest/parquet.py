@@ -12,11 +12,12 @@ SHA256SUMS beside the data (`sha256sum *.parquet > SHA256SUMS`) leaves out nothi
 [{'hour': 5}]
 """
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 
 from mlp_torch.errors import DataError, Problem, quote
@@ -25,6 +26,7 @@ from mlp_torch.ingest.block import MAX_CELL_BYTES, Block, Places, concatenated
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.checksums import Checksums
 from mlp_torch.ingest.parquet_files import Shard, shards
+from mlp_torch.ingest.parquet_width import is_words, leaves_of, widest_row
 
 ROWS = 65_536  # of a block, at most
 BYTES = 2**26  # of a block's cells, about
@@ -46,8 +48,16 @@ class Parquet:
         strict: whether a column that nobody reads is an error.
     """
 
+    fields: frozenset[str] | None = None  # those whose cells are decoded; None = all
+
     def __init__(self, path: str | Path, *, max_cell_bytes: int = MAX_CELL_BYTES, strict: bool = False):
         self.path, self.max_cell_bytes, self.strict = Path(path), max_cell_bytes, strict
+
+    def only(self, fields: Collection[str]) -> "Parquet":
+        """The same rows with the cells of some columns; the others are there by name, and hold nulls."""
+        some = copy.copy(self)
+        some.fields = frozenset(fields)
+        return some
 
     def read(self) -> Block:
         """All rows.
@@ -61,8 +71,8 @@ class Parquet:
     def blocks(self, size: int | None = ROWS) -> Iterator[Block]:
         """The rows in order, `size` at a time, each block of one file; one empty block where there are no rows.
 
-        Of wide rows a block has fewer, by the file's own footer and dictionaries, so that it holds about 64 MiB at
-        most, or one row.
+        Of wide rows a block has fewer, by the file's own footer and dictionaries and the columns that are decoded, so
+        that it holds about 64 MiB at most, or one row (see `mlp_torch.ingest.parquet_width`).
         With `size` None a block is a file. Raises DataError as `read`.
         """
         files = shards(self.path)
@@ -74,14 +84,21 @@ class Parquet:
             for item in files:  # where that is the reason, it is the better one
                 checksums.check(item.listed)
             raise
+        schema = self.narrowed(schema)
         at = 0
         for item in files:
             checksums.check(item.listed)
-            for first, table in tables(item, size):
+            for first, table in tables(item, size, self.fields):
                 at += len(table)
-                yield self.block(cast(with_values(table, item), schema, str(item.path)), item, first)
+                yield self.block(cast(completed(table, schema, item), schema, str(item.path)), item, first)
         if not at:
             yield self.block(schema.empty_table(), files[0], 0)
+
+    def narrowed(self, schema: pa.Schema) -> pa.Schema:
+        """The columns with the type null where nobody wants their cells."""
+        wanted = [self.fields is None or field.name in self.fields for field in schema]
+        pairs = zip(schema, wanted, strict=True)
+        return pa.schema([field if some else pa.field(field.name, pa.null()) for field, some in pairs])
 
     def block(self, table: pa.Table, item: Shard, first: int) -> Block:
         """Rows of a file as a block."""
@@ -109,61 +126,38 @@ def schema_of(item: Shard) -> pa.Schema:
     return pa.schema(fields + [pa.field(name, pa.large_string()) for name in item.values])
 
 
-def tables(item: Shard, size: int | None) -> Iterator[tuple[int, pa.Table]]:
-    """The rows of a file, `size` at a time, each piece with the number of its first row."""
+def tables(item: Shard, size: int | None, fields: Collection[str] | None) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of a file, `size` at a time, each piece with the number of its first row; all columns or some."""
     at = 0
     with opened(item) as file:
         rows = file.metadata.num_rows
         try:
-            step = fitting(file, size, longest_words(item, file)) if size else max(rows, 1)
-            for batch in file.iter_batches(step, use_threads=False):
+            names = file.schema_arrow.names
+            names = None if fields is None else [name for name in names if name in fields]
+            step = fitting(item, file, size, names) if size else max(rows, 1)
+            for batch in file.iter_batches(step, columns=names, use_threads=False):
                 check(batch)
                 yield at, pa.Table.from_batches([batch])
                 at += batch.num_rows
         except UNREADABLE as error:
-            raise damaged(item, error, place(file)) from None
+            raise damaged(item, error, place(file, fields)) from None
         if at != rows or sum(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)) != rows:
             raise damaged(item, ValueError(f"its footer counts {rows:,} rows, however: {at:,}"))
 
 
-def fitting(file: pa.parquet.ParquetFile, size: int, words: int) -> int:
+def fitting(item: Shard, file: pa.parquet.ParquetFile, size: int, names: Collection[str] | None) -> int:
     """How many rows a block may have: `size`, or fewer, by the row group whose rows are the widest.
 
     Args:
-        file: open.
+        item: the file.
+        file: the same, open.
         size: at most.
-        words: bytes of a row's words, of which the footer counts each once for all rows that hold it.
+        names: of the columns that are read; None = all.
     """
-    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-    widest = max((group.total_byte_size / group.num_rows for group in groups if group.num_rows > 0), default=0)
-    return max(1, min(size, int(BYTES / max(widest, words, 1))))
-
-
-def longest_words(item: Shard, file: pa.parquet.ParquetFile) -> int:
-    """Bytes of a row that holds the longest word of every dictionary: the footer counts a word once, not in each row.
-
-    Of each row group a row is read, and with it the dictionaries: 2 ms for five columns.
-    """
-    schema, longest = file.schema_arrow, 0
-    names = sorted({name for i, name in enumerate(schema.names) if is_words(schema.field(i).type)})
-    if not names:
-        return 0
-    with opened(item, words=names) as coded:
-        for group in range(file.metadata.num_row_groups):
-            first = next(coded.iter_batches(1, row_groups=[group], columns=names, use_threads=False), None)
-            longest = max(longest, sum(map(longest_word, first.columns)) if first else 0)
-    return longest
-
-
-def is_words(kind: pa.DataType) -> bool:
-    """Whether cells are text or bytes of any length, which Parquet keeps in a dictionary as a rule."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return is_text(kind) or bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def longest_word(coded: pa.Array) -> int:
-    """Bytes of the longest word in an array's dictionary."""
-    return max(pc.binary_length(coded.dictionary).drop_null().to_numpy(), default=0)
+    parts = leaves_of(file, names)
+    words = [leaf.path for leaf in parts if is_words(leaf.kind)]
+    with opened(item, words=words) if words else nullcontext(file) as coded:
+        return max(1, min(size, int(BYTES / max(widest_row(coded, parts), 1))))
 
 
 def check(batch: pa.RecordBatch) -> None:
@@ -172,12 +166,14 @@ def check(batch: pa.RecordBatch) -> None:
         (array.cast(pa.large_binary()) if is_text(array.type) else array).validate(full=True)
 
 
-def place(file: pa.parquet.ParquetFile) -> str:
+def place(file: pa.parquet.ParquetFile, fields: Collection[str] | None) -> str:
     """The first column that Arrow cannot read, and the rows of it that it can.
 
     Arrow knows the bytes too, but asked for them in a damaged footer it ends the process.
     """
     for name in file.schema_arrow.names:
+        if fields is not None and name not in fields:
+            continue
         rows = 0
         try:
             for batch in file.iter_batches(STEP, columns=[name], use_threads=False):
@@ -194,8 +190,14 @@ def damaged(item: Shard, error: Exception, where: str = "") -> DataError:
     return DataError(Problem("damaged_file", f"{item.path}{where} cannot be read as Parquet: {reason}"))
 
 
-def with_values(table: pa.Table, item: Shard) -> pa.Table:
-    """The rows with the columns that the file's folders are called by."""
-    for name, value in item.values.items():
-        table = table.append_column(name, pa.repeat(pa.scalar(value, pa.large_string()), len(table)))
-    return table
+def completed(table: pa.Table, schema: pa.Schema, item: Shard) -> pa.Table:
+    """The rows with the columns that the file's folders are called by, and with nulls for what was not read."""
+    columns = {}
+    for field in schema:
+        if pa.types.is_null(field.type):
+            columns[field.name] = pa.nulls(len(table))
+        elif field.name in item.values:
+            columns[field.name] = pa.repeat(pa.scalar(item.values[field.name], pa.large_string()), len(table))
+        else:
+            columns[field.name] = table.column(field.name)
+    return pa.table(columns)

@@ -79,7 +79,8 @@ def by_model(chosen: Namespace) -> "Validation":
     folder = Path(chosen.model)
     checked_manifest(folder)
     schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
-    return validated(reader(Path(chosen.file), trained(folder), reading(chosen)).blocks(), schema)
+    rows = reader(Path(chosen.file), trained(folder), reading(chosen))
+    return validated(rows.only(schema.fields).blocks(), schema)
 
 
 def by_experiment(chosen: Namespace) -> "Validation":
@@ -100,4 +101,5 @@ def by_experiment(chosen: Namespace) -> "Validation":
     data = built(cfg.data)
     wanted = Definition(data.transform, data.target, data.split, data.key, data.policies)
     with TemporaryDirectory() as folder:
-        return validated(source.blocks(), wanted.schema(), Rehearsal(wanted, built(cfg.head), Path(folder)))
+        schema = wanted.schema()
+        return validated(source.only(schema.fields).blocks(), schema, Rehearsal(wanted, built(cfg.head), Path(folder)))

@@ -131,3 +131,14 @@ def test_numbers_of_a_file_in_which_all_is_text_are_not_counted_as_changed(tmp_p
     schema = Schema.of([Read("age")], {"age": {"na_values": ["?"]}})
     assert schema.check(Csv(path).read()).counts["changed"] == {"age: na_values read as missing": 1}
     assert schema.check(Csv(path).read().table).counts["changed"]["age: text read as number"] == 1
+
+
+@pytest.mark.parametrize("size", [6, 10**6])
+def test_columns_that_nobody_reads_are_there_by_name_and_the_rows_are_the_same(tmp_path, size):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b'a,b,c\n1,"x\ny",2\n3\n4,z,5\n')
+    whole, some = (concatenated(rows.blocks(size)) for rows in (Csv(path), Csv(path).only(["c", "nosuch"])))
+    assert some.table.to_pydict() == {"a": [None] * 2, "b": [None] * 2, "c": ["2", "5"]}
+    assert some.torn == whole.torn
+    assert some.places.of([0, 1]) == whole.places.of([0, 1]) == (2, 5)
+    assert len(next(Csv(path).only([]).blocks()).table) == 2
