@@ -60,7 +60,7 @@ def stamps(path: Path) -> list[tuple[str, int, int]]:
 
     Raises DataError as `shards`.
     """
-    sums = path / checksums.NAME
+    sums = (path if path.is_dir() else path.parent) / checksums.NAME
     files = [*(item.path for item in shards(path)), *([sums] if sums.is_file() else [])]
     return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 

@@ -541,3 +541,13 @@ def test_what_must_hold_of_all_columns_does_where_some_are_read(folder):
     assert only_problem(lambda: Parquet(folder({"b.parquet": twice}) / "b.parquet").only(["a"]).read()).code == (
         "duplicate_column"
     )
+
+
+def test_stamps_of_a_single_file_differ_where_the_checksums_beside_it_do(folder):
+    path = folder({"a.parquet": {"a": [1]}})
+    seen = [stamps(path / "a.parquet")]
+    summed(path, "a.parquet")
+    seen.append(stamps(path / "a.parquet"))
+    os.utime(path / "SHA256SUMS", ns=(1, 1))
+    seen.append(stamps(path / "a.parquet"))
+    assert all(one != other for i, one in enumerate(seen) for other in seen[:i])
