@@ -23,6 +23,7 @@ from mlp_torch.ingest.notice import rewritten
 from mlp_torch.ingest.plain import Plain
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
+from mlp_torch.serving.folder import check_folder
 from mlp_torch.serving.probes import probes
 
 ROWS = 4096  # scored at once, a multiple of 32: what the layers give for more of them does not fit the caches
@@ -59,8 +60,7 @@ class Predictor:
 
     def __init__(self, folder: str | Path, *, device: str = "cpu"):
         folder = Path(folder)
-        if not folder.is_dir():
-            raise ModelError(f"a model must be a folder, however: {folder} is none")
+        check_folder(folder)
         self.manifest = checked_manifest(folder)
         self.schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
         self.device = torch.device(device)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlp_torch import files
-from mlp_torch.errors import ConfigError, ModelError, near
+from mlp_torch.errors import ConfigError, near
+from mlp_torch.serving.folder import MANIFEST, check_folder
 
 
 class Options(argparse.ArgumentParser):
@@ -75,9 +76,8 @@ def port(text: str) -> int:
 
 def check_model(folder: str) -> None:
     """Refuses what is no model's folder, before torch is loaded, which takes seconds. Raises ModelError."""
-    if not Path(folder).is_dir():
-        raise ModelError(f"a model must be a folder, however: {folder} is none")
-    files.read_json(Path(folder) / "manifest.json")
+    check_folder(Path(folder))
+    files.read_json(Path(folder) / MANIFEST)
 
 
 def check_device(text: str) -> None:
