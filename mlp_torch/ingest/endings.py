@@ -36,7 +36,7 @@ def kind_of(path: str | Path) -> Literal["csv", "tsv", "parquet"]:
     """What a path's ending asks for; a folder is one of Parquet shards.
 
     Raises:
-        DataError: `unknown_format`, with what to do where that is known.
+        DataError: `no_file`; `unknown_format`, with what to do where that is known.
     """
     ending = Path(path).suffix.lower()
     if ending == ".csv":
@@ -45,9 +45,12 @@ def kind_of(path: str | Path) -> Literal["csv", "tsv", "parquet"]:
         return "tsv"
     if ending in ENDINGS or Path(path).is_dir():
         return "parquet"
+    taken = f"in one of {', '.join(READERS)}"
+    if ending not in REMEDIES and not Path(path).exists():
+        text = f"{path} is missing; a table is a file that ends {taken}, or a folder of Parquet files"
+        raise DataError(Problem("no_file", text))
     remedy = f"; {REMEDIES[ending]}" if ending in REMEDIES else ""
-    text = f"a file must end in one of {', '.join(READERS)}, however: {path}{remedy}"
-    raise DataError(Problem("unknown_format", text))
+    raise DataError(Problem("unknown_format", f"a file must end {taken}, however: {path}{remedy}"))
 
 
 def check_there(path: Path) -> None:

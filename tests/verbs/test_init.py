@@ -327,6 +327,10 @@ def test_a_mistyped_option_names_the_near_one_and_exits_with_two(capsys: pytest.
     assert "did you mean --target?" in capsys.readouterr().err
     assert command_line(["init", "absent.csv", "--target", "y"]) == 2
     assert "absent.csv is missing" in capsys.readouterr().err
+    assert command_line(["init", "absent", "--target", "y"]) == 2
+    told = capsys.readouterr().err
+    assert "no_file: absent is missing" in told
+    assert "or a folder of Parquet files" in told
 
 
 def test_text_in_another_encoding_is_named_and_read_when_told() -> None:
