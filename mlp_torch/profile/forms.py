@@ -8,11 +8,13 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import matches
 
 PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
@@ -44,6 +46,21 @@ def time_forms(words: pa.Array, sizes: NDArray[np.int64]) -> dict[str, int]:
         rest &= ~here
         found[name] = int(sizes[here].sum())
     return {name: cells for name, cells in found.items() if cells}
+
+
+def no_days(words: Iterable[str]) -> str:
+    """A clause on a word that has the form which the schema reads, but names no day or time that there is.
+
+    >>> no_days(["2023-02-28", "soon", "2023-02-31"])
+    '; "2023-02-31" has the form but is no day of the calendar'
+    """
+    for word in words:
+        if re.match(TIMES[ISO], word):
+            try:
+                datetime.fromisoformat(word)
+            except ValueError:
+                return f"; {quote(word)} has the form but is no day of the calendar"
+    return ""
 
 
 def day_and_month(words: Iterable[str], form: str) -> str:

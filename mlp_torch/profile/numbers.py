@@ -24,7 +24,7 @@ from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.fields import NUMBER
 from mlp_torch.profile.facts import FEW, Facts
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.forms import ISO, spells_dates, time_forms
+from mlp_torch.profile.forms import ISO, no_days, spells_dates, time_forms
 
 Floats = NDArray[np.float64]
 IQR = 1.349  # of a normal distribution with standard deviation 1
@@ -64,8 +64,10 @@ def invalid(facts: Facts, total: int) -> Finding:
     """The finding of cells that cannot be read, of so many; times in another form have a code of their own."""
     words = tuple(sorted(facts.stray, key=lambda word: -facts.stray[word]))
     forms = time_forms(pa.array(words), np.array([facts.stray[word] for word in words]))
+    forms.pop(ISO, 0)  # days that no calendar has
     is_mixed = facts.kind == "time" and sum(forms.values()) > facts.invalid / 2
     text = f"times in another form than {ISO}, as most are" if is_mixed else f"cells that are no {facts.kind}"
+    text += no_days(words) if facts.kind == "time" else ""
     policy = f"data.fields.{facts.name}.invalid: missing, or drop"
     advice = f"training refuses them unless a policy says what they are ({policy}); or mend the file"
     code = "mixed_dates" if is_mixed else "invalid"

@@ -22,7 +22,16 @@ from mlp_torch.ingest.cells import matches
 from mlp_torch.ingest.notice import MAX_WORDS, twins
 from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.forms import COMMA_NUMBER, ISO, OTHER_NUMBER, PLAIN_NUMBER, TIMES, day_and_month, time_forms
+from mlp_torch.profile.forms import (
+    COMMA_NUMBER,
+    ISO,
+    OTHER_NUMBER,
+    PLAIN_NUMBER,
+    TIMES,
+    day_and_month,
+    no_days,
+    time_forms,
+)
 
 FORMS = ("prose", "other_times", "mixed_dates", "other_numbers", "decimal_comma")  # text that is no category
 STRANGERS = 5  # so many distinct words among numbers are marks rather than codes
@@ -131,7 +140,11 @@ def times(facts: Facts, known: pa.Array, *, forms: Mapping[str, int]) -> Finding
     told = ", ".join(f"{name}{day_and_month(known.to_pylist(), name)}" for name in names)
     count, advice = sum(forms.values()), f"write them as {ISO}"
     if len(names) > 1:
-        text = f"times in {len(names)} forms: {told}"
+        text = f"times in {len(names)} forms: {told}{no_days(known.to_pylist())}"
+        return Finding("mixed_dates", (facts.name,), text, count, facts.rows, "cells", examples, advice, loud=True)
+    if names == [ISO]:
+        text = f"times of which too many are none, so it is read as text{no_days(known.to_pylist())}"
+        advice = "mend them in the file"
         return Finding("mixed_dates", (facts.name,), text, count, facts.rows, "cells", examples, advice, loud=True)
     text = f"times in another form than {ISO}: {told}"
     return Finding("other_times", (facts.name,), text, count, facts.rows, "cells", examples, advice)

@@ -29,7 +29,7 @@ from mlp_torch.ingest.times import iso
 from mlp_torch.profile.copies import mixed
 from mlp_torch.profile.facts import DAY, Facts
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.forms import ISO
+from mlp_torch.profile.forms import ISO, no_days
 from mlp_torch.proposal.columns import unusable_name
 from mlp_torch.proposal.key import identity, near_identity, readable
 from mlp_torch.proposal.target import Goal
@@ -130,7 +130,7 @@ def undated(times: list[Facts], goal: Goal, places: Places) -> list[Finding]:
     rows = np.flatnonzero(goal.used & ~facts.present)
     if not len(rows):
         return []
-    text = f"rows without a time that can be read, {places.listed(rows)}"
+    text = f"rows without a time that can be read, {places.listed(rows)}{no_days(facts.stray)}"
     words = (*facts.stray, *facts.na)[:MAX_EXAMPLES]
     advice = (
         "the split is by time all the same: they are training rows (data.split.missing: train), which nobody tests, "

@@ -106,6 +106,9 @@ def test_a_few_dates_in_another_form_among_proper_ones_are_mixed_dates() -> None
     assert (finding.code, finding.count) == ("mixed_dates", 2)
     (finding,) = found([*days, "2024-02-30", "soon"], "invalid", "mixed_dates")
     assert finding.code == "invalid"
+    (finding,) = found([*days, "2023-02-31"], "invalid", "mixed_dates")
+    assert (finding.code, finding.count) == ("invalid", 1)
+    assert finding.text == 'cells that are no time; "2023-02-31" has the form but is no day of the calendar'
 
 
 def test_whole_numbers_that_spell_dates_are_told_and_other_large_ones_are_not() -> None:

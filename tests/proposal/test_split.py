@@ -68,13 +68,13 @@ def dated(rows: int = 400) -> list[str | None]:
 
 def test_a_few_rows_without_a_readable_time_are_training_rows_and_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     days = dated()
-    days[7], days[300] = "unknown", None
+    days[7], days[300] = "2023-02-31", None
     write({"day": days, "x": numbers(), "y": numbers()})
     cfg = proposal()
     assert cfg["data"]["split"]["_target_"].endswith("ByTime")
     assert cfg["data"]["split"]["missing"] == "train"
     assert cfg["data"]["fields"] == {"day": {"invalid": "missing"}}
-    told = 'undated: "day": rows without a time that can be read, lines 9, 302; 2 of 400 rows; e.g. "unknown"'
+    told = 'undated: "day": rows without a time that can be read, lines 9, 302; "2023-02-31" has the form'
     assert f"WARNING: {told}" in capsys.readouterr().out
     assert '# LOOK: "day": rows without a time that can be read, lines 9, 302' in EXPERIMENT.read_text()
     counts = prepared().counts
