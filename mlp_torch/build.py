@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import lightning.pytorch as lightning
 import torch
 from torch import nn
 
@@ -41,6 +42,28 @@ def load_best(task: Task, folder: Path) -> int:
     checkpoint = read(folder / "best.ckpt")
     restore(task, checkpoint["state_dict"])
     return int(checkpoint["epoch"])
+
+
+def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
+    """Where the best epoch lies, and whether training ended early; at either end it says that the run could be better.
+
+    Args:
+        epoch: the best one, from 0.
+        trainer: that has trained.
+    """
+    n = trainer.current_epoch
+    stop = trainer.early_stopping_callback
+    notes = []
+    if stop is not None and stop.stopped_epoch > 0:
+        notes.append(f"stopped early: {stop.patience} epochs without a better {stop.monitor}")
+    if n < 2:
+        return notes
+    if epoch == 0:
+        return [f"WARNING: the best epoch is the first of {n}: lower optimizer.lr or add dropout.", *notes]
+    if epoch >= n - 1:
+        more = f"start a new run with trainer.max_epochs={2 * n}"
+        return [f"WARNING: the best epoch is the last of {n}: {more}.", *notes]
+    return [f"best epoch {epoch + 1} of {n}", *notes]
 
 
 def calibrate(task: Task, data: Data) -> None:

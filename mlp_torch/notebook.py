@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mlp_torch.backbone.mlp import MLP
-from mlp_torch.build import accelerator, calibrate, load_best, ship, single, without_advice
+from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, ship, single, without_advice
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -36,6 +36,7 @@ from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number
 from mlp_torch.training.checkpoints import AtomicFiles, StopEarly
 from mlp_torch.training.data import Data
+from mlp_torch.training.progress import progress
 from mlp_torch.training.task import Task, outputs
 
 __all__ = [
@@ -108,9 +109,12 @@ def fit(
         epochs: at most.
         patience: epochs without a lower validation loss before training stops.
         seed: of weights, dropout and the order of rows.
-        progress_bar: whether to show one.
+        progress_bar: whether to tell what happened to the rows, how far training is, and where it ended.
     """
     without_advice()
+    tell: Callable[[str], None] = print if progress_bar else lambda line: None
+    for line in data.notes():
+        tell(line)
     torch.manual_seed(seed)
     model = single(data, backbone or partial(MLP, hidden=[256, 128], dropout=0.2), head)
     task = Task(data.transform, data.target, model, optimizer=optimizer, seed=seed)
@@ -126,9 +130,11 @@ def fit(
             callbacks=[
                 StopEarly(monitor="val/loss", patience=patience),
                 ModelCheckpoint(dirpath=folder, filename="best", monitor="val/loss"),
+                *([progress()] if progress_bar else []),
             ],
         )
         trainer.fit(task, data)
-        load_best(task, Path(folder))
+        for line in epoch_notes(load_best(task, Path(folder)), trainer):
+            tell(line)
     calibrate(task, data)
     return Fitted(task, data)

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import accelerator, calibrate, load_best, ship, single, without_advice
+from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, ship, single, without_advice
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
@@ -198,18 +198,6 @@ def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
     columns["loss"] = losses.numpy()
     keys = {f"key_{name}" if name in columns else name: values for name, values in data.keys[split].items()}
     return pa.table({**keys, **columns})
-
-
-def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
-    """Where the best epoch lies; at either end it says that the run could be better."""
-    last = trainer.current_epoch - 1
-    if last <= 0:
-        return []
-    if epoch == 0:
-        return [f"WARNING: the best epoch is the first of {last + 1}: lower optimizer.lr or add dropout."]
-    if epoch >= last:
-        return [f"WARNING: the best epoch is the last of {last + 1}: raise trainer.max_epochs."]
-    return [f"best epoch {epoch + 1} of {last + 1}"]
 
 
 def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, metrics: dict[str, float]) -> None:

@@ -59,7 +59,12 @@ def test_the_notebook_is_at_most_12_lines_and_runs(mine, monkeypatch, capsys):
     assert len([line for line in block.splitlines() if line.strip()]) <= 12
     monkeypatch.chdir(mine)
     exec(compile(block, "README.md", "exec"), {})
-    assert "auroc" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "auroc" in out
+    assert "rows used: train " in out
+    assert "\nepoch 1 of 10: train/loss" in out
+    assert "\r" not in out
+    assert "best epoch" in out
     assert (mine / "model" / "manifest.json").is_file()
 
 
