@@ -86,9 +86,15 @@ def check_source(cfg: DictConfig) -> None:
     """Refuses a file that is not there, before what it would be read by is imported, which takes seconds."""
     target, path = (OmegaConf.select(cfg, f"data.source.{key}", default=None) for key in ("_target_", "path"))
     if str(target) in SOURCES and isinstance(path, str):
-        from mlp_torch.ingest.parquet_files import shards  # pyarrow takes a moment, which --help does not need
+        from mlp_torch.ingest.parquet_files import ENDINGS, shards  # pyarrow takes a moment; --help does not need it
 
-        shards(Path(path))
+        first = shards(Path(path))[0].path
+        kind = str(target).rpartition(".")[2].lower()
+        ending = first.suffix.lower()
+        found = "parquet" if ending in ENDINGS else "csv" if ending in (".csv", ".tsv") else kind
+        if found != kind:
+            option = f"{found}_in_memory" if str(target).startswith("mlp_torch.ingest") else found
+            raise ConfigError(f"data.source reads {kind}, however: {path} is {found}; write data={option}")
 
 
 def start(cfg: DictConfig) -> None:
@@ -272,11 +278,12 @@ def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
     for line in [*report.findings(), *report.notes]:
         print(line)
     run, model = shlex.quote(str(folder)), shlex.quote(str(folder / "model"))
+    page = folder / "data.html"  # not there where an earlier run's encoded rows were used
+    told = f"data      {shlex.quote(str(page))}\n" if page.exists() else ""
     print(
         f"\nrun       {run}\n"
-        f"data      {shlex.quote(str(folder / 'data.html'))}\n"
+        f"{told}"
         f"watch     tensorboard --logdir {shlex.quote(str(cfg.runs))}\n"
-        f"resume    {command('train')} resume={run}\n"
         f"evaluate  {command('evaluate')} --model {model} --input labelled.csv\n"
         f"predict   {command('predict')} --model {model} --input rows.csv --output predictions.parquet\n"
         f"serve     {command('serve')} {model} --port 8000"

@@ -201,6 +201,24 @@ def test_what_is_wrong_is_told_before_a_folder_is_made(arguments, message, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("reader", "file", "wanted"),
+    [
+        ("training.table.shards.parquet", "mine.csv", "reads parquet, however: mine.csv is csv; write data=csv"),
+        ("ingest.source.Parquet", "mine.tsv", "write data=csv_in_memory"),
+        ("training.table.shards.csv", "mine.parquet", "write data=parquet"),
+        ("ingest.source.Csv", "mine.pq", "write data=parquet_in_memory"),
+    ],
+)
+def test_a_reader_of_another_kind_than_the_file_is_refused_by_name(reader, file, wanted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = tiny.experiment(tmp_path)
+    Path(file).write_text("a,b\n1,2\n")
+    with pytest.raises(ConfigError, match=f"{wanted}$"):
+        main([*arguments, f"data.source._target_=mlp_torch.{reader}", f"data.source.path={file}"])
+    assert not Path("runs").exists()
+
+
 def test_commands_are_told_in_the_way_this_one_was_called(monkeypatch):
     for program, expected in (
         ("/usr/bin/mlp_torch", ["mlp_torch train", "mlp_torch serve", "mlp_torch evaluate"]),
@@ -233,7 +251,7 @@ def test_a_whole_run_prints_what_comes_next_and_hydra_leaves_nothing(tmp_path):
     code, output = run([*arguments, "trainer.max_epochs=1"], tmp_path)
     assert code == 0, output
     folder = (tmp_path / "runs" / "tiny" / "latest").resolve()
-    assert f"train.py resume={folder}" in output
+    assert "resume" not in output  # a finished run has nothing to go on with
     assert f"serve.py {folder}/model --port 8000" in output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["configs", "runs", "tiny.parquet"]
     assert (folder / "model" / "manifest.json").is_file()
