@@ -34,7 +34,8 @@ TEXTS = {
     "not_finite": "infinity is no value",
     "out_of_range": "a number lies outside the valid range",
     "too_large_integer": "float64 cannot hold whole numbers beyond 2^53 exactly; read such ids as string, from text",
-    "not_whole": "a category must be text or a whole number; a continuous number needs a column that reads numbers",
+    "not_whole": "a category must be text or a whole number; a continuous number needs a column that reads numbers, "
+    "or as the target mlp_torch.target.Number with head=regression",
     "aware_time": "a time must be wall clock without a time zone; convert to local time and drop the zone first",
     "wrong_type": "cells of this type cannot be read",
     "invalid_unicode": "text must be UTF-8, without lone surrogates",
@@ -221,6 +222,8 @@ def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, block: Block) 
         return f"{TEXTS[code]} {policy.range}"
     if code in ("wrong_type", "aware_time", "nested_value") and not pa.types.is_union(array.type):
         return f"{TEXTS[code]}, however: {array.type}"
+    if code in ("not_a_number", "not_a_time") and "" in examples(array, np.flatnonzero(bad)):
+        return f'{TEXTS[code]}; "" means missing with na_values: [""]'
     commas = block.decimal == "." and code == "not_a_number"
     if commas and any(item.replace(",", "").isdigit() and "," in item for item in examples(array, np.flatnonzero(bad))):
         return f"{TEXTS[code]}; a decimal comma needs data.source.decimal: ','"

@@ -61,14 +61,14 @@ def write(given: Namespace, origin: str) -> int:
         given: the options.
         origin: the command line.
     """
-    from mlp_torch.profile.source import opened  # here, so that --help and mistyped paths need no torch
+    name = experiment_name(given.name, given.table)
+    path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
+    from mlp_torch.profile.source import opened  # here, so that --help, mistyped paths and names need no torch
     from mlp_torch.proposal.large import BoundedReader
     from mlp_torch.proposal.plan import propose
     from mlp_torch.proposal.text import printed, yaml_of
     from mlp_torch.verbs.rows import reading
 
-    name = experiment_name(given.name, given.table)
-    path = free(Path(given.config_dir) / "experiment" / f"{name}.yaml")
     bounded = BoundedReader()
     table = opened(given.table, **reading(given), read=bounded)
     noted = table._replace(notes=[*table.notes, *filter(None, [bounded.note])])
