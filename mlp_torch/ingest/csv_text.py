@@ -15,6 +15,8 @@ from mlp_torch.ingest.block import present
 
 # byte order marks and their encodings; UTF-32 first, since its mark begins as UTF-16's does
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# of Python's text encodings those of single names and of Python's own source text
+NO_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
 MAX_ROW = 2**26  # bytes; a row that is longer has a quote that is never closed
 
 
@@ -67,7 +69,7 @@ class Text:
         delimiter: one ASCII character between cells.
 
     Raises:
-        ConfigError: for an encoding that Python does not know.
+        ConfigError: for what is no text encoding of Python's.
     """
 
     def __init__(self, path: Path, encoding: str, delimiter: str):
@@ -117,20 +119,24 @@ class Text:
         done, line, raw = 0, 1, start
         while True:
             try:
-                text = decoder.decode(raw, final=not raw)
+                text = decoder.decode(raw, final=not raw).encode()
             except UnicodeDecodeError as error:
                 offset = done + len(raw) - len(error.object) + error.start
                 raise DataError(self.undecodable(error, offset, line)) from None
-            yield (text if done else text.removeprefix("\ufeff")).encode()
+            except UnicodeError as error:  # no byte order mark, or half of a character
+                where = f"{self.path} is not {self.encoding}: from byte {done:,}, line {line:,} on: {error}"
+                raise DataError(Problem("encoding", where, key="data.source.encoding")) from None
+            yield text if done else text.removeprefix(codecs.BOM_UTF8)
             if not raw:
                 return
-            done, line, raw = done + len(raw), line + lines(text.encode()), file.read(size)
+            done, line, raw = done + len(raw), line + lines(text), file.read(size)
 
     def undecodable(self, error: UnicodeDecodeError, offset: int, line: int) -> Problem:
         """Bytes that are not the encoding's; `line` is that of the first byte of what was decoded."""
         where = f"byte {offset:,}, line {line + lines(error.object[: error.start]):,}"
         found = f"{where}: {error.object[error.start : error.start + 4]!r}"
-        return Problem("encoding", f"{self.path} is not {self.encoding}: {found}", key="data.source.encoding")
+        key = "data.source.encoding" + (": cp1252" if western(error.object) and self.encoding == "utf-8" else "")
+        return Problem("encoding", f"{self.path} is not {self.encoding}: {found}", key=key)
 
     def unparsable(self, piece: bytes, line: int, reason: Exception) -> Problem:
         """Why Arrow refused a piece that begins at a line: bytes that are no UTF-8, as a rule."""
@@ -161,12 +167,24 @@ class Text:
         return Problem("unclosed_quote", text, rows=(line,), unit="line")
 
 
-def encoding_of(name: str) -> str:
-    """The encoding's name as Python has it."""
+def western(content: bytes) -> bool:
+    """Whether bytes that are no UTF-8 may be text of Windows: each has a character, and none controls."""
     try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise ConfigError(f"data.source.encoding must be an encoding of Python's, however: {name!r}") from None
+        return "\0" not in content.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+
+
+def encoding_of(name: str) -> str:
+    """The encoding's name as Python has it; `hex` and `zlib` encode no text, those of `NO_FILES` no text of files."""
+    try:
+        b"a".decode(name, "replace")
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        known = ""
+    if not known or known in NO_FILES:
+        raise ConfigError(f"data.source.encoding must be a text encoding of Python's, however: {name!r}")
+    return known
 
 
 def lines(content: bytes) -> int:

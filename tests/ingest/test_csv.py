@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_torch.errors import DataError
+from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.block import concatenated
 from mlp_torch.ingest.csv import Csv
 from mlp_torch.ingest.csv_text import Grammar
@@ -142,3 +142,43 @@ def test_columns_that_nobody_reads_are_there_by_name_and_the_rows_are_the_same(t
     assert some.torn == whole.torn
     assert some.places.of([0, 1]) == whole.places.of([0, 1]) == (2, 5)
     assert len(next(Csv(path).only([]).blocks()).table) == 2
+
+
+@pytest.mark.parametrize("size", [4, 10**6])
+@pytest.mark.parametrize(
+    ("encoding", "content", "told"),
+    [
+        ("utf-16", b"age\n31\n27\n", "is not utf-16: from byte 0, line 1 on: "),
+        ("utf-32", b"age\n31\n27\n", "is not utf-32: "),
+        ("utf-7", b"age\n31\n+2AA-\n", "is not utf-7: "),
+    ],
+)
+def test_a_file_without_the_mark_or_with_half_of_a_character_is_refused(tmp_path, size, encoding, content, told):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    (text,) = problems_of(path, size, encoding=encoding)
+    assert text.startswith("encoding: ")
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "hex",
+        "rot13",
+        "base64",
+        "zlib",
+        "bz2",
+        "idna",
+        "punycode",
+        "undefined",
+        "unicode_escape",
+        "none",
+        "",
+        "a\0",
+        "\udcff",
+    ],
+)
+def test_what_is_no_encoding_of_files_is_refused_before_a_file_is_read(encoding):
+    with pytest.raises(ConfigError, match="must be a text encoding of Python's, however: "):
+        Csv("missing.csv", encoding=encoding)
