@@ -7,6 +7,7 @@
 import codecs
 import re
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -15,6 +16,7 @@ from mlp_torch.ingest.block import present
 
 # byte order marks and their encodings; UTF-32 first, since its mark begins as UTF-16's does
 MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+PARQUET = b"PAR1"  # its first and last bytes
 # of Python's text encodings those of single names and of Python's own source text
 NO_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
 MAX_ROW = 2**26  # bytes; a row that is longer has a quote that is never closed
@@ -81,7 +83,7 @@ class Text:
         A byte order mark and blank lines at the end are left out.
 
         Raises:
-            DataError: `no_file`, `empty_file`, `encoding`, `unclosed_quote`.
+            DataError: `no_file`, `empty_file`, `unknown_format`, `encoding`, `unclosed_quote`.
         """
         rest, line = b"", 1
         with present(self.path).open("rb") as file:
@@ -105,6 +107,9 @@ class Text:
     def decoded(self, file: IO[bytes], size: int) -> Iterator[bytes]:
         """The file's text in UTF-8; where it is that already, its bytes are judged later on, by Arrow."""
         start = file.read(size)
+        if start.startswith(PARQUET) and self.ends_as_parquet():
+            text = f"{self.path} is Parquet, not CSV; data=parquet or data=parquet_in_memory reads it"
+            raise DataError(Problem("unknown_format", text))
         marked = next((name for mark, name in MARKS.items() if start.startswith(mark)), self.encoding)
         if not self.encoding.startswith(marked):
             text = f"{self.path} begins with the byte order mark of {marked.upper()}"
@@ -130,6 +135,12 @@ class Text:
             if not raw:
                 return
             done, line, raw = done + len(raw), line + lines(text), file.read(size)
+
+    def ends_as_parquet(self) -> bool:
+        """Whether the last bytes are those of a Parquet file, as the first ones are: a header may be called so too."""
+        with self.path.open("rb") as file:
+            file.seek(-len(PARQUET), SEEK_END)
+            return file.read() == PARQUET
 
     def undecodable(self, error: UnicodeDecodeError, offset: int, line: int) -> Problem:
         """Bytes that are not the encoding's; `line` is that of the first byte of what was decoded."""

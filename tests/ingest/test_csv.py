@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -182,3 +184,13 @@ def test_a_file_without_the_mark_or_with_half_of_a_character_is_refused(tmp_path
 def test_what_is_no_encoding_of_files_is_refused_before_a_file_is_read(encoding):
     with pytest.raises(ConfigError, match="must be a text encoding of Python's, however: "):
         Csv("missing.csv", encoding=encoding)
+
+
+def test_a_parquet_file_is_not_read_as_csv_and_told_how_to_be(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"age": [31]}), path)
+    (text,) = problems_of(path, 10**6)
+    assert text.startswith("unknown_format: ")
+    assert f"{path} is Parquet, not CSV; data=parquet or data=parquet_in_memory reads it" in text
+    path.write_bytes(b"PAR1,b\n1,2\n")  # a header may be called so
+    assert Csv(path).read().table.column_names == ["PAR1", "b"]
