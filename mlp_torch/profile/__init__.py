@@ -8,6 +8,7 @@
 - words: look-alikes, text that is no category
 - forms: numbers and times in spellings that the schema does not read
 - leaks: fields that give the target away
+- key: the field that names a row, or nearly does
 - copies: rows that are there twice, fields that say the same
 - suspicions: all findings on fields
 - described: one field, with what is counted over all rows

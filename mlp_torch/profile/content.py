@@ -76,7 +76,8 @@ def of_ids(facts: Facts) -> Iterator[Finding]:
         text = "the row's number, as pandas writes its index: it tells nothing about a new row"
         yield Finding("row_number", name, text, advice="leave it out")
     elif facts.kind == "text" and (distinct >= ID_SHARE * here if here >= ID_ROWS else distinct == here >= FEW_ROWS):
-        text = "an id: each row has a value of its own, which can only be learned by heart"
+        each = "each" if distinct == here else "nearly each"
+        text = f"an id: {each} row has a value of its own, which can only be learned by heart"
         yield Finding("id_like", name, text, distinct, here, "cells differ", examples(facts), "leave it out")
     elif facts.kind == "text" and here >= ID_ROWS and 2 * distinct > here:
         text = "near-unique: fewer than two cells a word, of which little but these rows can be learned"
@@ -85,7 +86,10 @@ def of_ids(facts: Facts) -> Iterator[Finding]:
     elif facts.whole and not facts.missing and facts.rows >= ID_ROWS and distinct >= ID_SHARE * facts.rows:
         dense = np.nanmax(facts.values) - np.nanmin(facts.values) < 1.1 * facts.rows
         if dense or (np.diff(facts.values) > 0).all() or ID_NAME.search(facts.name):
-            text = "an id by name or order: a whole number of its own in each row, which can only be learned by heart"
+            each = "each" if distinct == here else "nearly each"
+            text = (
+                f"an id by name or order: a whole number of its own in {each} row, which can only be learned by heart"
+            )
             yield Finding("id_like", name, text, distinct, here, "cells differ", (), "leave it out")
 
 

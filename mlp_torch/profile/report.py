@@ -16,12 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from mlp_torch.errors import DataError, Problem, near
+from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.described import Described, described
 from mlp_torch.profile.facts import blank, look, torn
 from mlp_torch.profile.finding import Finding, loudest_first
+from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import columns_of
 from mlp_torch.profile.suspicions import IDS, suspicions
 
@@ -59,6 +61,7 @@ def report_of(
     decimal: str = ".",
     policies: Mapping[str, Mapping[str, Any] | None] | None = None,
     notes: Sequence[str] = (),
+    places: Places | None = None,
 ) -> DataReport:
     """The report of a table.
 
@@ -70,6 +73,7 @@ def report_of(
         policies: of fields, as `data.fields` holds them: declared words for missing are no finding, numbers outside
             the range are invalid.
         notes: sentences on how the table was read.
+        places: where all its rows lie; with them a field that would name a row, but for a few, is told.
 
     Raises:
         DataError: `no_rows`, `duplicate_column`, `missing_column` for a target that is not there.
@@ -95,6 +99,9 @@ def report_of(
     fields = [described(facts, columns[field], policy[field], found=found) for field, facts in known.items()]
     everything = [finding for one in fields for finding in one.findings]
     everything += of_rows(columns, ids=ids, target=target)
+    others = [facts for field, facts in known.items() if field != target]
+    if places is not None and some is None and identity(others) is None and (almost := near_identity(others)):
+        everything.append(not_a_key(almost, places))
     looked_at = rows if some is None else len(some)
     return DataReport(name, rows, looked_at, fields, loudest_first(everything), target, notes)
 

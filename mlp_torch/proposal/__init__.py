@@ -3,7 +3,6 @@
 - target: what is predicted
 - columns: what each field becomes
 - split: which rows are for what
-- key: the field that names a row
 - large: the rows that are looked at of a table larger than memory
 - plan: the whole, with the sizes of training
 - text: as an experiment's YAML and as the table that is printed

@@ -21,10 +21,10 @@ from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.facts import Facts, counted, look
 from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.forms import ISO, time_forms
+from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import Opened
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
-from mlp_torch.proposal.key import identity, near_identity, not_a_key
 from mlp_torch.proposal.split import Choice, absent, choose
 from mlp_torch.proposal.target import Goal, aim
 

@@ -30,8 +30,8 @@ from mlp_torch.profile.copies import mixed
 from mlp_torch.profile.facts import DAY, Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import ISO, no_days
+from mlp_torch.profile.key import identity, near_identity, readable
 from mlp_torch.proposal.columns import unusable_name
-from mlp_torch.proposal.key import identity, near_identity, readable
 from mlp_torch.proposal.target import Goal
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime, Split
 

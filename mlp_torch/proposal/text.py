@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import check_targets
-from mlp_torch.errors import quote
+from mlp_torch.errors import printable, quote
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.table import aligned, cut, short, warned
@@ -36,7 +36,7 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
     lines = [
         "# @package _global_",
         *comment(f"{name}: {quote(plan.goal.facts.name)} ({plan.goal.head}), a proposal by `{origin}`", 0),
-        f"#   {command}",
+        f"#   {printable(command)}",
         f"# {plan.table.rows:,} rows, {len(plan.table.columns)} fields.",
         *[line for finding in plan.findings if not finding.fields for line in comment(looked(finding), 0)],
         "# Every line below is a proposal made from the rows of that file: change what you know better.",

@@ -29,7 +29,12 @@ def main(arguments: list[str]) -> int:
     with in_options(options):
         table = opened(given.table, **reading(given))
     report = report_of(
-        table.columns, target=given.target, name=given.table, decimal=table.decimal, notes=tuple(table.notes)
+        table.columns,
+        target=given.target,
+        name=given.table,
+        decimal=table.decimal,
+        notes=tuple(table.notes),
+        places=table.places,
     )
     print(printed(report))
     page.write(path, report)

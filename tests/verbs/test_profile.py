@@ -89,6 +89,21 @@ def test_a_target_that_is_not_there_names_the_near_one(capsys: pytest.CaptureFix
     assert not Path("mine.html").exists()
 
 
+def test_an_id_that_is_there_twice_is_told_with_its_line_as_init_does(capsys: pytest.CaptureFixture[str]) -> None:
+    customer = [f"c{i}" for i in range(400)]
+    customer[9] = customer[3]
+    write({"customer": customer, "x": numbers(400), "y": words(400, "a", "b")})
+    assert main(["mine.csv", "--target", "y"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        'WARNING: near_key: "customer": would name a row, but for cells that are there twice or empty, line 11' in out
+    )
+    assert "an id: nearly each row has a value of its own" in out
+    write({"customer": customer, "no": [f"k{i}" for i in range(400)], "y": words(400, "a", "b")})
+    assert main(["mine.csv"]) == 0
+    assert "near_key" not in capsys.readouterr().out  # another field names the rows
+
+
 def test_control_characters_never_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     name = "a\x1b[31m\x07b"
     write({name: [*map(str, range(400)), "x\x1b[0m"], "y": words(401, "A\x1b", "a\x1b")})

@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlp_torch.errors import MAX_EXAMPLES
+from mlp_torch.errors import MAX_EXAMPLES, quote
 from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.cells import matches
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
 from mlp_torch.profile.content import ID_NAME
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
-from mlp_torch.proposal.yaml import flow
 
 BLANKS = 0.5  # share of cells with blanks from which on text is no name of a row
 
@@ -63,7 +62,7 @@ def not_a_key(facts: Facts, places: Places) -> Finding:
     words = tuple(dict.fromkeys(facts.texts.take(rows[:MAX_EXAMPLES]).drop_null().to_pylist()))
     advice = (
         "data.key stays empty, so predictions carry the row's number; mend the file, then write "
-        f"data.key: {flow([facts.name])}"
+        f"data.key: [{quote(facts.name)}]"
     )
     return Finding("near_key", (facts.name,), text, len(rows), facts.rows, "rows", words, advice, loud=True)
 
