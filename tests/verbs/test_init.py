@@ -419,3 +419,13 @@ def test_the_experiment_trains_unedited_outside_a_clone() -> None:
     stored = joined(OmegaConf.to_container(OmegaConf.load("runs/mine/latest/config.yaml"), resolve=True))
     assert stored["data"]["columns"]["x_2"]["field"] == "x"
     assert stored["data"]["columns"]["x"]["field"] == "${x}"
+
+
+@pytest.mark.parametrize("end", ["\n", "\x85", "\u2028"])
+def test_a_folder_whose_name_ends_a_line_stays_in_its_comment(end: str) -> None:
+    write({"x": numbers(), "y": words(400, "a", "b")})
+    folder = Path(f"con{end}name: stolen #")
+    assert main(["mine.csv", "--target", "y", "--config-dir", str(folder)]) == 0
+    text = (folder / "experiment" / "mine.yaml").read_text("utf8")
+    assert OmegaConf.create(text).name == "mine"
+    assert len([line for line in text.splitlines() if "stolen" in line and not line.startswith("#")]) == 0
