@@ -14,6 +14,7 @@ from torch import Tensor
 from mlp_torch.column import Sample
 from mlp_torch.head import Batch
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
+from mlp_torch.ingest.layouts import decoded
 from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
@@ -84,6 +85,6 @@ def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema,
 
 
 def keys_of(wanted: Definition, checked: Checked, rows: Tensor) -> dict[str, pa.Array]:
-    """The raw key fields of some rows."""
+    """The raw key fields of some rows; text as large_string."""
     taken = pa.array(rows.numpy())
-    return {read.field: checked.arrays[read.key].take(taken) for read in wanted.key_reads()}
+    return {read.field: decoded(checked.arrays[read.key].take(taken)) for read in wanted.key_reads()}

@@ -1,5 +1,6 @@
 """A table on disk gives what it gives in memory, and keeps it for the next run."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -94,6 +95,9 @@ def test_rows_have_the_names_that_they_have_in_memory(key, tmp_path):
     found.key, found.source = key, shards(tmp_path)
     assert same_rows(expected.prepare().tables["train"], found.prepare().tables["train"])
     assert len(found.keys["val"]) == len(key)
+    types = {name: values.type for name, values in found.keys["val"].items()}
+    assert types == {name: values.type for name, values in expected.keys["val"].items()}
+    assert types.get("id", pa.large_string()) == pa.large_string()
 
 
 def test_policies_splits_that_leave_rows_out_and_unseen_categories_count_as_in_memory(tmp_path):
@@ -531,3 +535,16 @@ def test_rows_that_splits_share_are_told_as_in_memory_and_refused_by_file_and_ro
     row = table.slice(int(caught.value.problems[0].rows[0]), 1).drop_columns("id").to_pylist()[0]
     again = [other for other in table.drop_columns("id").to_pylist() if other == row]
     assert len(again) == 2
+
+
+def test_checksums_beside_a_single_file_are_verified_where_its_encoded_rows_are_kept(tmp_path):
+    first = on_disk(tmp_path)
+    sums = tmp_path / "SHA256SUMS"
+    sums.write_text(f"{hashlib.sha256(first.source.path.read_bytes()).hexdigest()}  table.parquet\n")
+    assert not is_reused(on_disk(tmp_path))
+    assert is_reused(on_disk(tmp_path))
+    sums.write_text(f"{'0' * 64}  table.parquet\n")
+    with pytest.raises(DataError, match="wrong_checksum"):
+        on_disk(tmp_path)
+    sums.unlink()
+    assert is_reused(on_disk(tmp_path))
