@@ -84,8 +84,8 @@ class Csv:
         """The rows in order, of about `size` bytes at a time; there is at least one row.
 
         Raises:
-            DataError: `no_file`, `empty_file`, `no_rows`, `encoding`, `duplicate_column`, `wrong_delimiter`,
-                `unclosed_quote`, `damaged_file`.
+            DataError: `no_file`, `empty_file`, `unknown_format`, `no_rows`, `encoding`, `duplicate_column`,
+                `wrong_delimiter`, `unclosed_quote`, `damaged_file`.
         """
         names: list[str] = []
         any_rows = False
@@ -120,7 +120,8 @@ class Csv:
         other = [mark for mark in (",", ";", "\t", "|") if mark != self.delimiter and mark in names[0]]
         if len(names) == 1 and other:
             clause = f"{self.path} has one column; its header holds {json.dumps(other[0])}"
-            raise DataError(Problem("wrong_delimiter", clause, tuple(names), key="data.source.delimiter"))
+            key = f"data.source.delimiter: {json.dumps(other[0])}"
+            raise DataError(Problem("wrong_delimiter", clause, tuple(names), key=key))
         return names
 
     def block(self, piece: bytes, names: list[str], line: int) -> Block:

@@ -389,3 +389,10 @@ def test_seconds_at_the_ends_of_the_calendar_are_times():
     read = Read("at", "time")
     checked = Schema.of([read]).check(pa.table({"at": [FIRST, LAST]}))
     assert to_inputs(checked, [read])["at:time"].tolist() == [FIRST, LAST]
+
+
+def test_an_empty_text_in_a_number_field_is_told_how_it_can_mean_missing():
+    with pytest.raises(DataError, match=r'"" means missing with na_values: \[""\]; 1 of 2 rows'):
+        Schema.of([Read("x")]).check(pa.table({"x": ["", "1"]}))
+    with pytest.raises(DataError, match=r"text that is no number; 1 of 2 rows"):
+        Schema.of([Read("x")]).check(pa.table({"x": ["old", "1"]}))

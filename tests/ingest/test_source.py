@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import json
 import math
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_row_25_invalid_utf8_is_named_by_byte_and_line_and_the_encoding_helps(wr
     problem = only_problem(Csv(path).read)
     assert problem.code == "encoding"
     assert "byte 12, line 3" in str(problem)
-    assert problem.key == "data.source.encoding"
+    assert problem.key == "data.source.encoding: cp1252"
     assert Csv(path, encoding="latin-1").read().table.column("b").to_pylist() == ["x", "naïve"]
 
 
@@ -133,7 +134,7 @@ def test_row_35_an_unclosed_quote_is_refused_and_not_swallowed(written):
 def test_row_36_a_wrong_delimiter_is_suspected_from_the_header(written, mark):
     path = written(f"a{mark}b\n1{mark}2\n".encode())
     problem = only_problem(Csv(path).read)
-    assert (problem.code, problem.key) == ("wrong_delimiter", "data.source.delimiter")
+    assert (problem.code, problem.key) == ("wrong_delimiter", f"data.source.delimiter: {json.dumps(mark)}")
     assert Csv(path, delimiter=mark).read().table.to_pydict() == {"a": ["1"], "b": ["2"]}
 
 
