@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.errors import ModelError
+from mlp_torch.errors import DataError, ModelError
 from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.notice import rewritten
 from mlp_torch.ingest.plain import Plain
@@ -25,6 +25,7 @@ from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.folder import check_folder
 from mlp_torch.serving.probes import probes
+from mlp_torch.serving.refusal import for_callers
 
 ROWS = 4096  # scored at once, a multiple of 32: what the layers give for more of them does not fit the caches
 MULTIPLE = 32  # rows, to which the graph would fill up each of its features, which takes longer
@@ -114,7 +115,10 @@ class Predictor:
         table = table_of(rows)
         if not len(table):  # no rows need no columns
             return empty(self.schema), 0, []
-        checked = self.schema.check(table)
+        try:
+            checked = self.schema.check(table)
+        except DataError as error:
+            raise DataError([for_callers(problem) for problem in error.problems]) from None
         told = rewritten(checked.counts["changed"], len(table), unreadable=not warned)
         if warned:
             ignored = ", ".join(checked.counts["ignored_columns"][:20])

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlp_torch import files
 from mlp_torch.ingest.endings import check_there
 from mlp_torch.verbs.options import Options, check_device, check_model
+from mlp_torch.verbs.problems import in_options
 
 
 def main(arguments: list[str]) -> int:
@@ -23,7 +24,8 @@ def main(arguments: list[str]) -> int:
     check_device(chosen.device)
     from mlp_torch.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
 
-    found = evaluate(Path(chosen.model), Path(chosen.input), device=chosen.device)
+    with in_options(options, trained=True):
+        found = evaluate(Path(chosen.model), Path(chosen.input), device=chosen.device)
     print(found.text())
     if chosen.json:
         files.write_json(Path(chosen.json), found.to_json())

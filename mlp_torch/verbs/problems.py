@@ -14,28 +14,46 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.serving.refusal import for_callers
 from mlp_torch.verbs.options import Options
 
 KEY = re.compile(r"data\.source\.(\w+):?")
+DOUBLE = re.compile(r'(?<=--delimiter )"(.+)"')  # of YAML, which a shell would read otherwise
+SKIP = "--on-bad"
 
 
 @contextmanager
-def in_options(options: Options) -> Iterator[None]:
-    """Names a verb's options instead of the keys of `data.source` that they set; other keys stay."""
+def in_options(options: Options, *, trained: bool = False) -> Iterator[None]:
+    """Names a verb's options instead of the keys of `data.source` that they set; other keys stay.
+
+    Args:
+        options: the verb's.
+        trained: whether a trained model judges: its other keys cannot be set any more, and are left out.
+    """
     try:
         yield
     except DataError as error:
-        raise DataError([worded(problem, options) for problem in error.problems]) from None
+        raise DataError([worded(problem, options, trained=trained) for problem in error.problems]) from None
     except ConfigError as error:
         raise type(error)(told(str(error), options)) from None
 
 
-def worded(problem: Problem, options: Options) -> Problem:
-    """A problem with a verb's options in it."""
-    return replace(problem, text=told(problem.text, options), key=problem.key and told(problem.key, options))
+def worded(problem: Problem, options: Options, *, trained: bool = False) -> Problem:
+    """A problem with a verb's options in it, of a trained model without keys that nobody can set any more."""
+    found = replace(problem, text=told(problem.text, options), key=problem.key and told(problem.key, options))
+    if not trained:
+        return found
+    skipped = SKIP in flags(options) and found.key and found.key.startswith("data.fields.")
+    return for_callers(replace(found, key=f"{SKIP} skip leaves such rows out") if skipped else found)
+
+
+def flags(options: Options) -> set[str]:
+    """A verb's options as they are typed."""
+    return {flag for action in options._actions for flag in action.option_strings}
 
 
 def told(text: str, options: Options) -> str:
     """A text with a verb's options in it."""
-    known = {flag for action in options._actions for flag in action.option_strings}
-    return KEY.sub(lambda key: flag if (flag := f"--{key[1]}") in known else key[0], text)
+    known = flags(options)
+    found = KEY.sub(lambda key: flag if (flag := f"--{key[1]}") in known else key[0], text)
+    return found if found == text else DOUBLE.sub(r"$'\1'" if "\\t" in found else r"'\1'", found)

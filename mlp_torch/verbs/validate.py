@@ -50,9 +50,10 @@ def main(arguments: list[str]) -> int:
         raise ConfigError("validate needs one of --model DIR and --experiment NAME")
     if chosen.config_dir and not Path(chosen.config_dir).is_dir():
         raise ConfigError(f"--config-dir must be a folder, however: {chosen.config_dir}")
-    with in_options(options):
+    trained = bool(chosen.model)
+    with in_options(options, trained=trained):
         found = by_model(chosen) if chosen.model else by_experiment(chosen)
-    shown = replace(found, problems=[worded(problem, options) for problem in found.problems])
+    shown = replace(found, problems=[worded(problem, options, trained=trained) for problem in found.problems])
     print(shown.text(width=min(shutil.get_terminal_size().columns, 120)))
     if chosen.experiment:
         print(f"\n{NOT_JUDGED}")

@@ -8,7 +8,7 @@ import tiny
 from mlp_torch.__main__ import main
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.verbs.options import Options
-from mlp_torch.verbs.problems import in_options
+from mlp_torch.verbs.problems import in_options, worded
 
 
 def options(*flags: str) -> Options:
@@ -54,3 +54,20 @@ def test_validate_and_predict_name_their_option(latin, tmp_path, capsys):
     arguments = ["--input", str(latin), "--output", str(tmp_path / "out.parquet")]
     assert main(["predict", "--model", str(tmp_path / "model"), *arguments]) == 2
     assert "policy: --encoding" in capsys.readouterr().err
+
+
+def test_a_delimiter_is_named_as_a_shell_reads_it():
+    options = Options("validate", "")
+    options.add_argument("--delimiter")
+    for mark, shown in ((";", "--delimiter ';'"), ("\\t", r"--delimiter $'\t'")):
+        problem = Problem("wrong_delimiter", "one column", key=f'data.source.delimiter: "{mark}"')
+        assert worded(problem, options).key == shown
+
+
+def test_of_a_trained_model_only_what_can_still_be_set_is_named():
+    problem = Problem("not_a_number", 'text; "" means missing with na_values: [""]', key="data.fields.age.invalid")
+    plain, skipping = Options("evaluate", ""), Options("predict", "")
+    skipping.add_argument("--on-bad")
+    assert worded(problem, plain).key == "data.fields.age.invalid"
+    assert worded(problem, plain, trained=True) == Problem("not_a_number", "text; null means missing")
+    assert worded(problem, skipping, trained=True).key == "--on-bad skip leaves such rows out"
