@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     from mlp_torch.verbs.rows import reader, reading, trained
 
     torch.set_num_threads(1)  # as in worker processes: the same bits, whatever the number of either
-    with in_options(options):
+    with in_options(options, trained=True):
         scored = predict(
             Path(chosen.model),
             reader(Path(chosen.input), trained(Path(chosen.model)), reading(chosen)),
