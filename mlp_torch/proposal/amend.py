@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError  # type: ignore[import-untyped]  # omegaconf's; it ships no types
 
-from mlp_torch.errors import ConfigError, quote
+from mlp_torch.errors import ConfigError
 from mlp_torch.proposal.columns import Decision
 from mlp_torch.proposal.edit import Edit, added, applied, commented, end_of, entry, offset
 from mlp_torch.proposal.experiment import Experiment
@@ -21,24 +21,23 @@ DATA = ("data",)
 INDENT = 4  # of the lines of a proposal
 
 
-def amended(experiment: Experiment, new: Sequence[Decision], lost: Iterable[str], *, table: str) -> str:
+def amended(experiment: Experiment, new: Sequence[Decision], lost: Mapping[str, str]) -> str:
     """The text as it should be.
 
     Args:
         experiment: as it stands.
-        new: what becomes of new fields.
-        lost: fields that are no longer there.
-        table: its name, for comments.
+        new: what becomes of new fields, and of those that are of another type.
+        lost: by field that is no longer there, or no longer what it was, the reason to drop its entries.
 
     Raises:
         ConfigError: where the file has no place for a line, or would say something else.
     """
     text = experiment.text
-    keys = column_keys(new, experiment.columns)
+    gone = {path: reason for field, reason in lost.items() for path in entries_of(experiment, field)}
+    keys = column_keys(new, [key for key in experiment.columns if (*DATA, "columns", key) not in gone])
     columns = [line[INDENT:] for decision, key in zip(new, keys, strict=True) for line in decision_lines(decision, key)]
     used = [decision for decision in new if not decision.left_out]
     rules = [line[INDENT:] for d in used for line in policy_lines(d.facts.name, d.policy, d.findings)]
-    gone = {path: reason for field in lost for path, reason in entries_of(experiment, field, table=table).items()}
     edits = below_data(text, "columns", columns) + below_data(text, "fields", rules)
     edits += [edit for path, reason in gone.items() for edit in commented(text, path, reason)]
     edits += remembered(text, [Seen.of(decision.facts) for decision in new])
@@ -53,13 +52,12 @@ def amended(experiment: Experiment, new: Sequence[Decision], lost: Iterable[str]
     return result
 
 
-def entries_of(experiment: Experiment, field: str, *, table: str) -> dict[tuple[str, ...], str]:
-    """Where this file has entries of its own that only make sense with a field, each with the reason to drop it."""
-    reason = f"{quote(field)} is not in {quote(table)}"
+def entries_of(experiment: Experiment, field: str) -> list[tuple[str, ...]]:
+    """Where this file has entries of its own that only make sense with a field as it was."""
     paths = [("data", "columns", key) for key in experiment.users(field)]
     if not experiment.needs(field):
         paths.append(("data", "fields", field))
-    return {path: reason for path in paths if commented(experiment.text, path, reason)}
+    return [path for path in paths if commented(experiment.text, path, "")]
 
 
 def below_data(text: str, name: str, lines: Sequence[str]) -> list[Edit]:

@@ -97,6 +97,11 @@ class Experiment:
         """What else reads a field: data.target, data.split, data.key."""
         return [where for where, reads in self.others.items() if field in {read.field for read in reads}]
 
+    def reads_files_like(self, path: str) -> bool:
+        """Whether its source reads files of this kind, in memory or as shards."""
+        target = str(self.cfg.data.source.get("_target_"))
+        return target.rpartition(".")[2].lower() == type(source(path)).__name__.lower()
+
     def read(self, path: str, given: Mapping[str, Any]) -> Block:
         """A table, by the experiment's own options where its source reads files of this kind.
 
@@ -108,7 +113,7 @@ class Experiment:
             DataError: as the source's.
         """
         node, reader = self.cfg.data.source, source(path)
-        if str(node._target_).rpartition(".")[2].lower() == type(reader).__name__.lower():  # in memory, or shards
+        if self.reads_files_like(path):
             options = {key: node[key] for key in READING if key in node}
             options |= dict(given) if isinstance(reader, Csv) else {}
             return type(reader)(path, **options).read()

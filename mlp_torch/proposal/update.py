@@ -4,7 +4,7 @@ Lines are added for new fields; columns and policies of vanished ones become com
 was written is loaded again and compared before it counts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from mlp_torch.proposal.experiment import Experiment
 from mlp_torch.proposal.plan import distinguishable
 from mlp_torch.proposal.seen import Seen
 
+BY_HAND = "by hand"
 MANY_MORE, MANY = 2, 20  # times as many words as before, and at least so many, are worth a line
 
 
@@ -43,10 +44,14 @@ class Update:
     Attributes:
         changes: in words.
         text: of the file as it should be.
+        source: `data.source.path=…` of the table, "" where the experiment reads it, None where it cannot.
+        by_hand: what is left to do before it trains.
     """
 
     changes: list[Change]
     text: str
+    source: str | None
+    by_hand: list[str]
 
 
 def update(experiment: Experiment, block: Block, name: str) -> Update:
@@ -72,17 +77,24 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
         field: look(field, array, decimal=block.decimal, na_values=(policies.get(field) or {}).get("na_values", ()))
         for field, array in table.items()
     }
-    new = decided(experiment, known)
+    new, others = decided(experiment, known), replaced(experiment, known)
     lost = list(dict.fromkeys(read.field for read in experiment.reads if read.field not in known))
+    stopping = [
+        *(Change("vanished", told(experiment, field)) for field in lost),
+        *refused(experiment, block, without={d.facts.name for d in others}),
+    ]
     changes = [
         *(Change("new", f"{quote(d.facts.name)}: {d.facts.kind}, {d.facts.span}: {d.becomes}") for d in new),
-        *(Change("vanished", told(experiment, field, name)) for field in lost),
-        *retyped(experiment, known),
+        *(change for change in stopping if change.what == "vanished"),
+        *retyped(experiment, known, {d.facts.name: d for d in others}),
         *grown(experiment, known),
-        *refused(experiment, block),
+        *(change for change in stopping if change.what == "refused"),
         *elsewhere(experiment, name),
     ]
-    return Update(changes, amended(experiment, new, lost, table=name))
+    reasons = {field: f"{quote(field)} is not in {quote(name)}" for field in lost}
+    reasons |= {d.facts.name: f"{quote(d.facts.name)} is {d.facts.kind} in {quote(name)}" for d in others}
+    by_hand = [change.text for change in stopping if change.what == "refused" or BY_HAND in change.text]
+    return Update(changes, amended(experiment, [*new, *others], reasons), source_of(experiment, name), by_hand)
 
 
 def decided(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision]:
@@ -96,29 +108,46 @@ def decided(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision
     return distinguishable([decide(facts, own[facts.name]) for facts in fresh], taken)
 
 
-def told(experiment: Experiment, field: str, table: str) -> str:
+def replaced(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision]:
+    """What becomes of fields that can no longer be read as their columns, all of this file, read them."""
+    found = []
+    for field, facts in known.items():
+        mine = entries_of(experiment, field)
+        whole = all(("data", "columns", key) in mine for key in experiment.users(field))
+        if misread(experiment, facts) and whole and not experiment.needs(field):
+            found.append(decide(facts, [one for one in suspicions({field: facts}) if one.fields[:1] == (field,)]))
+    return found
+
+
+def misread(experiment: Experiment, facts: Facts) -> set[str]:
+    """As what else a field is read: number, time."""
+    wanted = {read.kind for read in experiment.reads if read.field == facts.name} & {"number", "time"}
+    return set() if facts.kind in (*wanted, "empty") else wanted
+
+
+def told(experiment: Experiment, field: str) -> str:
     """A sentence on a vanished field."""
-    mine = entries_of(experiment, field, table=table)
+    mine = entries_of(experiment, field)
     elsewhere = [key for key in experiment.users(field) if ("data", "columns", key) not in mine]
     parts = [f"{'.'.join(path)} becomes a comment" for path in mine]
-    parts += [f"data.columns.{key} must be set to null by hand" for key in elsewhere]
+    parts += [f"data.columns.{key} must be set to null {BY_HAND}" for key in elsewhere]
     if field in experiment.policies and not experiment.needs(field) and ("data", "fields", field) not in mine:
-        parts.append(f"data.fields.{field} must be taken out by hand")
-    parts += [f"{where} must be changed by hand" for where in experiment.needs(field)]
+        parts.append(f"data.fields.{field} must be taken out {BY_HAND}")
+    parts += [f"{where} must be changed {BY_HAND}" for where in experiment.needs(field)]
     return f"{quote(field)}: {'; '.join(parts)}"
 
 
-def retyped(experiment: Experiment, known: Mapping[str, Facts]) -> Iterator[Change]:
+def retyped(experiment: Experiment, known: Mapping[str, Facts], others: Mapping[str, Decision]) -> Iterator[Change]:
     """Fields that are no longer what they are read as, or what they were."""
-    kinds: dict[str, set[str]] = {}
-    for read in experiment.reads:
-        kinds.setdefault(read.field, set()).add(read.kind)
     for field, facts in known.items():
-        wanted = kinds.get(field, set()) & {"number", "time"}
+        wanted = misread(experiment, facts)
         before = experiment.seen.get(field)
         some = f" ({facts.span})" if facts.span else ""
-        if wanted and facts.kind not in (*wanted, "empty"):
-            yield Change("retyped", f"{quote(field)}: is read as {' and '.join(sorted(wanted))}, is {facts.kind}{some}")
+        if wanted:
+            does = f"its entries become comments, {others[field].becomes} is added" if field in others else ""
+            does = does or "mend the table, or change what reads it"
+            was = " and ".join(sorted(wanted))
+            yield Change("retyped", f"{quote(field)}: is read as {was}, is {facts.kind}{some}; {does}")
         elif before is not None and before.kind != facts.kind:
             yield Change("retyped", f"{quote(field)}: was {before.kind}, is {facts.kind}{some}")
 
@@ -140,10 +169,12 @@ def grown(experiment: Experiment, known: Mapping[str, Facts]) -> Iterator[Change
             yield Change("words", f"{quote(field)}: were {before.distinct:,}, are {now.distinct:,}")
 
 
-def refused(experiment: Experiment, block: Block) -> Iterator[Change]:
-    """What training would refuse, by its own validator; a vanished column is told elsewhere."""
+def refused(experiment: Experiment, block: Block, *, without: Collection[str]) -> Iterator[Change]:
+    """What training would refuse, by its own validator; vanished columns, and `without`, are told elsewhere."""
+    reads = [read for read in experiment.reads if read.field not in without]
+    policies = {field: policy for field, policy in experiment.policies.items() if field not in without}
     try:
-        Schema.of(experiment.reads, experiment.policies).check(block, training=True)
+        Schema.of(reads, policies).check(block, training=True)
     except DataError as error:
         for problem in error.problems:
             if problem.code != "missing_column":
@@ -152,6 +183,18 @@ def refused(experiment: Experiment, block: Block) -> Iterator[Change]:
 
 def elsewhere(experiment: Experiment, name: str) -> Iterator[Change]:
     """That training reads another file."""
+    path, there = experiment.cfg.data.source.get("path"), source_of(experiment, name)
+    if there is None:
+        yield Change(
+            "source", f"the experiment reads no files of this kind; to train on {name}, let init write another"
+        )
+    elif there:
+        yield Change("source", f"the experiment reads {path}; to train on the other table: {there}")
+
+
+def source_of(experiment: Experiment, name: str) -> str | None:
+    """The override that makes the experiment read a table; "" where it reads it, None for files of another kind."""
     path = experiment.cfg.data.source.get("path")
-    if path is not None and Path(path).resolve() != Path(name).resolve():
-        yield Change("source", f"the experiment reads {path}; to train on the other table: data.source.path={name}")
+    if path is None or not experiment.reads_files_like(name):
+        return None
+    return "" if Path(path).resolve() == Path(name).resolve() else f"data.source.path={name}"

@@ -101,12 +101,18 @@ def compare(given: Namespace) -> int:
         print("nothing is new, nothing is gone, nothing is beyond what was seen")
     if found.text == experiment.text:
         print("\nnothing to write")
-        return 0
-    lines = unified_diff(experiment.text.splitlines(), found.text.splitlines(), str(path), "as it would be", n=1)
-    print("", *(line.rstrip("\n") for line in lines), sep="\n")
+    else:
+        after = "as it is now" if given.write else "as it would be"
+        lines = unified_diff(experiment.text.splitlines(), found.text.splitlines(), str(path), after, n=1)
+        print("", *(line.rstrip("\n") for line in lines), sep="\n")
+        if given.write:
+            files.write_text(path.resolve(), found.text)  # where a link leads to
+        print(f"\nwrote     {path}" if given.write else "\nnothing was written; --write writes these lines")
     if given.write:
-        files.write_text(path.resolve(), found.text)  # where a link leads to
-    print(f"\nwrote     {path}" if given.write else "\nnothing was written; --write writes these lines")
+        print(*(printable(f"first     {text}") for text in found.by_hand), sep="\n", end="\n" * bool(found.by_hand))
+        if found.source is not None:
+            command = train_command(path.stem, path.parent.parent)
+            print(f"train     {' '.join(filter(None, [command, shlex.quote(found.source) if found.source else '']))}")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.utils import instantiate
 from own_table import DRAW, EXPERIMENT, numbers, prepared, proposal, words, write
 
 from mlp_torch.__main__ import main as command_line
@@ -172,14 +173,39 @@ def test_retyped_fields_ranges_words_and_classes_are_told(capsys: pytest.Capture
     }
     out = shown(table, capsys)
     assert 'retyped   "age": is read as number, is text (' in out
+    assert "its entries become comments, Embedding is added" in out
     assert 'retyped   "zip": was text, is number (0 … 8)' in out
     assert 'words     "town": were 3, are 60' in out
     assert 'classes   "y": new "maybe" 5' in out
-    assert 'refused   not_a_number: column "age"' in out
-    assert "400 of 400 rows" in out
     out = shown(OLD | {"age": ["5", *OLD["age"][2:], "300"]}, capsys)
     assert 'range     "age": was 18 … 89, is 5 … 300' in out
     assert "retyped" not in out
+
+
+def test_a_field_of_another_type_gets_a_line_and_the_command_that_is_told_trains(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    edited(("  fields: {} #", "  fields:\n    age: {max: 200}\n    #"))
+    table = {**OLD, "age": words(400, "young", "old")}
+    out = shown(table, capsys, "--write")
+    assert "+++ as it is now" in out
+    command = "experiment=mine data.source.path=new.csv"
+    assert out.splitlines()[-1].startswith("train     ")
+    assert out.splitlines()[-1].endswith(command)
+    assert "first " not in out
+    assert '# "age" is text in "new.csv"' in EXPERIMENT.read_text()
+    found = composed(command.split(), Path("configs"))
+    assert found.data.columns.age._target_.endswith("Embedding")
+    assert "age" in instantiate(found.data, _convert_="all").prepare().transform.named_columns()
+    again = shown(table, capsys, "--write")
+    assert "nothing to write" in again
+    assert again.splitlines()[-1].endswith(command)
+
+
+def test_what_must_be_done_by_hand_before_it_trains_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(OLD | {"age": ["?", *OLD["age"][1:]]}, capsys, "--write")
+    assert "first     not_a_number" in out
+    assert "+++ as it would be" in shown(OLD | NEW, capsys)
 
 
 def test_the_experiments_own_options_read_the_table(capsys: pytest.CaptureFixture[str]) -> None:
