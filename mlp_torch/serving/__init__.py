@@ -14,4 +14,5 @@
 - extent: an input's files and rows, and whether they have changed
 - progress: how far a batch is, as a bar or as lines
 - pieces: what is done of an unfinished output
+- outputs: the files that a batch writes, and how they are known again
 """

@@ -72,7 +72,8 @@ def identities(keys: pa.Array) -> NDArray[np.uint64]:
         return whole * ODD
     if pa.types.is_floating(kind):
         real = keys.to_numpy().astype(np.float64) + 0.0  # 0.0 and -0.0 are one key
-        return real.view(np.uint64) * ODD
+        shown: NDArray[np.uint64] = real.view(np.uint64)
+        return shown * ODD
     return arrow_fingerprints(keys.cast(pa.large_string())).numpy().view(np.uint64)
 
 

@@ -1,35 +1,35 @@
 """Pieces of an unfinished output: one a block, in a folder beside it, until all are there and become one Parquet file.
 
-    OUT.unfinished/state.json           what the pieces belong to; written first, removed last
+    OUT.unfinished/state.json           what the pieces belong to; written first, removed first
     OUT.unfinished/000017.keys.arrow    the block's keys, where repeated ones are sought
     OUT.unfinished/000017.skipped.arrow rows that are not scored, with the reason
     OUT.unfinished/000017.scored.arrow  predictions, and what was counted; written last: the block is done
 
-Each file is there whole or not at all, so that whatever moment a run is killed, another one goes on.
+Each file is there whole or not at all, so that whatever moment a run is killed, another one goes on. Pieces without
+state.json are rubbish, which the next start clears.
 """
 
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet
 
 from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError, UserError
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
-from mlp_torch.ingest.block import regrouped
-from mlp_torch.ingest.parquet_files import ENDINGS
+from mlp_torch.serving.outputs import NOTE, merge, note_of, noted, skipped_of, unfinished
 
 PieceKind = Literal["keys", "skipped", "scored"]
-ROWS = 2**18  # of a row group in the output
-NOTE = b"mlp_torch"  # the key of what is written beside the columns
+BESIDE: tuple[PieceKind, ...] = ("keys", "skipped")  # written before what is scored
+WITH = b"pieces"  # the key of what is written into the latter: which of those the block has
+OURS = re.compile(r"([0-9]{6,})\.(keys|skipped|scored)\.arrow|(scored|skipped)\.parquet|state\.json")
 
 
 class Stopped(UserError):
@@ -44,8 +44,7 @@ class Pieces:
     """
 
     def __init__(self, output: Path):
-        self.output, self.folder = output, output.with_name(f"{output.name}.unfinished")
-        self.skipped_output = output.with_suffix(f".skipped{output.suffix}")
+        self.output, self.folder, self.skipped_output = output, unfinished(output), skipped_of(output)
 
     @contextmanager
     def claimed(self, state: Mapping[str, Any]) -> Iterator[None]:
@@ -59,53 +58,56 @@ class Pieces:
         """
         with telling(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.folder, os.O_RDONLY)
-        try:
-            self.lock(lock)
+        with locked(self.folder):
             known = self.folder / "state.json"
             if known.is_file():
-                self.compare(files.read_json(known), {"format": files.FORMAT, **state})
-            elif strangers := [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]:
-                raise ConfigError(f"{self.folder} must hold pieces of an output, however: {strangers[0]}")
+                compare(self.folder, files.read_json(known), {"format": files.FORMAT, **state})
             else:
                 with telling(self.folder):
+                    if strangers := [path.name for path in self.folder.iterdir() if not ours(path.name)]:
+                        raise ConfigError(f"{self.folder} must hold pieces of an output, however: {strangers[0]}")
+                    self.clear()
                     files.write_json(known, dict(state))
             yield
-        finally:
-            os.close(lock)  # the system does the same for a process that is killed
 
-    def lock(self, handle: int) -> None:
-        """Keeps other runs out."""
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"one run may work in {self.folder} at a time, however: another one does") from None
-
-    def compare(self, known: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-        """Refuses to go on with pieces that belong to something else."""
-        changed = [name for name in {**known, **state} if known.get(name) != state.get(name)]
-        if changed:
-            raise ConfigError(
-                f"{self.folder} must belong to this run to go on with it, however: {', '.join(changed)} changed; "
-                f"to start over, remove it: rm -r '{self.folder}'"
-            )
+    def clear(self) -> None:
+        """Removes pieces that nothing vouches for any more; a stranger's file stays."""
+        for path in self.folder.iterdir():
+            if ours(path.name):
+                path.unlink()
+        files.sync_folder(self.folder)
 
     def path(self, number: int, kind: PieceKind) -> Path:
         """The file of a block's piece."""
         return self.folder / f"{number:06d}.{kind}.arrow"
 
     def done(self, number: int) -> bool:
-        """Whether a block is scored."""
-        return self.path(number, "scored").is_file()
+        """Whether a block is scored, and its other pieces are there."""
+        path = self.path(number, "scored")
+        if not path.is_file():
+            return False
+        beside: list[PieceKind] = json.loads(self.read(path).schema.metadata[WITH])
+        return all(self.path(number, kind).is_file() for kind in beside)
 
-    def all(self, kind: PieceKind) -> list[Path]:
-        """The pieces of a kind, in order."""
-        return sorted(self.folder.glob(f"[0-9]*.{kind}.arrow"))
+    def all(self, kind: PieceKind) -> dict[int, Path]:
+        """The pieces of a kind by the number of their block, in order."""
+        names = (OURS.fullmatch(path.name) for path in self.folder.glob(f"*.{kind}.arrow"))
+        return {number: self.path(number, kind) for number in sorted(int(name[1]) for name in names if name)}
+
+    def complete(self, kind: PieceKind, blocks: int) -> list[Path]:
+        """The pieces of a kind that all blocks have, in order. Raises Stopped where one is gone."""
+        found = self.all(kind)
+        if list(found) != list(range(blocks)):
+            raise gone(self.folder, "blocks that were done")
+        return list(found.values())
 
     def write(self, number: int, kind: PieceKind, table: pa.Table) -> None:
-        """Writes a piece."""
+        """Writes a piece; that of what is scored last."""
         if not (self.folder / "state.json").is_file():  # the writer would make the folder anew, and all seem well
             raise gone(self.folder, "its files")
+        if kind == "scored":
+            beside = json.dumps([kind for kind in BESIDE if self.path(number, kind).is_file()]).encode()
+            table = table.replace_schema_metadata({**(table.schema.metadata or {}), WITH: beside})
         with telling(self.folder):
             files.write(self.path(number, kind), partial(write_arrow, table))
 
@@ -122,7 +124,7 @@ class Pieces:
 
     def tables(self, kind: PieceKind) -> Iterator[pa.Table]:
         """The pieces of a kind, in order, one at a time."""
-        return (self.read(path) for path in self.all(kind))
+        return (self.read(path) for path in self.all(kind).values())
 
     def finish(
         self,
@@ -152,8 +154,7 @@ class Pieces:
         """
         note = {NOTE: noted(state)}
         new, new_skipped = self.folder / "scored.parquet", self.folder / "skipped.parquet"
-        if [int(path.name.partition(".")[0]) for path in self.all("scored")] != list(range(blocks)):
-            raise gone(self.folder, "blocks that were done")
+        self.complete("scored", blocks)
         with telling(self.folder):
             if (merge(scored, new, note), merge(skipped, new_skipped, note)) != (rows, skipped_rows):
                 raise gone(self.folder, "rows that were done")
@@ -176,12 +177,36 @@ class Pieces:
         return note_of(self.output) == noted(state)
 
     def remove(self) -> None:
-        """Removes the folder."""
-        for path in self.folder.iterdir():  # temporary files of writers that were killed among them
-            if path.name != "state.json":
-                path.unlink()
+        """Removes the folder; from the first step on nothing of it counts any more, whatever moment this ends."""
         (self.folder / "state.json").unlink(missing_ok=True)
-        self.folder.rmdir()
+        files.sync_folder(self.folder)
+        self.clear()
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other runs out."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"one run may work in {folder} at a time, however: another one does") from None
+        yield
+    finally:
+        os.close(handle)  # the system does the same for a process that is killed
+
+
+def compare(folder: Path, known: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Refuses to go on with pieces that belong to something else."""
+    changed = [name for name in {**known, **state} if known.get(name) != state.get(name)]
+    if changed:
+        raise ConfigError(
+            f"{folder} must belong to this run to go on with it, however: {', '.join(changed)} changed; "
+            f"to start over, remove it: rm -r '{folder}'"
+        )
 
 
 @contextmanager
@@ -202,6 +227,16 @@ def gone(folder: Path, what: str) -> Stopped:
     return Stopped(f"{folder} must stay as it is while a run works, however: {what} are gone; start again")
 
 
+def ours(name: str) -> bool:
+    """Whether a file in the folder is a piece, or a temporary file of a writer that was killed.
+
+    >>> ours("000017.keys.arrow"), ours(".000017.keys.arrow.k2w_9z"), ours("letter.txt"), ours(".git")
+    (True, True, False, False)
+    """
+    whole, _, rest = name.removeprefix(".").rpartition(".")
+    return bool(OURS.fullmatch(whole if name.startswith(".") and rest else name))
+
+
 def tidy(pieces: Pieces) -> None:
     """Removes what a run left that was killed once its output was in place."""
     known = pieces.folder / "state.json"
@@ -210,71 +245,7 @@ def tidy(pieces: Pieces) -> None:
         if pieces.finished(state):
             with pieces.claimed(state):
                 pieces.remove()
-    elif pieces.folder.is_dir() and note_of(pieces.output) and not any(pieces.folder.iterdir()):
-        pieces.folder.rmdir()
-
-
-def check_output(output: Path, rows: Path) -> None:
-    """Refuses an output that cannot be one, or that would be read as input the next time. Raises ConfigError."""
-    if output.suffix.lower() not in ENDINGS:
-        text = f"the output must be Parquet and end in .parquet, however: {output}"
-        raise ConfigError(f"{text}; pandas, DuckDB or pyarrow make a CSV of it")
-    pieces = Pieces(output)
-    for path in (pieces.folder, output, pieces.skipped_output):
-        try:
-            is_folder = path.is_dir()
-        except OSError as error:  # a name that is too long, a folder that must not be looked into
-            raise ConfigError(f"the output must be writable, however: {path}: {error.strerror}") from None
-        if is_folder and path != pieces.folder:
-            raise ConfigError(f"the output must be a file, however: {path} is a folder")
-        if rows.resolve() in (path.resolve(), *path.resolve().parents):
-            raise ConfigError(f"the output must lie outside the input, however: {path}")
-
-
-def check_skipped(path: Path, state: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Refuses to replace a file that is called as that of skipped rows will be.
-
-    Raises:
-        ConfigError: where it is no such file, or one of another output that must stay.
-    """
-    if not path.exists():
-        return
-    note = note_of(path)
-    if note is None:
-        raise ConfigError(f"{path} is for skipped rows, however: another file is there; move it, or name another OUT")
-    if note != noted(state) and not overwrite:
-        raise ConfigError(f"skipped rows of another output must not be there, however: {path}; --overwrite replaces it")
-
-
-def noted(state: Mapping[str, Any]) -> bytes:
-    """What is written beside an output's columns."""
-    return json.dumps(dict(state), sort_keys=True).encode()
-
-
-def note_of(path: Path) -> bytes | None:
-    """What is written beside the columns of a file; None where it is no output of ours."""
-    try:
-        found: bytes | None = (pa.parquet.read_schema(path).metadata or {}).get(NOTE)
-    except (pa.ArrowException, OSError):
-        return None
-    return found
-
-
-def merge(tables: Iterable[pa.Table], path: Path, note: Mapping[bytes, bytes]) -> int:
-    """Tables with the same columns as one Parquet file whose row groups do not depend on how they are cut: its rows.
-
-    Without tables no file is made.
-    """
-    parts, rows = iter(tables), 0
-    if (first := next(parts, None)) is None:
-        return 0
-
-    def save(file: Any) -> None:
-        nonlocal rows
-        with pa.parquet.ParquetWriter(file, first.schema.with_metadata(dict(note))) as writer:
-            for group in regrouped(chain([first], parts), ROWS):
-                writer.write_table(group, row_group_size=ROWS)
-                rows += len(group)
-
-    files.write(path, save)
-    return rows
+    elif pieces.folder.is_dir() and note_of(pieces.output) and all(ours(path.name) for path in pieces.folder.iterdir()):
+        with locked(pieces.folder):
+            if not known.is_file():  # of a run that began just now
+                pieces.remove()

@@ -35,7 +35,7 @@ class Repeats:
 
     def scored(self, pieces: Pieces) -> Iterator[pa.Table]:
         """The blocks' predictions without those rows."""
-        for number, path in enumerate(pieces.all("scored")):
+        for number, path in pieces.all("scored").items():
             table = pieces.read(path)
             if number in self.found:
                 scored = np.sort(pieces.read(pieces.path(number, "keys"))["at"].to_numpy())

@@ -18,7 +18,8 @@ from mlp_torch.ingest.cells import Mask, is_text, not_unicode
 from mlp_torch.ingest.checks import Checked, plain
 from mlp_torch.ingest.inputs import to_inputs
 from mlp_torch.serving.keys import faults, occurrences, refusals, unusable, whereabouts
-from mlp_torch.serving.pieces import NOTE, Pieces
+from mlp_torch.serving.outputs import NOTE
+from mlp_torch.serving.pieces import Pieces
 from mlp_torch.serving.predictor import Predictor
 
 Rows = NDArray[np.int64]

@@ -6,7 +6,7 @@ Rows are read as the training rows were, where those came from a file of the sam
 from pathlib import Path
 
 from mlp_torch.ingest.endings import check_there
-from mlp_torch.serving.pieces import check_output
+from mlp_torch.serving.outputs import check_output
 from mlp_torch.verbs.options import Options, check_model, count
 from mlp_torch.verbs.problems import in_options
 

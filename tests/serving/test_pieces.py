@@ -7,8 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.errors import ConfigError, ModelError
-from mlp_torch.serving import pieces as pieces_module
-from mlp_torch.serving.pieces import Pieces, Stopped, check_skipped, merge, noted
+from mlp_torch.serving.pieces import Pieces, Stopped
 
 STATE = {"model": "m", "input": "i"}
 
@@ -43,20 +42,6 @@ def test_pieces_become_one_file_in_order_and_leave_nothing(pieces, tmp_path):
     assert not pieces.finished({**STATE, "input": "other"})
 
 
-@pytest.mark.parametrize("sizes", [(10,), (3, 7), (1,) * 10, (0, 4, 4, 2), (8,), (0,)])
-def test_row_groups_do_not_depend_on_how_the_rows_are_cut(sizes, tmp_path, monkeypatch):
-    monkeypatch.setattr(pieces_module, "ROWS", 4)
-    at, tables = 0, []
-    for size in sizes:
-        tables.append(pa.table({"row": pa.array(range(at, at + size), pa.int64())}))
-        at += size
-    merge(tables, tmp_path / "a.parquet", {})
-    file = pq.ParquetFile(tmp_path / "a.parquet")
-    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    assert groups == [4] * (at // 4) + [at % 4] * (at % 4 > 0)
-    assert file.read()["row"].to_pylist() == list(range(at))
-
-
 def test_an_older_file_of_skipped_rows_goes_with_the_output_that_it_belonged_to(pieces):
     with pieces.claimed(STATE):
         filled(pieces)
@@ -86,6 +71,44 @@ def test_a_folder_of_somebody_elses_is_left_alone(pieces):
     with pytest.raises(ConfigError, match=said), pieces.claimed(STATE):
         pass
     assert [path.name for path in pieces.folder.iterdir()] == ["letter.txt"]
+
+
+def test_a_strangers_file_among_pieces_stays_when_they_are_removed(pieces):
+    with pieces.claimed(STATE):
+        filled(pieces)
+        (pieces.folder / "letter.txt").write_text("dear")
+        finish(pieces)
+    assert [path.name for path in pieces.folder.iterdir()] == ["letter.txt"]
+    assert pq.read_table(pieces.output).num_rows == 8
+
+
+def test_pieces_that_nothing_vouches_for_are_cleared(pieces):
+    with pieces.claimed(STATE):
+        filled(pieces)
+    (pieces.folder / "state.json").unlink()
+    (pieces.folder / ".000001.keys.arrow.x1y2").write_bytes(b"half")
+    with pieces.claimed(STATE):
+        assert [path.name for path in pieces.folder.iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize("kind", ["keys", "skipped"])
+def test_a_block_that_lost_one_of_its_pieces_is_not_done(pieces, kind):
+    with pieces.claimed(STATE):
+        for number in range(2):
+            pieces.write(number, kind, pa.table({"row": [1]}))
+            pieces.write(number, "scored", pa.table({"row": [1]}))
+        pieces.path(0, kind).unlink()
+        assert [pieces.done(number) for number in range(2)] == [False, True]
+        assert list(pieces.all(kind)) == [1]  # by its name, not by how many there are
+        with pytest.raises(Stopped, match="blocks that were done are gone"):
+            pieces.complete(kind, 2)
+
+
+def test_pieces_are_in_the_order_of_their_numbers_beyond_six_digits(pieces):
+    with pieces.claimed(STATE):
+        for number in (1_000_000, 999_999):
+            pieces.write(number, "scored", pa.table({"row": [number]}))
+        assert list(pieces.all("scored")) == [999_999, 1_000_000]
 
 
 def test_two_runs_at_a_time_are_refused(pieces):
@@ -146,16 +169,11 @@ def test_a_folder_that_was_removed_is_not_made_anew(pieces):
         assert not pieces.folder.exists()
 
 
-def test_a_file_that_is_called_as_that_of_skipped_rows_stays(pieces):
-    check_skipped(pieces.skipped_output, STATE, overwrite=False)
-    pq.write_table(pa.table({"x": [1]}), pieces.skipped_output)
-    for overwrite in (False, True):
-        with pytest.raises(ConfigError, match="another file is there; move it"):
-            check_skipped(pieces.skipped_output, STATE, overwrite=overwrite)
-    merge([pa.table({"x": [1]})], pieces.skipped_output, {b"mlp_torch": noted({"input": "other"})})
-    with pytest.raises(ConfigError, match=r"skipped rows of another output .* --overwrite replaces it"):
-        check_skipped(pieces.skipped_output, STATE, overwrite=False)
-    check_skipped(pieces.skipped_output, STATE, overwrite=True)
-    check_skipped(
-        pieces.skipped_output, {"input": "other"}, overwrite=False
-    )  # what a run left that was killed at its end
+def test_what_vouches_for_the_pieces_goes_first(pieces, monkeypatch):
+    with pieces.claimed(STATE):
+        filled(pieces)
+    monkeypatch.delattr(Pieces, "clear")  # the removal ends there, as if it had been killed
+    with pytest.raises(AttributeError):
+        pieces.remove()
+    assert not pieces.begun(STATE)
+    assert pieces.path(0, "scored").is_file()

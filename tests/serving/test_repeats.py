@@ -1,6 +1,8 @@
 """Rows whose key an earlier row has, where bad rows are skipped: the first that can be scored is answered."""
 
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -189,6 +191,74 @@ def test_what_a_run_left_that_was_killed_at_its_end_is_removed_by_the_next_start
     assert predict(folder, Parquet(rows), out, policies=SKIP) is None
     assert not Pieces(out).folder.exists()
     assert out.read_bytes() == before
+
+
+class Killed(BaseException):
+    """The end of a process that was killed."""
+
+
+def killed_in_removal(steps: int, ends: list[int]) -> Callable[[Pieces], None]:
+    """A removal in a process that ends before a step of it; `ends` gets its exit code, 9 if it was ended."""
+    whole = Pieces.remove
+
+    def remove(pieces: Pieces) -> None:
+        child = os.fork()
+        if not child:
+            done = itertools.count()
+
+            def ending(step: Callable[..., None]) -> Callable[..., None]:
+                return lambda path, **more: os._exit(9) if next(done) == steps else step(path, **more)
+
+            Path.unlink, Path.rmdir = ending(Path.unlink), ending(Path.rmdir)
+            try:
+                whole(pieces)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        raise Killed
+
+    return remove
+
+
+def outcome(folder: Path, rows: Parquet, out: Path, policies: Policies) -> tuple[object, ...]:
+    """What a run with `overwrite` comes to: its counts or its problems, and the bytes that are there then."""
+    try:
+        told: object = predict(folder, rows, out, policies=policies, overwrite=True).counts
+    except DataError as error:
+        told = [str(problem) for problem in error.problems]
+    there = [path for path in (out, out.with_suffix(".skipped.parquet")) if path.exists()]
+    return told, [path.read_bytes() for path in there]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # the child only unlinks
+@pytest.mark.parametrize("before", [None, Policies("id", "keep", "skip")], ids=["new", "replacing"])
+@pytest.mark.parametrize("policies", [SKIP, Policies("id"), Policies("id", "keep", "skip")], ids=str)
+def test_a_run_killed_anywhere_in_its_removal_comes_to_the_same_when_it_is_given_again(
+    policies, before, folder, tmp_path, monkeypatch
+):
+    pq.write_table(table(["a", "b", "c", "a", "bad", "b"]), tmp_path / "rows.parquet")
+    rows = blocks_of(Parquet, 2)(tmp_path / "rows.parquet")
+    ends = list[int]()
+
+    def prepared(name: str) -> Path:
+        out = tmp_path / name / "out.parquet"
+        if before:
+            predict(folder, rows, out, policies=before)
+        return out
+
+    undisturbed = outcome(folder, rows, prepared("undisturbed"), policies)
+    while not ends or ends[-1] == 9:
+        out = prepared(str(len(ends)))
+        with monkeypatch.context() as patched:
+            patched.setattr(Pieces, "remove", killed_in_removal(len(ends), ends))
+            with pytest.raises(Killed):
+                predict(folder, rows, out, policies=policies, overwrite=True)
+        assert Pieces(out).folder.exists() == (ends[-1] == 9)
+        assert outcome(folder, rows, out, policies) == undisturbed
+        assert not Pieces(out).folder.exists()
+    assert ends[-1] == 0
+    assert len(ends) > 5
 
 
 def test_what_a_killed_run_left_is_in_the_way_of_no_other_one(folder, rows, tmp_path, monkeypatch):
