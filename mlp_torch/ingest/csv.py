@@ -117,11 +117,10 @@ class Csv:
             raise DataError(Problem("damaged_file", f"{self.path} has no header: {error}")) from None
         if again := twice(names):
             raise DataError(Problem("duplicate_column", "a column's name must be there once", again))
-        other = [mark for mark in (",", ";", "\t", "|") if mark != self.delimiter and mark in names[0]]
+        other = [json.dumps(mark) for mark in (",", ";", "\t", "|") if mark != self.delimiter and mark in names[0]]
         if len(names) == 1 and other:
-            clause = f"{self.path} has one column; its header holds {json.dumps(other[0])}"
-            key = f"data.source.delimiter: {json.dumps(other[0])}"
-            raise DataError(Problem("wrong_delimiter", clause, tuple(names), key=key))
+            clause = f"{self.path} has one column; its header holds {other[0]}"
+            raise DataError(Problem("wrong_delimiter", clause, tuple(names), key=f"data.source.delimiter: {other[0]}"))
         return names
 
     def block(self, piece: bytes, names: list[str], line: int) -> Block:
