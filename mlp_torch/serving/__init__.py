@@ -2,7 +2,9 @@
 
 - export: `ServingFunction`, from raw values to predictions as one graph, and the folder it is shipped in
 - stacked: the Transform as it is shipped, numbers side by side
+- refusal: problems in a caller's words
 - probes: the rows on which graph and modules must agree
+- folder: a model's folder as a user names it
 - predictor: `Predictor`, the library call
 - payload: a request's JSON, strictly read
 - server: the REST service
