@@ -46,7 +46,7 @@ def kind_of(path: str | Path) -> Literal["csv", "tsv", "parquet"]:
     if ending in ENDINGS or Path(path).is_dir():
         return "parquet"
     taken = f"in one of {', '.join(READERS)}"
-    if ending not in REMEDIES and not Path(path).exists():
+    if not ending and not Path(path).exists():  # perhaps a folder's name
         text = f"{path} is missing; a table is a file that ends {taken}, or a folder of Parquet files"
         raise DataError(Problem("no_file", text))
     remedy = f"; {REMEDIES[ending]}" if ending in REMEDIES else ""

@@ -121,7 +121,7 @@ def replaced(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decisio
 
 def misread(experiment: Experiment, facts: Facts) -> set[str]:
     """As what else a field is read: number, time."""
-    wanted: set[str] = {read.kind for read in experiment.reads if read.field == facts.name} & {"number", "time"}
+    wanted = {str(read.kind) for read in experiment.reads if read.field == facts.name} & {"number", "time"}
     return set() if facts.kind in (*wanted, "empty") else wanted
 
 
