@@ -209,7 +209,6 @@ def test_the_ending_of_a_file_chooses_its_reader(written, tmp_path):
         ("x.feather", "pyarrow.feather.read_table"),
         ("x.txt", "data.source.delimiter"),
         ("x.sas7bdat", "however: x.sas7bdat"),
-        ("x", "however: x"),
     ],
 )
 def test_a_file_of_another_format_is_refused_with_what_to_do(name, remedy):
