@@ -25,7 +25,7 @@ from mlp_torch.ingest.source import Csv, Parquet
 from mlp_torch.serving.export import version_of
 from mlp_torch.serving.extent import Extent, Stamps
 from mlp_torch.serving.keys import later, repeated
-from mlp_torch.serving.outputs import check_output, check_skipped
+from mlp_torch.serving.outputs import check_free, check_output
 from mlp_torch.serving.pieces import Pieces, tidy
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.progress import shown
@@ -120,12 +120,9 @@ def predict(
     state = belongings(predictor, extent, rows, policies)
     if not (overwrite and pieces.begun(state)):
         tidy(pieces)
-    if output.exists() and not overwrite:
-        if pieces.finished(state):
-            return None
-        if not pieces.begun(state):
-            raise ConfigError(f"the output must not be there, however: {output}; --overwrite replaces it")
-    check_skipped(pieces.skipped_output, state, overwrite=overwrite)
+    if not overwrite and pieces.finished(state):
+        return None
+    check_free(output, state, overwrite=overwrite)
     with pieces.claimed(state):
         run = Run(rows, predictor, pieces, policies)
         bar = shown(extent.rows) if progress else nullcontext()
@@ -134,6 +131,7 @@ def predict(
                 run.add(job, verdict)
                 if told:
                     told.update(verdict.counts["read"])
+        check_free(output, state, overwrite=overwrite)  # somebody may have put a file there meanwhile
         counts, skipped = run.finish(state, stamps)
     seconds = time.monotonic() - started
     found = blanked(counts["changed"], predictor.schema.fields, counts["read"])

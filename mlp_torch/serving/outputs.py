@@ -42,6 +42,8 @@ def check_output(output: Path, rows: Path) -> None:
     if output.suffix.lower() not in ENDINGS:
         text = f"the output must be Parquet and end in .parquet, however: {output}"
         raise ConfigError(f"{text}; pandas, DuckDB or pyarrow make a CSV of it")
+    if output.stem.lower().endswith(".skipped"):
+        raise ConfigError(f"the output must not be called as a file of skipped rows is, however: {output.name}")
     folder = unfinished(output)
     for path in (folder, output, skipped_of(output)):
         try:
@@ -54,24 +56,32 @@ def check_output(output: Path, rows: Path) -> None:
             raise ConfigError(f"the output must lie outside the input, however: {path}")
 
 
-def check_skipped(path: Path, state: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Refuses to replace a file that is called as that of skipped rows will be.
+def check_free(output: Path, state: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Refuses to replace files that must stay: an output, and a file that is called as that of skipped rows will be.
 
     Raises:
-        ConfigError: where it is no such file, or one of another output that must stay.
+        ConfigError: where an output is there, or the other file is none, or one of another output.
     """
+    if output.exists() and not overwrite:
+        raise ConfigError(f"the output must not be there, however: {output}; --overwrite replaces it")
+    path = skipped_of(output)
     if not path.exists():
         return
     note = note_of(path)
-    if note is None:
+    if note is None or b'"role": "skipped"' not in note:
         raise ConfigError(f"{path} is for skipped rows, however: another file is there; move it, or name another OUT")
-    if note != noted(state) and not overwrite:
+    if note != noted_skipped(state, output) and not overwrite:
         raise ConfigError(f"skipped rows of another output must not be there, however: {path}; --overwrite replaces it")
 
 
 def noted(state: Mapping[str, Any]) -> bytes:
-    """What is written beside an output's columns."""
-    return json.dumps(dict(state), sort_keys=True).encode()
+    """What is written beside the columns of predictions: what they are made of, whatever the file is called."""
+    return json.dumps({**state, "role": "predictions"}, sort_keys=True).encode()
+
+
+def noted_skipped(state: Mapping[str, Any], output: Path) -> bytes:
+    """What is written beside the columns of skipped rows, which belong to one output."""
+    return json.dumps({**state, "role": "skipped", "output": output.name}, sort_keys=True).encode()
 
 
 def note_of(path: Path) -> bytes | None:

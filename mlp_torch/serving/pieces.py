@@ -24,7 +24,7 @@ import pyarrow as pa
 from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError, UserError
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
-from mlp_torch.serving.outputs import NOTE, merge, note_of, noted, skipped_of, unfinished
+from mlp_torch.serving.outputs import NOTE, merge, note_of, noted, noted_skipped, skipped_of, unfinished
 
 PieceKind = Literal["keys", "skipped", "scored"]
 BESIDE: tuple[PieceKind, ...] = ("keys", "skipped")  # written before what is scored
@@ -152,11 +152,11 @@ class Pieces:
         Raises:
             Stopped: where pieces are gone, or a file cannot be written.
         """
-        note = {NOTE: noted(state)}
+        note, skipped_note = {NOTE: noted(state)}, {NOTE: noted_skipped(state, self.output)}
         new, new_skipped = self.folder / "scored.parquet", self.folder / "skipped.parquet"
         self.complete("scored", blocks)
         with telling(self.folder):
-            if (merge(scored, new, note), merge(skipped, new_skipped, note)) != (rows, skipped_rows):
+            if (merge(scored, new, note), merge(skipped, new_skipped, skipped_note)) != (rows, skipped_rows):
                 raise gone(self.folder, "rows that were done")
             if skipped_rows:
                 os.replace(new_skipped, self.skipped_output)

@@ -331,7 +331,7 @@ def test_a_run_that_ended_anywhere_goes_on_and_its_bytes_are_those_of_an_undistu
 ):
     bad = {11: -1.0, 12: -1.0} if policies.on_bad == "skip" else {}
     rows = written(tmp_path, changed("distance", bad))
-    whole = predict(folder, Small(rows), tmp_path / "whole.parquet", policies=policies)
+    whole = predict(folder, Small(rows), tmp_path / "whole" / out.name, policies=policies)
     monkeypatch.setattr(Fails, "after", after)
     with pytest.raises(RuntimeError, match="killed"):
         predict(folder, Fails(rows), out, policies=policies)
@@ -389,6 +389,27 @@ def test_a_finished_output_is_left_as_it_is_and_said_to_be_finished(folder, rows
     before = out.stat().st_mtime_ns
     assert predict(folder, Small(rows), out) is None
     assert out.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.skipped.parquet"])
+@pytest.mark.parametrize("moment", ["before it goes on", "while it works"])
+def test_a_file_that_a_stranger_puts_where_an_output_will_be_stays(moment, name, folder, rows, out, tmp_path):
+    class Visited(Small):
+        def blocks(self, size: int | None = 7) -> Iterator[Block]:
+            yield from super().blocks()
+            written(tmp_path, pa.table({"x": [1]}), name)
+
+    if moment == "while it works":
+        reader: Small = Visited(rows)
+    else:
+        stopped(folder, rows, out)
+        written(tmp_path, pa.table({"x": [1]}), name)
+        reader = Small(rows)
+    with pytest.raises(ConfigError, match=rf"however: .*({name}; --overwrite|another file is there)"):
+        predict(folder, reader, out)
+    assert pq.read_table(tmp_path / name).to_pylist() == [{"x": 1}]
+    (tmp_path / name).unlink()
+    assert predict(folder, Small(rows), out).counts["used"] == 40
 
 
 def test_an_output_of_something_else_is_replaced_only_if_asked(folder, rows, out, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from mlp_torch.errors import ConfigError
 from mlp_torch.serving import outputs
-from mlp_torch.serving.outputs import check_skipped, merge, noted, skipped_of
+from mlp_torch.serving.outputs import check_free, check_output, merge, noted, noted_skipped, skipped_of
 
 STATE = {"model": "m", "input": "i"}
 
@@ -25,15 +25,31 @@ def test_row_groups_do_not_depend_on_how_the_rows_are_cut(sizes, tmp_path, monke
     assert file.read()["row"].to_pylist() == list(range(at))
 
 
+def skipped_rows(path, note):
+    merge([pa.table({"x": [1]})], path, {b"mlp_torch": note})
+
+
 def test_a_file_that_is_called_as_that_of_skipped_rows_stays(tmp_path):
-    path = skipped_of(tmp_path / "out.parquet")
-    check_skipped(path, STATE, overwrite=False)
-    pq.write_table(pa.table({"x": [1]}), path)
-    for overwrite in (False, True):
-        with pytest.raises(ConfigError, match="another file is there; move it"):
-            check_skipped(path, STATE, overwrite=overwrite)
-    merge([pa.table({"x": [1]})], path, {b"mlp_torch": noted({"input": "other"})})
-    with pytest.raises(ConfigError, match=r"skipped rows of another output .* --overwrite replaces it"):
-        check_skipped(path, STATE, overwrite=False)
-    check_skipped(path, STATE, overwrite=True)
-    check_skipped(path, {"input": "other"}, overwrite=False)  # what a run left that was killed at its end
+    out = tmp_path / "out.parquet"
+    check_free(out, STATE, overwrite=False)
+    pq.write_table(pa.table({"x": [1]}), skipped_of(out))
+    for note in (None, b"no JSON", noted(STATE)):  # a stranger's; predictions that are called like that
+        if note:
+            skipped_rows(skipped_of(out), note)
+        for overwrite in (False, True):
+            with pytest.raises(ConfigError, match="another file is there; move it"):
+                check_free(out, STATE, overwrite=overwrite)
+    for state, name in (({"input": "other"}, "out.parquet"), (STATE, "other.parquet")):
+        skipped_rows(skipped_of(out), noted_skipped(state, tmp_path / name))
+        with pytest.raises(ConfigError, match=r"skipped rows of another output .* --overwrite replaces it"):
+            check_free(out, STATE, overwrite=False)
+        check_free(out, STATE, overwrite=True)
+    skipped_rows(skipped_of(out), noted_skipped(STATE, out))
+    check_free(out, STATE, overwrite=False)  # what a run left that was killed at its end
+
+
+@pytest.mark.parametrize("name", ["a.skipped.parquet", "a.Skipped.PQ", ".skipped.parquet"])
+def test_an_output_is_not_called_as_a_file_of_skipped_rows_is(name, tmp_path):
+    with pytest.raises(ConfigError, match=f"not be called as a file of skipped rows is, however: {name}"):
+        check_output(tmp_path / name, tmp_path / "rows.parquet")
+    check_output(tmp_path / "skipped.parquet", tmp_path / "rows.parquet")

@@ -71,7 +71,7 @@ def test_the_first_row_that_can_be_scored_is_answered_and_later_ones_are_skipped
 def test_counts_and_bytes_do_not_depend_on_the_blocks(folder, rows, tmp_path):
     found = []
     for size in (1, 4, 12):
-        out = tmp_path / f"{size}.parquet"
+        out = tmp_path / str(size) / "out.parquet"
         scored = predict(folder, blocks_of(Parquet, size)(rows), out, policies=SKIP)
         found.append((scored.counts, out.read_bytes(), scored.skipped.read_bytes()))
     assert found[0] == found[1] == found[2]
