@@ -7,6 +7,7 @@
 - `csv_text`: their text in pieces of whole rows, with the line or byte of what is wrong.
 - `arrow_file`: tables on disk in Arrow's own format, for what is between two passes.
 - `parquet`: Parquet files and folders of them, whole or in blocks.
+- `parquet_width`: how many bytes a row takes once it is decoded, told before any block is.
 - `parquet_files`: the files that a folder means, what its subfolders say of their rows, and whether they were changed.
 - `endings`: what a file's ending says, and what to do with one that no reader takes.
 - `agreement`: one type a column for files that were written apart.

@@ -13,6 +13,7 @@ cell that holds the rest of the file, tells no line or byte of a fault, and keep
 import copy
 import csv
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,11 +127,12 @@ class Csv:
     def block(self, piece: bytes, names: list[str], line: int) -> Block:
         """Whole rows as a table; `line` is the first one's."""
         table, torn = self.parsed(piece, names, line)
-        numbers = self.numbers(piece, len(table) + len(torn), line, blank_is_row=len(names) == 1)
-        at = [row.number - 1 for row in torn]  # Arrow counts rows from 1
+        row, rows = self.text.grammar.row, len(table) + len(torn)
+        numbers = line_numbers(piece, rows, line, row=row, blank_is_row=len(names) == 1)
+        at = [item.number - 1 for item in torn]  # Arrow counts rows from 1
         found = tuple(
-            Torn(int(numbers[i]), row.actual_columns, row.expected_columns, row.text)
-            for i, row in zip(at, torn, strict=True)
+            Torn(int(numbers[i]), item.actual_columns, item.expected_columns, item.text)
+            for i, item in zip(at, torn, strict=True)
         )
         kept = np.delete(numbers, at)
         follows = not len(kept) or kept[-1] - line == len(kept) - 1
@@ -180,13 +182,16 @@ class Csv:
         columns = dict(zip(kept, table.columns, strict=True))
         return pa.table({name: columns.get(name, pa.nulls(len(table))) for name in names}), torn
 
-    def numbers(self, piece: bytes, rows: int, line: int, *, blank_is_row: bool) -> NDArray[np.int64]:
-        """(N,) the line in which each row begins."""
-        if lines(piece) == rows:
-            return np.arange(line, line + rows)
-        found = []
-        for row in self.text.grammar.row.finditer(piece):
-            if blank_is_row or row.group().strip(b"\r\n"):
-                found.append(line)
-            line += lines(row.group())
-        return np.array(found, np.int64)
+
+def line_numbers(
+    piece: bytes, rows: int, line: int, *, row: re.Pattern[bytes], blank_is_row: bool
+) -> NDArray[np.int64]:
+    """(N,) the line in which each row begins."""
+    if lines(piece) == rows:
+        return np.arange(line, line + rows)
+    found = []
+    for one in row.finditer(piece):
+        if blank_is_row or one.group().strip(b"\r\n"):
+            found.append(line)
+        line += lines(one.group())
+    return np.array(found, np.int64)

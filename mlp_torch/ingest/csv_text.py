@@ -124,17 +124,17 @@ class Text:
         done, line, raw = 0, 1, start
         while True:
             try:
-                text = decoder.decode(raw, final=not raw).encode()
+                piece = decoder.decode(raw, final=not raw).encode()
             except UnicodeDecodeError as error:
                 offset = done + len(raw) - len(error.object) + error.start
                 raise DataError(self.undecodable(error, offset, line)) from None
             except UnicodeError as error:  # no byte order mark, or half of a character
                 where = f"{self.path} is not {self.encoding}: from byte {done:,}, line {line:,} on: {error}"
                 raise DataError(Problem("encoding", where, key="data.source.encoding")) from None
-            yield text if done else text.removeprefix(codecs.BOM_UTF8)
+            yield piece if done else piece.removeprefix(codecs.BOM_UTF8)
             if not raw:
                 return
-            done, line, raw = done + len(raw), line + lines(text), file.read(size)
+            done, line, raw = done + len(raw), line + lines(piece), file.read(size)
 
     def ends_as_parquet(self) -> bool:
         """Whether the last bytes are those of a Parquet file, as the first ones are: a header may be called so too."""

@@ -24,13 +24,13 @@ class Leaf(NamedTuple):
     """A column as pages have it; a nested one is several.
 
     Args:
-        index: in the file.
+        at: its index in the file.
         path: in the file, `column.list.element` for example.
         field: the column of the table.
         kind: of its values.
     """
 
-    index: int
+    at: int
     path: str
     field: str
     kind: pa.DataType
@@ -88,7 +88,7 @@ def width(coded: pa.parquet.ParquetFile, group: int, parts: list[Leaf]) -> float
     metadata = coded.metadata.row_group(group)
     if metadata.num_rows <= 0:
         return 0.0
-    columns = [metadata.column(leaf.index) for leaf in parts]
+    columns = [metadata.column(leaf.at) for leaf in parts]
     encoded = sum(column.total_uncompressed_size for column in columns) / metadata.num_rows
     decoded, times = 0.0, dict[str, float]()
     for leaf, column in zip(parts, columns, strict=True):
@@ -96,7 +96,7 @@ def width(coded: pa.parquet.ParquetFile, group: int, parts: list[Leaf]) -> float
         decoded += values * leaf.bytes
         times[leaf.field] = max(times.get(leaf.field, 0.0), values)
     words = longest_words(coded, group, [leaf for leaf in parts if is_words(leaf.kind)])
-    return max(encoded, decoded + sum(times[field] * size for field, size in words.items()))
+    return float(max(encoded, decoded + sum(times[field] * size for field, size in words.items())))
 
 
 def longest_words(coded: pa.parquet.ParquetFile, group: int, parts: list[Leaf]) -> dict[str, int]:
