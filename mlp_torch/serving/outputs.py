@@ -10,6 +10,7 @@ is replaced.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -39,6 +40,10 @@ def unfinished(output: Path) -> Path:
 
 def check_output(output: Path, rows: Path) -> None:
     """Refuses an output that cannot be one, or that would be read as input the next time. Raises ConfigError."""
+    try:
+        str(output).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"the output's path must be UTF-8, however: {os.fsencode(output)!r}") from None
     if output.suffix.lower() not in ENDINGS:
         text = f"the output must be Parquet and end in .parquet, however: {output}"
         raise ConfigError(f"{text}; pandas, DuckDB or pyarrow make a CSV of it")
@@ -47,11 +52,13 @@ def check_output(output: Path, rows: Path) -> None:
     folder = unfinished(output)
     for path in (folder, output, skipped_of(output)):
         try:
-            is_folder = path.is_dir()
+            is_folder, there = path.is_dir(), path.exists()
         except OSError as error:  # a name that is too long, a folder that must not be looked into
             raise ConfigError(f"the output must be writable, however: {path}: {error.strerror}") from None
         if is_folder and path != folder:
             raise ConfigError(f"the output must be a file, however: {path} is a folder")
+        if path == folder and there and not is_folder:
+            raise ConfigError(f"the output's pieces must lie in {path}, however: it is no folder")
         if rows.resolve() in (path.resolve(), *path.resolve().parents):
             raise ConfigError(f"the output must lie outside the input, however: {path}")
 

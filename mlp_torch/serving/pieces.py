@@ -211,15 +211,16 @@ def compare(folder: Path, known: Mapping[str, Any], state: Mapping[str, Any]) ->
 
 @contextmanager
 def telling(folder: Path) -> Iterator[None]:
-    """Says of a file that cannot be written what became of the pieces in their folder."""
+    """Says of a file that cannot be written what became of the pieces in their folder, if there are any."""
     try:
         yield
     except OSError as error:
         where, why = error.filename or folder, error.strerror or str(error)
-        raise Stopped(
-            f"the output must be writable, however: {where}: {why}; blocks that are done stay in {folder}, "
-            "and the same command goes on from there"
-        ) from None
+        text = f"the output must be writable, however: {where}: {why}"
+        if not (folder / "state.json").is_file():
+            raise ConfigError(text) from None
+        stay = f"blocks that are done stay in {folder}, and the same command goes on from there"
+        raise Stopped(f"{text}; {stay}") from None
 
 
 def gone(folder: Path, what: str) -> Stopped:

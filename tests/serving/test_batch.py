@@ -450,14 +450,19 @@ def test_an_input_that_changes_while_it_is_read_is_refused(folder, rows, out):
         ("out.csv", r"must be Parquet and end in .parquet, however: .*out\.csv; .* make a CSV"),
         ("rows.parquet", "outside the input"),
         ("d.pq", "folder"),
+        ("a\udcff.parquet", r"path must be UTF-8, however: b'.*/a\\xff\.parquet'"),
+        ("e.parquet", "pieces must lie in .*e.parquet.unfinished, however: it is no folder"),
         ("x" * 300 + ".parquet", "must be writable, however: .*: File name too long"),
         ("x" * 240 + ".parquet", "must be writable, however: .*unfinished: File name too long"),
     ],
 )
 def test_an_output_that_must_not_be_one_is_refused(name, reason, folder, rows, tmp_path):
     (tmp_path / "d.pq").mkdir()
+    (tmp_path / "e.parquet.unfinished").write_text("dear")
+    before = set(tmp_path.iterdir())
     with pytest.raises(ConfigError, match=reason):
         predict(folder, Small(rows), tmp_path / name)
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_an_output_within_the_folder_that_is_read_is_refused(folder, tmp_path):

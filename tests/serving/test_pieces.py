@@ -1,6 +1,7 @@
 """The folder of pieces: what it belongs to, who works in it, and the file that they become."""
 
 import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,11 +136,21 @@ def test_a_damaged_piece_is_refused_by_its_name(pieces):
     assert not pieces.output.exists()
 
 
-def test_a_place_that_cannot_be_written_to_is_told_with_what_stays(tmp_path):
+def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_begun(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    pieces, said = Pieces(tmp_path / "file" / "out.parquet"), "must be writable, however: .*the same command goes on"
-    with pytest.raises(Stopped, match=said), pieces.claimed(STATE):
-        pass
+    for folder in (tmp_path / "file", Path("/dev/null"), Path("/proc")):
+        refused = pytest.raises(ConfigError, match=f"must be writable, however: {folder}")
+        with refused as caught, Pieces(folder / "out.parquet").claimed(STATE):
+            pass
+        assert "goes on" not in str(caught.value)
+
+
+def test_a_piece_that_cannot_be_written_is_told_with_what_stays(pieces):
+    with pieces.claimed(STATE):
+        pieces.path(1, "scored").mkdir()
+        with pytest.raises(Stopped, match=r"must be writable, however: .*the same command goes on from there"):
+            filled(pieces)
+        assert pieces.done(0)
 
 
 @pytest.mark.parametrize("lost", ["000001.scored.arrow", "000002.scored.arrow"])
