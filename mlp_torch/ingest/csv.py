@@ -104,9 +104,8 @@ class Csv:
 
     def first_row(self, piece: bytes) -> bytes:
         """The header's bytes with its line end, and with blank lines before it."""
-        found = self.text.grammar.row.match(piece, len(piece) - len(piece.lstrip(b"\r\n")))
-        assert found  # a piece is of whole rows
-        return piece[: found.end()]
+        blank = len(piece) - len(piece.lstrip(b"\r\n"))
+        return piece[: next(self.text.grammar.row.finditer(piece, blank)).end()]  # a piece is of whole rows
 
     def header(self, row: bytes) -> list[str]:
         """The columns' names."""
