@@ -113,7 +113,7 @@ print("code", code, *[name in sys.modules for name in ("torch", "lightning", "ma
         (2, ["validate", "none.csv", "--model", "no"], "a model must be a folder, however: no"),
         (2, ["evaluate", "--model", "model", "--input", "none.csv"], "none.csv is missing"),
         (2, ["evaluate", "--model", "no", "--input", "nine.csv"], "a model must be a folder, however: no"),
-        (2, ["evaluate", "--model", ".", "--input", "nine.csv"], "manifest.json is missing"),
+        (2, ["evaluate", "--model", ".", "--input", "nine.csv"], "must hold manifest.json"),
         (2, ["predict", "--model", "model", "--input", "none.csv", "--output", "o.parquet"], "none.csv is missing"),
         (2, ["predict", "--model", "model", "--input", "nine.csv", "--output", "o.csv"], "must be Parquet"),
         (2, ["serve", "no"], "a model must be a folder, however: no"),

@@ -215,7 +215,8 @@ def check_sizes(split: Tensor, minimum: int = 1, *, needed: Sequence[str] = SPLI
     Raises:
         DataError: `empty_split` with the sizes of all splits.
     """
-    sizes = {name: int((split == index).sum()) for index, name in enumerate(SPLITS)}
+    counts = torch.bincount(split + 1, minlength=len(SPLITS) + 1)[1:].tolist()  # the first is of rows in no split
+    sizes = dict(zip(SPLITS, counts, strict=True))
     if small := [name for name in needed if sizes[name] < minimum]:
         found = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         outside = int((split < 0).sum())

@@ -96,9 +96,15 @@ class Transform(nn.Module):
         return rows
 
     def clipped(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By column of features that has a limit, which rows reach it: (B,) bool."""
+        """By column of features of which some row reaches the limit, which rows do: (B,) bool."""
         limits = {name: column.limit for name, column in self.named_columns().items() if column.limit < math.inf}
-        return {name: features[name][:, 0].abs() >= limit for name, limit in limits.items()}
+        reached = {name: limit for name, limit in limits.items() if farthest(features[name]) >= limit}
+        return {name: features[name][:, 0].abs() >= limit for name, limit in reached.items()}
+
+
+def farthest(x: Tensor) -> float:
+    """The largest absolute value; 0 of none."""
+    return max(map(abs, map(float, x.aminmax()))) if x.numel() else 0.0
 
 
 def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:

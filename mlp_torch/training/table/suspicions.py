@@ -32,6 +32,8 @@ def same_rows(wanted: Definition, inputs: Inputs, y: Tensor, index: Tensor, *, s
     """
     columns = [*{read.key: inputs[read.key] for read in wanted.transform.reads}.values(), y]
     copied = copies_of(columns, index == TRAIN, (index == VAL) | (index == TEST))
+    if not copied.any():
+        return []
     sizes = {name: int((index == SPLITS.index(name)).sum()) for name in JUDGED}
     again = {name: copied & (index == SPLITS.index(name)) for name in JUDGED}
     found = {name: copies for name, copies in again.items() if copies.any()}
