@@ -167,13 +167,18 @@ def exact_sum(x: Tensor) -> Tensor:
     of a smaller quantum. To add a number whose last bit is the quantum rounds to it.
     Source: Demmel and Nguyen, Fast Reproducible Floating-Point Summation, ARITH 2013.
     """
-    total, exponent = torch.zeros((), dtype=x.dtype), math.frexp(max(map(abs, map(float, x.aminmax()))))[1]
+    total, exponent = torch.zeros((), dtype=x.dtype), math.frexp(farthest(x))[1]
     spare = 51 - math.ceil(math.log2(len(x)))  # bits of a value, so that no sum of N of them needs more than 53
     for _ in range(2):
         shift = math.ldexp(1.5, min(exponent + 52 - spare, 1023))
         high = (x + shift).sub_(shift)
         total, x, exponent = total + high.sum(), x - high, exponent - spare
     return total
+
+
+def farthest(x: Tensor) -> float:
+    """The largest absolute value; 0 of none."""
+    return max(map(abs, map(float, x.aminmax()))) if x.numel() else 0.0
 
 
 def median(x: Tensor) -> Tensor:

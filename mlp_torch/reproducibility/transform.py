@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mlp_torch.column import Column, Sample
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.reads import Read
+from mlp_torch.representation.numbers import farthest
 
 
 class Transform(nn.Module):
@@ -100,11 +101,6 @@ class Transform(nn.Module):
         limits = {name: column.limit for name, column in self.named_columns().items() if column.limit < math.inf}
         reached = {name: limit for name, limit in limits.items() if farthest(features[name]) >= limit}
         return {name: features[name][:, 0].abs() >= limit for name, limit in reached.items()}
-
-
-def farthest(x: Tensor) -> float:
-    """The largest absolute value; 0 of none."""
-    return max(map(abs, map(float, x.aminmax()))) if x.numel() else 0.0
 
 
 def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:

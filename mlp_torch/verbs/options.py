@@ -40,13 +40,18 @@ class Options(argparse.ArgumentParser):
         Raises:
             ConfigError: naming the near options, or what argparse has to say.
         """
-        known = [flag for action in self._actions for flag in action.option_strings]
+        known = self.flags
         # before argparse looks: it would complain of a required option that is missing, which is the mistyped one
         for text in arguments:
             flag = text.partition("=")[0]
             if flag.startswith("--") and flag not in ("--", *known):
                 raise ConfigError(f"no such option: {flag}; {near(flag, known)}")
         return self.parse_args(arguments)
+
+    @property
+    def flags(self) -> list[str]:
+        """All options as they are typed."""
+        return [flag for action in self._actions for flag in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         """What argparse would print before it exits."""

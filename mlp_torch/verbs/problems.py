@@ -43,17 +43,12 @@ def worded(problem: Problem, options: Options, *, trained: bool = False) -> Prob
     found = replace(problem, text=told(problem.text, options), key=problem.key and told(problem.key, options))
     if not trained:
         return found
-    skipped = SKIP in flags(options) and found.key and found.key.startswith("data.fields.")
+    skipped = SKIP in options.flags and found.key and found.key.startswith("data.fields.")
     return for_callers(replace(found, key=f"{SKIP} skip leaves such rows out") if skipped else found)
-
-
-def flags(options: Options) -> set[str]:
-    """A verb's options as they are typed."""
-    return {flag for action in options._actions for flag in action.option_strings}
 
 
 def told(text: str, options: Options) -> str:
     """A text with a verb's options in it."""
-    known = flags(options)
+    known = options.flags
     found = KEY.sub(lambda key: flag if (flag := f"--{key[1]}") in known else key[0], text)
     return found if found == text else DOUBLE.sub(r"$'\1'" if "\\t" in found else r"'\1'", found)
