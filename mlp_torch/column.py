@@ -40,6 +40,8 @@ class Column(nn.Module):
 
     Args:
         reads: what it needs of the raw fields, by a name of its own.
+        l1: of the absolute values of its layer's parameters, what is added to the loss.
+        l2: the same of their squares.
 
     Attributes:
         dim: width of what `layer()` gives, (B, dim) float32; known once fitted.
@@ -53,9 +55,12 @@ class Column(nn.Module):
     uses_y = False
     seen: Tensor
 
-    def __init__(self, reads: dict[str, Read]):
+    def __init__(self, reads: dict[str, Read], *, l1: float = 0.0, l2: float = 0.0):
         super().__init__()
-        self.reads = reads
+        for name, share in (("l1", l1), ("l2", l2)):
+            if not 0 <= share < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, however: {name}={share}")
+        self.reads, self.l1, self.l2 = reads, l1, l2
         self.codes, self.dim, self.unknown = 0, 0, -1  # on the instance: TorchScript sees no class attributes
         self.limit = math.inf
         self.register_buffer("seen", torch.zeros(0, dtype=torch.bool))
@@ -74,6 +79,10 @@ class Column(nn.Module):
         """Notes which codes training rows hold, (N, …) int64, and more of them when called again."""
         held = torch.bincount(codes.reshape(-1), minlength=self.codes) > 0
         self.seen = held | self.seen if len(self.seen) else held
+
+    def notes(self) -> list[str]:
+        """What is worth knowing of it once it is fitted and has seen the codes of training rows; as a rule nothing."""
+        return []
 
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         """What this column gives to a cross: (B,) int64. Only columns that can be crossed have one."""

@@ -41,6 +41,15 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleDict({name: column.layer() for name, column in columns.items()})
         self.widths = {name: column.dim for name, column in columns.items()}
         self.d_out = sum(self.widths.values())
+        self.shares = {name: (column.l1, column.l2) for name, column in columns.items() if column.l1 or column.l2}
+
+    def penalties(self) -> list[Tensor]:
+        """l1 · Σ|w| + l2 · Σw² over the parameters of each layer whose column asks for it."""
+        found = []
+        for name, (l1, l2) in self.shares.items():
+            for weight in (p for p in self.layers[name].parameters() if p.requires_grad):
+                found.append(l1 * weight.abs().sum() + l2 * weight.square().sum())
+        return found
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         parts: list[Tensor] = []
@@ -73,6 +82,10 @@ class Model(nn.Module):
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         """The loss of each row, (B,)."""
         return self.head.loss(out, batch)
+
+    def penalties(self) -> list[Tensor]:
+        """What is added to the loss of a step beside the rows' own."""
+        return []
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         """Readable values by name. Must script."""
@@ -125,6 +138,9 @@ class Single(Model):
         b, k, n = out.shape
         repeated = Batch(batch.features, *(x.repeat_interleave(k, dim=0) for x in (batch.y, batch.weight, batch.row)))
         return self.head.loss(out.reshape(b * k, n), repeated).view(b, k).mean(dim=1)  # (B,)
+
+    def penalties(self) -> list[Tensor]:
+        return self.encoder.penalties()
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         if self.members > 1:

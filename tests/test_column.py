@@ -11,8 +11,8 @@ from mlp_torch.ingest.reads import Read
 class Parity(Column):
     """The shortest column: codes from a number, everything else by default."""
 
-    def __init__(self) -> None:
-        super().__init__({"x": Read("n")})
+    def __init__(self, *, l1: float = 0.0, l2: float = 0.0) -> None:
+        super().__init__({"x": Read("n")}, l1=l1, l2=l2)
         self.codes, self.dim = 2, 3
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
@@ -83,3 +83,11 @@ def test_what_is_hidden_depends_on_the_generator_alone() -> None:
 def test_spare_rows_start_at_zero_and_others_do_not() -> None:
     weight = Rows(4, 8, seen=torch.tensor([False, True, False, True])).table.weight
     assert [bool((row == 0).all()) for row in weight] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("share", [-0.1, float("inf"), float("nan")])
+def test_an_impossible_penalty_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="l1 must be at least 0 and finite, however: l1="):
+        Parity(l1=share)
+    with pytest.raises(ValueError, match="l2 must be at least 0 and finite, however: l2="):
+        Parity(l2=share)

@@ -81,6 +81,10 @@ class Transform(nn.Module):
             if column.codes:
                 column.see(features[name])
 
+    def notes(self) -> list[str]:
+        """What is worth knowing of the columns, once training rows are encoded."""
+        return [f"column {name}: {note}" for name, column in self.named_columns().items() for note in column.notes()]
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         features: dict[str, Tensor] = {}
         for name, column in self.columns.items():

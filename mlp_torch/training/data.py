@@ -123,7 +123,8 @@ class Data(LightningDataModule):
 
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
-        return [*sentences(self.counts), *self.warnings, *self.prepared.looked_at, *self.prepared.stored]
+        columns = self.transform.notes()
+        return [*sentences(self.counts), *self.warnings, *columns, *self.prepared.looked_at, *self.prepared.stored]
 
     def train_dataloader(self) -> Batches:
         release = self.prepared.release.get("train")

@@ -84,6 +84,8 @@ class Task(LightningModule):
             raise NonFiniteLoss(self.diverged("loss", weights(self.model), rows))
         if is_logged(self.trainer, batch_idx + 1):
             self.log("train/loss", loss.detach(), prog_bar=True)
+        for penalty in self.model.penalties():
+            loss = loss + penalty
         return loss
 
     def diverged(self, what: str, whole: Mapping[str, Tensor], by_row: Mapping[str, Tensor] = {}) -> str:

@@ -97,6 +97,21 @@ def test_a_poisoned_batch_stops_the_run_and_names_step_tensor_and_rows(tmp_path)
     assert_clean(tmp_path, 14)
 
 
+def test_a_step_goes_down_the_loss_and_the_penalties(data):
+    def gradient(l1):
+        task = task_of(data)
+        task.model.encoder.shares = {"city": (l1, 0.0)}
+        task.trainer = lightning.Trainer(logger=False, accelerator="cpu")
+        task.eval()  # no dropout, nothing hidden
+        loss = task.training_step(select(data.tables["train"], torch.arange(64)), 0)
+        loss.backward()
+        return loss.item(), task.model.encoder.layers["city"].table.weight
+
+    (plain, before), (penalised, after) = gradient(0.0), gradient(0.5)
+    assert penalised == pytest.approx(plain + 0.5 * before.abs().sum().item())
+    assert torch.allclose(after.grad - before.grad, 0.5 * before.sign())
+
+
 def test_a_target_that_is_no_number_is_named(tmp_path):
     data = tiny.data()
     with pytest.raises(NonFiniteLoss, match=r"step 11, first non-finite tensor: target; in 1 of 64 rows"):
