@@ -116,8 +116,8 @@ class Plain:
         """What reads each number and time, and each word."""
         rules = {name: Rule.of(policy, known=known) for name, policy in fields.items()}
         return (
-            [(name, rules[name].number if kind == "number" else rules[name].time) for name, kind in self.numbers],
-            [(name, rules[name].word) for name, _ in self.words],
+            [(name, rules[name].number if kind == "number" else rules[name].time) for name, kind, *_ in self.numbers],
+            [(name, rules[name].word) for name, *_ in self.words],
         )
 
     def __call__(self, records: Sequence[Any], *, known: bool = False) -> Inputs | None:

@@ -1,7 +1,7 @@
 """What ingestion must make of a raw field, and the table of tensors that comes out of it.
 
->>> Read("hour").key, Read("hour", "string").key
-('hour', 'hour:string')
+>>> Read("hour").key, Read("hour", "string").key, Read("tags", "set", max_tokens=8, separator=", ").key
+('hour', 'hour:string', 'tags:set:8:, ')
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-Kind = Literal["number", "string", "time"]
+Kind = Literal["number", "string", "time", "tokens", "set", "map_keys", "map_values", "statistics", "vector", "image"]
 Inputs = dict[str, Tensor]
 """Row-aligned raw tensors by `Read.key`: (B,) float64 for numbers (NaN = missing) and times (seconds of wall clock,
 NaN = missing), (B,) int64 fingerprints for strings (0 = missing)."""
@@ -20,16 +20,25 @@ class Read(NamedTuple):
 
     Args:
         field: the name of the raw field.
-        kind: `number`, `string` or `time`.
+        kind: what is made of it.
+        max_tokens: of tokens, sets and maps: how many of a cell are read.
+        size: of vectors (d,), of images (C, H, W).
+        separator: of sets: what stands between the members of a cell that is text.
     """
 
     field: str
     kind: Kind = "number"
+    max_tokens: int = 0
+    size: tuple[int, ...] = ()
+    separator: str = ""
 
     @property
     def key(self) -> str:
         """The name of the tensor in Inputs: the field, and every option that is not the default."""
-        return self.field if self.kind == "number" else f"{self.field}:{self.kind}"
+        if self.kind == "number":
+            return self.field
+        options = [str(self.max_tokens or ""), "x".join(map(str, self.size)), self.separator]
+        return ":".join([self.field, self.kind, *filter(None, options)])
 
 
 Words = Callable[[Read], list[tuple[int, str]]]

@@ -110,7 +110,7 @@ class Schema:
         """Plain values: {"fields": […], "reads": [[field, kind], …], "strict": …, "example": {…}}."""
         return {
             "fields": [item.to_json() for item in self.fields.values()],
-            "reads": [list(item) for item in self.reads.values()],
+            "reads": [list(item[:2]) for item in self.reads.values()],
             "strict": self.strict,
             "example": self.example,
         }
