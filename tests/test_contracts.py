@@ -16,19 +16,27 @@ import mlp_torch.representation
 from mlp_torch.column import Column, Sample
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.fingerprint import fingerprints
-from mlp_torch.ingest.reads import Inputs
-from mlp_torch.model import Encoder
+from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.model import Encoder, padded
+from mlp_torch.representation.bags import Bag, HashedBag, Vocabulary
 from mlp_torch.representation.calendar import SIZES, Calendar, Cyclical
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
+from mlp_torch.representation.maps import HashedMap
 from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.representation.sets import HashedSet, Marks, MultiHot, Set
+from mlp_torch.representation.text import HashedText, Text, TextStatistics
+from mlp_torch.representation.vectors import Vector
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script
 
 Make = Callable[[], Column]
 
-# By class name: columns that read the fields "number", "word", "other" (strings) and "at" (a time).
+TEXT, TAGS = Read("text", "tokens", max_tokens=5), Read("tags", "set", max_tokens=3, separator=", ")
+
+# By class name: columns that read the fields "number", "word", "other" (strings), "at" (a time), "text", "tags" (a
+# set), "map" and "vector".
 EXAMPLES: dict[str, dict[str, Make]] = {
     "Scaled": {
         "mean": lambda: Scaled("number"),
@@ -51,12 +59,41 @@ EXAMPLES: dict[str, dict[str, Make]] = {
         ),
         "nested": lambda: Crossed(["word", Crossed(["other", Calendar("at", "month")], buckets=5)], buckets=50),
     },
+    "Vocabulary": {"set": lambda: Marked(TAGS, min_count=1, most=10)},
+    "Bag": {
+        "mean": lambda: Bag(TEXT, dim=3),
+        "sum of the most frequent": lambda: Bag(TEXT, dim=3, pool="sum", most=2),
+        "attention over a set": lambda: Bag(TAGS, dim=3, pool="attention", min_count=2),
+    },
+    "HashedBag": {"sum": lambda: HashedBag(TAGS, 7, pool="sum")},
+    "Text": {"default": lambda: Text("text", max_tokens=5)},
+    "HashedText": {
+        "words": lambda: HashedText("text", 7, max_tokens=5),
+        "runs of three, by attention": lambda: HashedText("text", 9, max_tokens=5, ngrams=3, dim=2, pool="attention"),
+    },
+    "TextStatistics": {"default": lambda: TextStatistics("text")},
+    "Set": {"default": lambda: Set("tags", max_tokens=3)},
+    "HashedSet": {"default": lambda: HashedSet("tags", 7, max_tokens=3)},
+    "MultiHot": {"default": lambda: MultiHot("tags", max_tokens=3)},
+    "HashedMap": {"default": lambda: HashedMap("map", 7, max_names=2, dim=3)},
+    "Vector": {"default": lambda: Vector("vector", 3)},
     "Calendar": {part: lambda part=part: Calendar("at", part) for part in SIZES},  # type: ignore[misc]
     "Cyclical": {
         "number": lambda: Cyclical("number", period=360),
         "time": lambda: Cyclical("at", period=86400, kind="time"),
     },
 }
+
+
+class Marked(Vocabulary):
+    """The shortest column of a vocabulary."""
+
+    def resize(self) -> None:
+        super().resize()
+        self.dim = self.codes - 2
+
+    def layer(self) -> nn.Module:
+        return Marks(self.dim)
 
 
 def columns() -> list[type[Column]]:
@@ -86,7 +123,24 @@ def training(rows: int = 300, seed: int = 0) -> Inputs:
         x[torch.rand(rows, generator=draw) < 0.1] = torch.nan
     word, other = (torch.randint(len(WORDS), (rows,), generator=draw) for _ in range(2))
     known = fingerprints(WORDS)
-    return {"number": number, "at:time": at, "word:string": known[word], "other:string": known[other]}
+    table = {"number": number, "at:time": at, "word:string": known[word], "other:string": known[other]}
+    return {**table, **several(known[torch.randint(len(WORDS), (rows, 5), generator=draw)], number)}
+
+
+def several(words: Tensor, number: Tensor) -> Inputs:
+    """Cells that hold several values, made of words (N, 5) and of numbers (N,): what comes after a gap is none."""
+    words = words.where((words != 0).cumprod(dim=1) == 1, 0)
+    size = number.nan_to_num().clamp(-1e300, 1e300)
+    values = torch.stack([size, size / 2], dim=1).where(words[:, :2] != 0, 0)
+    vector = torch.stack([number, number * 2, torch.ones_like(number)], dim=1).clamp(-1e38, 1e38).float()
+    return {
+        TEXT.key: words,
+        TAGS.key: words[:, :3],
+        Read("text", "statistics").key: torch.stack([number / 2] + [number.abs() + i for i in range(7)], dim=1),
+        Read("map", "map_keys", max_tokens=2).key: words[:, :2],
+        Read("map", "map_values", max_tokens=2).key: values,
+        Read("vector", "vector", size=(3,)).key: vector.where(~number.isnan().unsqueeze(1), torch.nan),
+    }
 
 
 NUMBERS = [float("nan"), 0.0, -0.0, 2.5, -1.0, 1e308, -1e308, 5e-324, 2.0**53 + 2, 1.7976931348623157e308]
@@ -104,7 +158,8 @@ def nasty() -> Inputs:
     number, at, word = zip(*itertools.product(NUMBERS, TIMES, LOOKED_UP), strict=True)
     words = torch.tensor(word)
     table = {"number": torch.tensor(number, dtype=torch.float64), "at:time": torch.tensor(at, dtype=torch.float64)}
-    return {**table, "word:string": words, "other:string": words.roll(7)}
+    table |= {"word:string": words, "other:string": words.roll(7)}
+    return {**table, **several(torch.stack([words.roll(i) for i in range(5)], dim=1), table["number"])}
 
 
 def sample(inputs: Inputs) -> Sample:
@@ -145,7 +200,7 @@ def equal(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("kind", columns(), ids=lambda kind: kind.__name__)
 def test_every_column_of_the_package_has_an_example(kind: type[Column]) -> None:
     assert kind.__name__ in EXAMPLES, f"add to EXAMPLES in {__file__} how a {kind.__name__} is made"
-    assert {type(make()) for make in EXAMPLES[kind.__name__].values()} == {kind}
+    assert all(isinstance(make(), kind) for make in EXAMPLES[kind.__name__].values())
 
 
 def test_the_walk_finds_the_columns() -> None:
@@ -169,10 +224,11 @@ def test_features_are_float32_or_codes_in_range_and_compact(make: Make) -> None:
     for rows in (table, training()):
         x = encode(transform, rows)
         assert x.shape[0] == len(rows["number"])
-        assert x.element_size() * x[0].numel() <= 8 * len(column.reads)
+        values = sum(rows[read.key][0].numel() for read in column.reads.values())
+        assert x.element_size() * x[0].numel() <= 8 * values * getattr(column, "ngrams", 1)
         if x.dtype == torch.int64:
-            assert x.dim() == 1
-            assert int(x.min()) >= 0
+            assert int(x.min()) >= (0 if x.dim() == 1 else -1)
+            assert int(x.reshape(len(x), -1)[:, 0].min()) >= 0
             assert int(x.max()) < column.codes
         else:
             assert x.dtype == torch.float32
@@ -193,14 +249,28 @@ def test_the_layer_gives_the_promised_width_and_its_parameters_learn(make: Make)
         assert vectors.dtype == torch.float32
         assert bool(vectors.isfinite().all())
     parameters = dict(encoder.named_parameters())
-    assert parameters or encode(transform, training()).is_floating_point(), "codes need a table"
+    assert parameters or len(torch.unique(encoder(transform(training())), dim=0)) > 1, "codes need a table or marks"
     gradients = (
-        torch.autograd.grad((encoder(transform(training())) ** 2).sum(), list(parameters.values()))
+        torch.autograd.grad(((encoder(transform(training())) + 1) ** 2).sum(), list(parameters.values()))
         if parameters
         else ()
     )
     for name, gradient in zip(parameters, gradients, strict=True):
         assert bool((gradient != 0).any()), name
+
+
+@every_column
+def test_a_layer_gives_a_row_the_same_bits_alone_and_in_company_and_scripted(make: Make) -> None:
+    torch.manual_seed(0)
+    transform = fitted(make)
+    encoder = Encoder({"x": transform.named_columns()["x"]}).eval()
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter)
+    together = encoder(padded(transform(nasty())))[:1000]
+    assert torch.equal(script(encoder)(padded(transform(nasty())))[:1000], together)
+    for row in range(0, 1000, 37):
+        alone = encoder(padded(transform(at(nasty(), slice(row, row + 1)))))
+        assert torch.equal(alone[:1], together[row : row + 1])
 
 
 @every_column
@@ -305,10 +375,11 @@ def test_a_column_is_a_part_of_a_cross_or_says_that_it_cannot_be(make: Make) -> 
 @pytest.mark.parametrize("what", ["missing", "constant", "one row"])
 def test_rows_that_teach_nothing_give_a_clear_error_or_finite_features(make: Make, what: str) -> None:
     empty = {key: torch.full_like(x, torch.nan if x.is_floating_point() else 0) for key, x in training().items()}
-    constant = {key: x[:1].expand(300).clone() for key, x in at(nasty(), slice(330, 331)).items()}
+    empty[Read("map", "map_values", max_tokens=2).key].fill_(0)
+    constant = {key: x[:1].repeat_interleave(300, dim=0) for key, x in at(nasty(), slice(330, 331)).items()}
     rows = {"missing": empty, "constant": constant, "one row": at(constant, slice(0, 1))}[what]
     assert what == "missing" or not any(
-        bool((x.isnan() if x.is_floating_point() else x == 0).any()) for x in rows.values()
+        bool((x.isnan() if x.is_floating_point() else x == 0).any()) for x in rows.values() if x.dim() == 1
     )
     try:
         transform = fitted(make, rows)

@@ -1,0 +1,62 @@
+"""Maps by signed hashing, against scikit-learn's arithmetic of a hashed vector times a matrix."""
+
+import pytest
+import torch
+
+from mlp_torch.column import Sample
+from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.representation.maps import HashedMap
+
+
+def fitted(names: torch.Tensor, numbers: torch.Tensor, buckets: int = 50) -> HashedMap:
+    column = HashedMap("m", buckets, max_names=names.shape[1], dim=4)
+    column.fit(Sample(dict(zip(column.keys, (names, numbers), strict=True)), torch.zeros(len(names)), lambda r: []))
+    column.resize()
+    return column
+
+
+def test_a_row_is_the_hashed_vector_times_the_table() -> None:
+    draw = torch.Generator().manual_seed(0)
+    known = fingerprints([f"name {i}" for i in range(500)])
+    names = known[torch.randint(500, (64, 8), generator=draw)]
+    numbers = torch.randn(64, 8, dtype=torch.float64, generator=draw)
+    column = fitted(names, numbers)
+    layer = column.layer()
+    torch.nn.init.normal_(layer.table.weight)
+    hashed = torch.zeros(64, 50, dtype=torch.float64)  # as scikit-learn's FeatureHasher gives it
+    for row in range(64):
+        for name, number in zip(names[row].tolist(), numbers[row].tolist(), strict=True):
+            hashed[row, abs(name) % 50] += number * (-1 if name >> 40 & 1 else 1) / float(column.scale)
+    found = layer(column.encode(dict(zip(column.keys, (names, numbers), strict=True))))
+    assert torch.allclose(found, hashed.float() @ layer.table.weight, atol=1e-5)
+
+
+def test_signs_are_even_in_every_bucket() -> None:
+    names = fingerprints([f"name {i}" for i in range(20_000)]).unsqueeze(1)
+    numbers = torch.ones(20_000, 1, dtype=torch.float64)
+    for buckets in (16, 50):
+        column = fitted(names, numbers, buckets)
+        bucket, number = column.encode(dict(zip(column.keys, (names, numbers), strict=True)))[:, 0].unbind(1)
+        sums = torch.zeros(buckets).scatter_add(0, bucket.long(), number)
+        assert sums.abs().max() < 5 * (20_000 / buckets) ** 0.5  # five standard deviations
+
+
+def test_names_that_training_never_had_change_nothing_before_they_are_learned() -> None:
+    column = fitted(torch.tensor([[7]]), torch.tensor([[2.0]]).double())
+    asked = dict(zip(column.keys, (torch.tensor([[8]]), torch.tensor([[1e308]], dtype=torch.float64)), strict=True))
+    assert column.encode(asked).isfinite().all()
+    assert column.layer()(column.encode(asked)).tolist() == [[0, 0, 0, 0]]
+
+
+def test_what_cannot_be_fitted_is_refused() -> None:
+    for numbers in ([[0.0]], [[3.0]]):
+        with pytest.raises(ValueError, match=r"must have a number other than 0 in training rows, however: all are "):
+            fitted(torch.tensor([[0 if numbers == [[3.0]] else 7]]), torch.tensor(numbers).double())
+    for buckets in (1, 2**24 + 1):
+        with pytest.raises(ValueError, match="buckets must be from 2 to 16,777,216, however: buckets="):
+            HashedMap("m", buckets)
+
+
+def test_numbers_as_large_as_float64_holds_do_not_overflow() -> None:
+    column = fitted(torch.tensor([[7], [8]]), torch.tensor([[1.7e308], [1.7e308]], dtype=torch.float64))
+    assert float(column.scale) == pytest.approx(1.7e308)
