@@ -5,4 +5,10 @@
 - hashed: `Hashed`, the hashed feature
 - crosses: `Crossed`, the feature cross
 - calendar: `Calendar` parts of a time, `Cyclical` values
+- text: `Text`, `HashedText`, `TextStatistics`
+- sets: `Set`, `HashedSet`, `MultiHot`
+- maps: `HashedMap`, names with numbers
+- vectors: `Vector`, made by another model
+- images: `Image`, `ImageFeatures` of a frozen trunk
+- bags: what text and sets have in common
 """
