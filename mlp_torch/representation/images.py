@@ -84,7 +84,6 @@ class Convolutions(nn.Module):
             nn.Flatten(),
             nn.Dropout(dropout),
             nn.Linear(2 * channels * (h // 4) * (w // 4), dim),
-            nn.ReLU(),
         )
         self.missing = nn.Parameter(torch.zeros(dim))
 
