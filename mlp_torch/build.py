@@ -7,13 +7,14 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import lightning.pytorch as lightning
 import torch
 from torch import nn
 
 from mlp_torch.head import Head
-from mlp_torch.model import Encoder, Single
+from mlp_torch.model import Encoder, Modality, Single
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.training.checkpoints import read
@@ -21,15 +22,21 @@ from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
 
 
-def single(data: Data, backbone: Callable[..., nn.Module], head: Callable[..., Head]) -> Single:
+def single(
+    data: Data,
+    backbone: Callable[..., nn.Module],
+    head: Callable[..., Head],
+    modalities: Mapping[str, Modality] = MappingProxyType({}),
+) -> Single:
     """One encoder, backbone and head, sized by the fitted columns; the head is fitted on training targets.
 
     Args:
         data: prepared.
         backbone: widths by column -> a module with `d_out`.
         head: (d_in, target, members=…) -> a head.
+        modalities: columns that are dropped together in training.
     """
-    encoder = Encoder(data.transform.named_columns())
+    encoder = Encoder(data.transform.named_columns(), modalities)
     body = backbone(encoder.widths)
     members = getattr(body, "members", 1)  # any nn.Module with d_out is a backbone; few have members
     top = head(body.d_out, data.target, members=members)

@@ -1,13 +1,15 @@
 """The interface of a Model, the Encoder, and the one Model that stands for itself: encoder, backbone, head."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from mlp_torch.column import Column
+from mlp_torch.errors import ConfigError, near
 from mlp_torch.head import Batch, Head
 
 
@@ -27,20 +29,43 @@ def padded(features: dict[str, Tensor], multiple: int = 32) -> dict[str, Tensor]
     return filled
 
 
+class Modality(NamedTuple):
+    """Columns of one origin, such as all that read a text, which are dropped together.
+
+    Args:
+        columns: by name.
+        drop: share of training rows for which their vectors are 0 in a step, 0 ≤ drop < 1.
+    """
+
+    columns: list[str]
+    drop: float
+
+
 class Encoder(nn.Module):
     """All learned readers of features, side by side in one vector.
 
     Args:
         columns: the fitted columns by name.
+        modalities: which columns are dropped together in training, so that the model does not lean on one modality
+            alone and answers where one is missing (ch. 2, Multimodal Input; Neverova et al. 2016, "ModDrop").
 
     Shape: features by column name -> (B, d_out) float32.
+
+    Raises:
+        ConfigError: for a modality's column that does not exist or is part of two, and for an impossible share.
     """
 
-    def __init__(self, columns: dict[str, Column]):
+    drop: Tensor
+    modality: list[int]
+
+    def __init__(self, columns: dict[str, Column], modalities: Mapping[str, Modality] = MappingProxyType({})):
         super().__init__()
         self.layers = nn.ModuleDict({name: column.layer() for name, column in columns.items()})
         self.widths = {name: column.dim for name, column in columns.items()}
         self.d_out = sum(self.widths.values())
+        place = membership(modalities, columns)
+        self.modality = [place.get(name, -1) for name in columns]
+        self.register_buffer("drop", torch.tensor([each.drop for each in modalities.values()]), persistent=False)
         self.shares = {name: (column.l1, column.l2) for name, column in columns.items() if column.l1 or column.l2}
 
     def penalties(self) -> list[Tensor]:
@@ -55,7 +80,32 @@ class Encoder(nn.Module):
         parts: list[Tensor] = []
         for name, layer in self.layers.items():
             parts.append(layer(features[name]))  # (B, dim)
+        if self.training and self.drop.shape[0] > 0:
+            kept = torch.rand((parts[0].shape[0], self.drop.shape[0]), device=self.drop.device) >= self.drop  # (B, m)
+            for i, modality in enumerate(self.modality):
+                if modality >= 0:
+                    parts[i] = parts[i] * kept[:, modality : modality + 1]
         return torch.cat(parts, dim=-1)  # (B, d_out)
+
+
+def membership(modalities: Mapping[str, Modality], columns: Collection[str]) -> dict[str, int]:
+    """By column, which of the modalities it is part of.
+
+    Raises:
+        ConfigError: as Encoder.
+    """
+    place: dict[str, int] = {}
+    for i, (name, modality) in enumerate(modalities.items()):
+        if not 0 <= modality.drop < 1:
+            text = f"modality.{name}.drop must be at least 0 and less than 1"
+            raise ConfigError(f"{text}, however: drop={modality.drop}")
+        for column in modality.columns:
+            if column not in columns:
+                text = f"modality.{name}.columns must be columns, however: {column}"
+                raise ConfigError(f"{text}; {near(column, columns)}")
+            if place.setdefault(column, i) != i:
+                raise ConfigError(f"a column must be part of one modality, however: {column} is part of {name} too")
+    return place
 
 
 class Model(nn.Module):

@@ -120,7 +120,8 @@ def build(cfg: DictConfig, data: Data) -> Model:
     torch.set_num_threads(cfg.threads)
     torch.manual_seed(cfg.seed)  # whatever was drawn before
     backbone, head = built(cfg.backbone), built(cfg.head)
-    model: Model = built(cfg.model)(build=lambda: single(data, backbone, head))
+    modalities = {name: built(modality) for name, modality in cfg.modality.items() if modality is not None}
+    model: Model = built(cfg.model)(build=lambda: single(data, backbone, head, modalities))
     return model
 
 

@@ -1,11 +1,12 @@
-"""The Encoder's penalties, and how a step of training takes them."""
+"""The Encoder: its penalties, and modalities that are dropped in training."""
 
 import pytest
 import torch
 from test_column import Parity
 from torch import Tensor
 
-from mlp_torch.model import Encoder, Model
+from mlp_torch.errors import ConfigError
+from mlp_torch.model import Encoder, Modality, Model
 from mlp_torch.script import script
 
 
@@ -39,3 +40,55 @@ def test_a_model_without_an_encoder_has_no_penalties() -> None:
             return features["a"]
 
     assert Nothing().penalties() == []
+
+
+def dropping(**modalities: Modality) -> Encoder:
+    encoder = Encoder({name: Parity() for name in ("title", "words", "age")}, modalities)
+    for parameter in encoder.parameters():
+        torch.nn.init.ones_(parameter)
+    return encoder
+
+
+def features(rows: int) -> dict[str, Tensor]:
+    return {name: torch.zeros(rows, dtype=torch.int64) for name in ("title", "words", "age")}
+
+
+def test_the_columns_of_a_modality_are_dropped_together_for_its_share_of_rows_and_others_never() -> None:
+    torch.manual_seed(0)
+    encoder = dropping(text=Modality(["title", "words"], 0.3))
+    title, words, age = encoder(features(10_000)).unflatten(1, (3, 3))[:, :, 0].unbind(1)
+    assert torch.equal(title, words)
+    assert 1 - title.mean().item() == pytest.approx(0.3, abs=0.02)  # standard deviation .005
+    assert age.min() == 1
+
+
+def test_two_modalities_are_dropped_independently() -> None:
+    torch.manual_seed(0)
+    encoder = dropping(text=Modality(["title"], 0.5), people=Modality(["age"], 0.5))
+    title, _, age = encoder(features(10_000)).unflatten(1, (3, 3))[:, :, 0].unbind(1)
+    assert (title * age).mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_nothing_is_dropped_in_evaluation_nor_once_scripted() -> None:
+    encoder = dropping(text=Modality(["title", "words"], 0.9)).eval()
+    assert encoder(features(100)).min() == 1
+    assert script(encoder)(features(100)).min() == 1
+
+
+@pytest.mark.parametrize(
+    ("modalities", "text"),
+    [
+        (
+            {"text": Modality(["titel"], 0.1)},
+            "modality.text.columns must be columns, however: titel; did you mean title",
+        ),
+        (
+            {"a": Modality(["title"], 0.1), "b": Modality(["title"], 0.1)},
+            "part of one modality, however: title is part of b too",
+        ),
+        ({"a": Modality(["title"], 1.0)}, "modality.a.drop must be at least 0 and less than 1, however: drop=1.0"),
+    ],
+)
+def test_impossible_modalities_are_refused(modalities: dict[str, Modality], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        dropping(**modalities)
