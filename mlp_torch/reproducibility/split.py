@@ -13,7 +13,8 @@ tensor([ 0,  2,  3, -1])
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import datetime
 
 import numpy as np
@@ -23,6 +24,7 @@ from torch import Tensor
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.fingerprint import cross, fingerprints, tensorflow_bucket
 from mlp_torch.ingest.reads import Inputs, Read, Words
+from mlp_torch.reproducibility.folds import ranges
 
 SPLITS = ("train", "calibration", "val", "test")
 TRAIN, CALIBRATION, VAL, TEST = range(4)
@@ -45,6 +47,15 @@ class Split:
     def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
         """(N,) int64: index into `SPLITS`, -1 = in no split. `words` only make errors readable."""
         raise NotImplementedError
+
+    def fold(self, index: int, *, of: int) -> "Split":
+        """The same rule for one run of a cross-validation: one fold of several is tested, the next one validates.
+
+        Raises:
+            ConfigError: where the rule makes no folds.
+        """
+        rule = "folds need a split that makes them, as ByFingerprint does"
+        raise ConfigError(f"{rule}, however: data.split is {type(self).__name__}")
 
 
 class ByTime(Split):
@@ -120,8 +131,7 @@ class ByFingerprint(Split):
 
     From 0 upwards the ranges are train, calibration, val, test, and test ends at 10,000, for ever. So the test rows
     depend on `test` alone, the validation rows on `val` and `test`; a training row stays one as long as the other
-    shares together do not grow. All fields are read as text; missing is a value like any other (of a single field:
-    bucket 0, train).
+    shares together do not grow. All fields are read as text; missing is a value too (alone: bucket 0, train).
 
     Args:
         fields: one field: its own fingerprint; several: their cross, in this order.
@@ -137,18 +147,22 @@ class ByFingerprint(Split):
         if isinstance(fields, str) or not fields or len(set(fields)) < len(fields):
             raise ConfigError(f"fields must be a list of one or more distinct names, however: fields={fields!r}")
         self.reads = {field: Read(field, "string") for field in fields}
-        shares = buckets_of({"calibration": calibration, "val": val, "test": test})
+        self.shares = buckets_of({"calibration": calibration, "val": val, "test": test})
         # NOTE[BOOK] the book takes ABS(MOD(FARM_FINGERPRINT(x), n)); uint64 mod n is the convention that crosses have
         # too, so that one or several fields are cut alike, and its buckets are of equal size.
-        test_from = BUCKETS - shares["test"]
-        val_from = test_from - shares["val"]
-        self.edges = torch.tensor([val_from - shares["calibration"], val_from, test_from])
-        self.needed = filled(shares)
+        self.by_bucket = by_bucket([("train", BUCKETS - sum(self.shares.values())), *self.shares.items()])
+        self.needed = filled(self.shares)
 
     def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
         parts = [inputs[read.key] for read in self.reads.values()]
         fingerprint = parts[0] if len(parts) == 1 else cross(parts)
-        return torch.bucketize(tensorflow_bucket(fingerprint, BUCKETS), self.edges, right=True)
+        return self.by_bucket[tensorflow_bucket(fingerprint, BUCKETS)]
+
+    def fold(self, index: int, *, of: int) -> "ByFingerprint":
+        """As in `Split`: the buckets are cut into equal ranges, whatever `val` and `test` are (see `folds`)."""
+        found, kept = copy(self), {"calibration": self.shares["calibration"]}
+        found.by_bucket, found.needed = by_bucket(ranges(index, of=of, buckets=BUCKETS, **kept)), filled(kept)
+        return found
 
 
 class ByColumn(Split):
@@ -246,6 +260,12 @@ def buckets_of(shares: dict[str, float]) -> dict[str, int]:
     return {name: round(share * BUCKETS) for name, share in shares.items()}
 
 
+def by_bucket(parts: Iterable[tuple[str, int]]) -> Tensor:
+    """(BUCKETS,) index into `SPLITS`, of consecutive ranges of so many buckets."""
+    names, counts = zip(*parts, strict=True)
+    return torch.tensor([SPLITS.index(name) for name in names]).repeat_interleave(torch.tensor(counts))
+
+
 def filled(shares: dict[str, int]) -> tuple[str, ...]:
     """The splits that are not given a share of 0."""
     return tuple(name for name in SPLITS if shares.get(name, 1) > 0)
@@ -254,8 +274,8 @@ def filled(shares: dict[str, int]) -> tuple[str, ...]:
 def day_buckets(time: Tensor) -> Tensor:
     """(N,) seconds -> (N,) the bucket of the day's ISO date."""
     days = (time / DAY).floor().long()  # (N,)
-    first = int(days.min()) if len(days) else 0
-    known = torch.bincount(days - first).nonzero().squeeze(1)  # the calendar has 3.7 million days in all
+    first = int(days.min()) if len(days) else 0  # the calendar has 3.7 million days in all
+    known = torch.bincount(days - first).nonzero().squeeze(1)
     dates = np.datetime_as_string((known + first).numpy().astype("datetime64[D]")).tolist()
     buckets = torch.zeros(int(known[-1]) + 1 if len(known) else 0, dtype=torch.int64)
     buckets[known] = tensorflow_bucket(fingerprints(dates), BUCKETS)
