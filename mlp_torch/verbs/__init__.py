@@ -7,6 +7,7 @@
 - evaluate: a model on labelled rows
 - predict: a model on a table of any size
 - serve: a model as a service
+- folders: a run's folder, made and found again
 - problems: what is told of data, in a verb's own options
 - rows: the reader of a file, as the training rows were read
 - options: arguments of a verb, with the near names of a mistyped one

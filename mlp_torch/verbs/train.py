@@ -1,27 +1,21 @@
 """`mlp_torch train [KEY=VALUE …]`, in a clone `python train.py`: an experiment, or a run that was stopped."""
 
-import os
 import re
 import shlex
 import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
-from mlp_torch import files
-from mlp_torch.configuration import CONFIGS, check_key, check_targets, composed, key_of, opened, options, sweeps
-from mlp_torch.errors import ConfigError, ModelError, UserError, near
+from mlp_torch.configuration import CONFIGS, check_targets, composed, key_of, opened, options, sweeps
+from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.responsible.report import Report
+from mlp_torch.verbs.folders import has_trained, is_finished, new_folder, point_back, pointed, resumed
 
 SOURCES = (  # that read a file, or a folder of them
     "mlp_torch.ingest.source.Csv",
@@ -107,16 +101,14 @@ def start(cfg: DictConfig) -> None:
 def begin(cfg: DictConfig) -> None:
     """A new run; one that is refused before it trains leaves no folder, and `latest` where it was."""
     latest = Path(cfg.runs) / str(cfg.name) / "latest"
-    before = latest.readlink() if latest.is_symlink() else None
+    before = pointed(latest)
     folder = new_folder(cfg)
     try:
         go(cfg, folder)
     except UserError:
-        if not (folder / "tensorboard").exists():
+        if not has_trained(folder):
             shutil.rmtree(folder)
-            latest.unlink()
-            if before:
-                point(latest, latest.with_name(before.name))
+            point_back(latest, before)
         raise
 
 
@@ -132,7 +124,7 @@ def guarded(run: Callable[[], None]) -> int:
 
 def go(cfg: DictConfig, folder: Path | None) -> None:
     """Trains in a run's folder; without a folder it only looks."""
-    if folder and (folder / "model" / "manifest.json").exists():
+    if folder and is_finished(folder):
         print(f"{folder} is finished; nothing was changed. Its figures are in {folder / 'metrics.json'}.")
         return
     try:
@@ -147,119 +139,6 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
         hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
         print(f"\nStopped.{hint}", file=sys.stderr)
         sys.exit(130)
-
-
-def new_folder(cfg: DictConfig) -> Path:
-    """RUNS/NAME/DATE_TIME with the resolved configuration in it; RUNS/NAME/latest points to it."""
-    parent = Path(cfg.runs) / str(cfg.name)
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    folder, again = parent / stamp, 1
-    while True:
-        try:
-            folder.mkdir(parents=True)
-            break
-        except FileExistsError:
-            again += 1
-            folder = parent / f"{stamp}_{again}"
-        except OSError as error:
-            raise ConfigError(f"a run's folder must be writable, however: {folder}: {error.strerror}") from None
-    cfg.folder = str(folder)
-    files.write_text(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-    point(parent / "latest", folder)
-    return folder
-
-
-def point(link: Path, folder: Path) -> None:
-    """Makes a symbolic link point to a folder beside it, in one step."""
-    new = link.with_name(f".latest-{os.getpid()}")
-    new.unlink(missing_ok=True)  # of a process with this number that was killed in between
-    new.symlink_to(folder.name)
-    new.replace(link)
-
-
-def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
-    """The stored configuration of a run, with what `resume_allow` permits on top, and its folder.
-
-    Raises:
-        ModelError: where there is no run.
-        ConfigError: for a change that `resume_allow` does not name, or of a run that is finished.
-    """
-    own = [text for text in overrides if key_of(text) in ("resume", "resume_allow")]
-    changes = [text for text in overrides if text not in own]
-    asked = composed(own)
-    folder = run_folder(Path(str(asked.resume)))
-    stored = stored_configuration(folder / "config.yaml")
-    if changes and (folder / "model" / "manifest.json").exists():
-        raise ConfigError(f"a finished run keeps its configuration, however: {changes[0]}; start a new run")
-    for text in changes:
-        apply(text, stored, list(asked.resume_allow))
-    here = os.path.relpath(folder.resolve())  # not by the link `latest`, which may point elsewhere before the run ends
-    merged = OmegaConf.create(moved(OmegaConf.to_container(stored), str(stored.folder), here))
-    check_targets(merged)
-    return merged, Path(here)
-
-
-def stored_configuration(path: Path) -> DictConfig:
-    """What a run was started with.
-
-    Raises:
-        ModelError: if the file is damaged.
-    """
-    try:
-        stored = OmegaConf.load(path)
-    except (OSError, UnicodeDecodeError, OmegaConfBaseException, YAMLError) as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
-    if not isinstance(stored, DictConfig) or "folder" not in stored:
-        raise ModelError(f"{path} is damaged: it must be a run's configuration")
-    return stored
-
-
-def apply(text: str, stored: DictConfig, allowed: list[str]) -> None:
-    """Sets one key of a stored configuration, if that is allowed."""
-    key = key_of(text)
-    if text.startswith(("+", "~")):
-        raise ConfigError(f"a resumed run keeps its keys, however: {text}; only KEY=VALUE may be allowed")
-    check_key(text, stored, {})
-    if not any(key == item or key.startswith(f"{item}.") for item in allowed):
-        raise ConfigError(f"a resumed run keeps its configuration, however: {text}; to allow it: resume_allow=[{key}]")
-    OmegaConf.update(stored, key, OverridesParser.create().parse_override(text).value())
-
-
-def run_folder(given: Path) -> Path:
-    """The folder of the run that a path names: the folder itself, or its last checkpoint.
-
-    Raises:
-        ModelError: where it names none.
-    """
-    folder = given.parent.parent if given.suffix == ".ckpt" else given
-    if (folder / "manifest.json").is_file():
-        raise ModelError(f"resume must name a run's folder, however: {given} is its model; try resume={folder.parent}")
-    if not (folder / "config.yaml").is_file():
-        missing = next((path for path in [*reversed(folder.parents), folder] if not path.exists()), None)
-        around = missing.parent if missing else folder
-        inside = [path.name for path in around.glob("[!.]*") if path.is_dir()]  # .shards is no run
-        hint = (
-            near(missing.name, inside)
-            if missing
-            else "it holds no config.yaml; it has " + (", ".join(sorted(inside)[:20]) or "no folders")
-        )
-        raise ModelError(f"resume must name a run's folder, however: {given}; {hint}")
-    if given.suffix == ".ckpt" and not given.is_file():
-        raise ModelError(f"checkpoint {given} is missing")
-    if given.suffix == ".ckpt" and given.name != "last.ckpt":
-        raise ConfigError(f"a run goes on from its last checkpoint, however: {given.name}; write resume={folder}")
-    return folder
-
-
-def moved(value: Any, old: str, new: str) -> Any:
-    """The paths below a run's folder, as they are now: from another working folder, or after a move."""
-    if isinstance(value, dict):
-        return {key: moved(item, old, new) for key, item in value.items()}
-    if isinstance(value, list):
-        return [moved(item, old, new) for item in value]
-    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
-        return new + value.removeprefix(old)
-    return value
 
 
 def command(verb: str) -> str:

@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError
-from mlp_torch.verbs import train
-from mlp_torch.verbs.train import command, main, moved, new_folder, resumed
+from mlp_torch.verbs import folders
+from mlp_torch.verbs.folders import moved, new_folder, resumed
+from mlp_torch.verbs.train import command, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,12 +58,12 @@ def stopped(cfg: DictConfig) -> Path:
 
 
 def test_two_runs_in_the_same_second_get_folders_of_their_own(cfg, monkeypatch):
-    class Still(train.datetime):
+    class Still(folders.datetime):
         @classmethod
         def now(cls, tz=None):
             return cls(2024, 2, 29, 12, 0, 0)
 
-    monkeypatch.setattr(train, "datetime", Still)
+    monkeypatch.setattr(folders, "datetime", Still)
     names = [new_folder(cfg).name for _ in range(3)]
     assert names == ["2024-02-29_12-00-00", "2024-02-29_12-00-00_2", "2024-02-29_12-00-00_3"]
     latest = Path(cfg.runs) / "tiny" / "latest"
