@@ -5,7 +5,7 @@ One model out of fitted columns, the best checkpoint, calibration, and the folde
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -80,18 +80,27 @@ def calibrate(task: Task, data: Data) -> None:
         task.model.calibrate(outputs(task, table), table.y, table.weight)
 
 
-def ship(task: Task, data: Data, folder: Path, *, name: str, metrics: Mapping[str, float], config: str = "") -> Path:
+def ship(
+    task: Task,
+    data: Data,
+    folder: Path,
+    *,
+    name: str,
+    metrics: Mapping[str, float],
+    config: str = "",
+    formats: Sequence[str] = ("torchscript",),
+) -> Path:
     """Exports the model's folder; `config` is the YAML that `evaluate` builds target and metrics from."""
     train = data.tables["train"]
     return export(
         ServingFunction(data.schema, data.transform, task.model, name=name),
         folder,
-        schema=data.schema,
         target=data.target,
         constant=task.model.constant(train.y, train.weight),
         metrics=metrics,
         data=data.fingerprint,
         config=config,
+        formats=formats,
     )
 
 

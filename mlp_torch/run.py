@@ -61,7 +61,8 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     log_closing(logger, cfg, task, data, metrics)
     files.write_json(folder / "metrics.json", metrics)
     config = OmegaConf.to_yaml(cfg, resolve=True)
-    ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config)
+    formats = list(cfg.export.formats)
+    ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
     report.notes.append(f"{metrics['seconds']} s to prepare and train, {time.perf_counter() - started:.1f} s in all")
     return report
 

@@ -145,7 +145,6 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Data, Task, Path]
     folder = export(
         ServingFunction(data.schema, data.transform, task.model, name="own"),
         tmp_path_factory.mktemp("own") / "model",
-        schema=data.schema,
         target=data.target,
         constant=task.model.constant(data.tables["train"].y, data.tables["train"].weight),
         metrics={},

@@ -95,7 +95,6 @@ def shipped(prepared: Data, folder: Path, *, config: str = "") -> Path:
     return export(
         ServingFunction(prepared.schema, prepared.transform, built, name="tiny"),
         folder,
-        schema=prepared.schema,
         target=prepared.target,
         constant=built.constant(train.y, train.weight),
         metrics={},

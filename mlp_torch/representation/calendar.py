@@ -58,8 +58,9 @@ class Calendar(Column):
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         x = inputs[self.key]  # (B,)
-        # three million years, within which float64 divides whole numbers to the right floor, in a tenth of int64's time
-        seconds = torch.floor(torch.nan_to_num(x).clamp(-1e14, 1e14))
+        # two million years, within which float64 divides whole numbers to the right floor, in a tenth of int64's time;
+        # a limit that float32 holds, to which ONNX rounds it
+        seconds = torch.floor(torch.nan_to_num(x).clamp(-(2.0**46), 2.0**46))
         days = torch.floor(seconds / 86400)
         minute = torch.floor((seconds - days * 86400) / 60)  # of the day
         if self.name == "minute":

@@ -2,6 +2,9 @@
 
 - export: `ServingFunction`, from raw values to predictions as one graph, and the folder it is shipped in
 - stacked: the Transform as it is shipped, numbers side by side
+- formats: TorchScript, ONNX, torch.export: names, files, and what they need
+- portable: the graph of Inputs in the other formats, compared with what was trained
+- onnx_file: the ONNX of it, and ONNX Runtime
 - refusal: problems in a caller's words
 - probes: the rows on which graph and modules must agree
 - folder: a model's folder as a user names it

@@ -2,6 +2,8 @@
 
 model.pt       TorchScript: forward(tensors, strings), predict(inputs), judge(inputs), vectors(inputs),
                read_out(vectors), readable(predictions)
+model.onnx     if asked for: predict(inputs) for ONNX Runtime; see `portable`
+model.pt2      if asked for: the same for torch.export.load
 schema.json    fields, kinds, policies, training ranges, a synthetic example row
 target.pt      state of target and head, for later evaluation
 manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
@@ -10,7 +12,7 @@ manifest.json  sha256 of each file, metrics, data fingerprint, versions; written
 import copy
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,14 @@ from mlp_torch.ingest.scripted import Scripted
 from mlp_torch.model import Model, padded
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.script import script
+from mlp_torch.serving import portable
+from mlp_torch.serving.formats import FILES, check_formats
 from mlp_torch.serving.probes import probes, raw_arguments
 from mlp_torch.serving.stacked import Stacked
 from mlp_torch.target import Target
 
 METHODS = ["judge", "vectors", "read_out"]
-SHIPPED = ("config.yaml", "model.pt", "schema.json", "target.pt")  # what the manifest vouches for
+SHIPPED = ("config.yaml", *FILES.values(), "schema.json", "target.pt")  # what the manifest vouches for
 PACKAGES = ("mlp_torch", "torch", "lightning", "numpy", "pyarrow")
 
 
@@ -86,7 +90,7 @@ class ServingFunction(nn.Module):
     A row's answer has the same bits alone and in any batch.
 
     Args:
-        schema: of the transform's fields.
+        schema: of the transform's fields, with training ranges.
         transform: fitted.
         model: trained.
         name: of the model, for those who load it.
@@ -97,7 +101,7 @@ class ServingFunction(nn.Module):
     def __init__(self, schema: Schema, transform: Transform, model: Model, *, name: str):
         super().__init__()
         self.ingest, self.scoring = Scripted(schema), Scoring(next(iter(schema.reads)), transform, model)
-        self.name, self.names = name, dict(model.head.names)
+        self.name, self.names, self.schema = name, dict(model.head.names), schema
 
     def forward(self, tensors: dict[str, Tensor], strings: dict[str, list[str | None]]) -> dict[str, Tensor]:
         """Raw values by field name -> predictions by name. None and NaN are missing."""
@@ -148,35 +152,39 @@ def export(
     serving: ServingFunction,
     folder: Path,
     *,
-    schema: Schema,
     target: Target,
     constant: Tensor,
     metrics: Mapping[str, float],
     data: str,
     config: str = "",
+    formats: Sequence[str] = ("torchscript",),
 ) -> Path:
     """Writes a model's folder, loads it again and refuses to hand out a model that disagrees with what was trained.
 
     Args:
         serving: what to ship.
         folder: where; its files are replaced.
-        schema: of the transform's fields, with training ranges.
         target: fitted.
         constant: the best `out` that looks at no feature, (n,).
         metrics: of the closing report.
         data: fingerprint of the data.
         config: the run's configuration as YAML, for later evaluation; empty = none.
+        formats: torchscript, and of onnx and pt2 what is wanted beside it.
 
     Raises:
-        ModelError: if the saved graph answers otherwise than the modules on the probe rows, or with NaN.
+        ModelError: if a saved graph answers otherwise than the modules on the probe rows, or with NaN.
+        ConfigError: for formats that cannot be written.
     """
+    check_formats(formats)
     for name in ("manifest.json", "config.yaml"):  # until the new manifest is there, the folder is no model
         (folder / name).unlink(missing_ok=True)
     if config:
         files.write_text(folder / "config.yaml", config)
     graph = scripted(serving.eval())
     files.write(folder / "model.pt", lambda file: torch.jit.save(graph, file))
-    agree(serving, folder / "model.pt", schema)
+    agree(serving, folder / "model.pt")
+    schema, classes = serving.schema, serving.names
+    portable.write(serving.scoring, folder, schema=schema, classes=classes, formats=formats)
     files.write_json(folder / "schema.json", schema.to_json())
     head = serving.scoring.model.head.state_dict()
     state = {"format": files.FORMAT, "target": target.state_dict(), "head": head, "constant": constant}
@@ -186,9 +194,10 @@ def export(
 
 
 @torch.inference_mode()
-def agree(serving: ServingFunction, path: Path, schema: Schema) -> None:
+def agree(serving: ServingFunction, path: Path) -> None:
     """Compares the saved graph with the modules in eager mode, bit for bit, on rows with every kind of trouble."""
     loaded = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+    schema = serving.schema
     rows = probes(schema)
     features = serving.scoring.transform(to_inputs(schema.check(table_of(rows)), schema.reads.values()))
     expected = serving.scoring.predictions(features, len(rows))  # each column by itself, as in training

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch.configuration import CONFIGS, check_targets, composed, key_of, opened, options, sweeps
 from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.responsible.report import Report
+from mlp_torch.serving.formats import check_formats
 from mlp_torch.verbs.folders import has_trained, is_finished, new_folder, point_back, pointed, resumed
 
 SOURCES = (  # that read a file, or a folder of them
@@ -74,6 +75,7 @@ def check_switches(cfg: DictConfig) -> None:
         raise ConfigError("trainer.max_epochs must be at least 1, however: trainer.max_epochs=0; see also debug=true")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(cfg.name)):
         raise ConfigError(f"name must be made of letters, digits, _ . and -, however: name={cfg.name}")
+    check_formats(cfg.export.formats)
 
 
 def check_source(cfg: DictConfig) -> None:

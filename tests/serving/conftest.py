@@ -64,7 +64,7 @@ def build(folder: Path) -> Path:
     schema = full.subset(transform.reads).learn(inputs, words)
     serving = ServingFunction(schema, transform, model, name="tiny")
     constant = head.constant(y, weight)
-    return export(serving, folder, schema=schema, target=target, constant=constant, metrics={}, data="0" * 64)
+    return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64)
 
 
 def learn(model: Single, batch: Batch) -> None:

@@ -43,9 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     folder: Path = tmp_path_factory.mktemp("run") / "model"
     constant = model.constant(data.tables["train"].y, data.tables["train"].weight)
     function = ServingFunction(data.schema, data.transform, model, name="tiny")
-    export(
-        function, folder, schema=data.schema, target=data.target, constant=constant, metrics={}, data=data.fingerprint
-    )
+    export(function, folder, target=data.target, constant=constant, metrics={}, data=data.fingerprint)
     with warnings.catch_warnings():
         # a machine whose kernels round otherwise is warned of
         warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)

@@ -71,7 +71,7 @@ def shipped(data: Data, task: Task, folder: Path) -> Path:
     serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
     train = data.tables["train"]
     constant = task.model.constant(train.y, train.weight)
-    options = {"schema": data.schema, "target": data.target, "constant": constant}
+    options = {"target": data.target, "constant": constant}
     return export(serving, folder, **options, metrics={"test/loss": 0.5}, data=data.fingerprint)
 
 
@@ -265,7 +265,7 @@ def test_stacked_numbers_that_disagree_with_trainings_are_not_handed_out(binary,
     data, task, _ = binary
     serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
     serving.scoring.encode.stacks[0].scaled.mean += 1e-3
-    options = {"schema": data.schema, "target": data.target, "constant": torch.zeros(1)}
+    options = {"target": data.target, "constant": torch.zeros(1)}
     with pytest.raises(ModelError, match="must equal the trained model, however: prediction 'probability' differs"):
         export(serving, tmp_path, **options, metrics={}, data=data.fingerprint)
 

@@ -92,9 +92,7 @@ def build(folder: Path, kind: str) -> Path:
     schema = full.subset(transform.reads).learn(inputs, words)
     serving = ServingFunction(schema, transform, model, name="tiny")
     constant = head.constant(y, weight)
-    return export(
-        serving, folder, schema=schema, target=target, constant=constant, metrics={}, data="0" * 64, config=text
-    )
+    return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64, config=text)
 
 
 @pytest.fixture(scope="module")
