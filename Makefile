@@ -23,7 +23,7 @@ test: .venv/dev
 	touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[examples,trees,serve,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[examples,trees,serve,onnx,dev]'
 	touch $@ .venv/quickstart
 
 clean:

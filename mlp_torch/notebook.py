@@ -8,7 +8,7 @@
 ['accuracy', 'auroc']
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,9 +83,9 @@ class Fitted:
         table = self.data.tables[split]
         return judge(self.task.model, outputs(self.task, table), table.y).values
 
-    def export(self, folder: str | Path, *, name: str = "model") -> Path:
-        """Writes the model's folder; `mlp_torch.load(folder)` reads it."""
-        return ship(self.task, self.data, Path(folder), name=name, metrics=self.evaluate("test"))
+    def export(self, folder: str | Path, *, name: str = "model", formats: Sequence[str] = ("torchscript",)) -> Path:
+        """Writes the model's folder; `mlp_torch.load(folder)` reads it. Further formats are onnx and pt2."""
+        return ship(self.task, self.data, Path(folder), name=name, metrics=self.evaluate("test"), formats=formats)
 
 
 def fit(

@@ -32,6 +32,7 @@ from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import judge
+from mlp_torch.serving.formats import check_formats
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.overfitting import overview
@@ -44,6 +45,7 @@ log = logging.getLogger("mlp_torch")
 def train(cfg: DictConfig, folder: Path) -> Report:
     """Trains what a configuration describes, or goes on where `folder` stopped; everything is left in `folder`."""
     started = time.perf_counter()
+    check_formats(cfg.export.formats)  # of a run that goes on too
     checkpoint = last_checkpoint(folder)
     data = prepare(cfg, folder, checkpoint)
     model = build(cfg, data)

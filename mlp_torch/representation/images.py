@@ -137,7 +137,7 @@ class ImageFeatures(Column):
         """The trunk's features, NaN where there is no image: (B, C, H, W) uint8 -> (B, d) float32."""
         empty = (x == 0).flatten(1).all(dim=1, keepdim=True)  # (B, 1)
         # to a multiple of 32 rows, since a row's last bits may depend on how many there are: `mlp_torch.model.padded`
-        filled = torch.cat([x, x.new_zeros((32 - x.shape[0] % 32, x.shape[1], x.shape[2], x.shape[3]))])
+        filled = nn.functional.pad(x, [0, 0, 0, 0, 0, 0, 0, 32 - x.shape[0] % 32])  # torch.export takes no `cat` here
         features: Tensor = self.trunk((filled.float() - self.middle) / self.unit)  # (B', d)
         return features[: x.shape[0]].masked_fill(empty, float("nan"))
 

@@ -16,14 +16,14 @@ FILES = {"torchscript": "model.pt", "onnx": "model.onnx", "pt2": "model.pt2"}
 NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime")}  # packages, all of the extra of that name
 
 
-def check_formats(formats: Sequence[str]) -> None:
+def check_formats(formats: Sequence[str] | None) -> None:
     """Refuses formats that cannot be written here.
 
     Raises:
         ConfigError: unless they are a list of known formats, with torchscript among them.
         MissingExtra: if one needs a package that is not installed.
     """
-    if isinstance(formats, str):
+    if formats is None or isinstance(formats, str):  # what YAML may hold
         raise ConfigError(f"export.formats must be a list, however: {formats}; write export.formats=[torchscript,…]")
     for name in formats:
         if name not in FILES:
@@ -32,7 +32,7 @@ def check_formats(formats: Sequence[str]) -> None:
             raise ConfigError(f"{text}; {hint}" if hint else text)
         missing = [package for package in NEEDED.get(name, ()) if find_spec(package) is None]
         if missing:
-            text = f"export.formats with {name} needs {', '.join(missing)}"
+            text = f"{name} among export.formats needs {', '.join(missing)}"
             raise MissingExtra(f"{text}, however: not installed; pip install 'mlp_torch[{name}]'")
     if "torchscript" not in formats:
         text = "export.formats must hold torchscript, which predict and serve load"

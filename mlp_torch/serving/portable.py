@@ -1,11 +1,12 @@
 """The graph for hosts without TorchScript: model.pt2 for torch.export's, model.onnx for ONNX Runtime's.
 
-It takes Inputs by key, any number of rows, none included, and gives predictions by name. A string is its fingerprint
-here (FarmHash Fingerprint64, as int64, 0 = missing), for which most languages have a library. Rows are not filled up as
-in model.pt, so a row's last bits may depend on the rows beside it.
+It takes Inputs by key, any number of rows, and gives predictions by name. A string is its fingerprint here (FarmHash
+Fingerprint64, as int64, 0 = missing), for which most languages have a library. Rows are not filled up as in model.pt,
+so a row's last bits may depend on the rows beside it.
 
-A file is handed out only if it answers as what was trained: on probe rows, and on 1, 0 and 1,000 of them, the same code
-of each category, bit for bit, and predictions to 1e-5 relative.
+A file is handed out only if it answers as what was trained: on probe rows, one of them, and 1,000, the same code of
+each category, bit for bit, and predictions to 1e-5 relative. Of no rows model.pt2 answers none; ONNX Runtime fails
+where a layer's shape is to be inferred, as in those for images.
 """
 
 import copy
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 CLASSES = "classes.json"
 CODE = "code/"  # before a column's name, of an output that is compared and not shipped
-SIZES = (1, 0, 1000)
+SIZES = {"onnx": (1, 1000), "pt2": (1, 1000, 0)}  # rows, beside the probe rows
 
 Answer = Callable[[Inputs], dict[str, Tensor]]
 
@@ -76,11 +77,11 @@ def codes_of(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {CODE + name: x for name, x in features.items() if x.dtype == torch.int64}
 
 
-def trials(scoring: "Scoring", schema: Schema) -> Iterator[Trial]:
-    """Probe rows, and other numbers of them, with what was trained eagerly makes of them, each column by itself."""
+def trials(scoring: "Scoring", schema: Schema, sizes: Sequence[int]) -> Iterator[Trial]:
+    """Probe rows, and other numbers of them, with what the modules make of them, each column by itself."""
     rows = probes(schema)
     inputs = to_inputs(schema.check(table_of(rows)), schema.reads.values())
-    for count in (len(rows), *SIZES):
+    for count in (len(rows), *sizes):
         some = {key: x[torch.arange(count) % len(rows)] for key, x in inputs.items()}
         features = scoring.transform(some)
         yield Trial(some, codes_of(features), scoring.predictions(features, count))
@@ -105,10 +106,9 @@ def write(
     others = {name: folder / file for name, file in FILES.items() if name != "torchscript"}
     for path in others.values():
         path.unlink(missing_ok=True)
-    wanted = [name for name in others if name in formats]
-    tried = list(trials(scoring, schema)) if wanted else []
-    for name in wanted:
-        {"onnx": write_onnx, "pt2": write_pt2}[name](scoring, others[name], tried, json.dumps(dict(classes)))
+    for name, writer in {"onnx": write_onnx, "pt2": write_pt2}.items():
+        if name in formats:
+            writer(scoring, others[name], list(trials(scoring, schema, SIZES[name])), json.dumps(dict(classes)))
 
 
 def write_onnx(scoring: "Scoring", path: Path, tried: list[Trial], classes: str) -> None:

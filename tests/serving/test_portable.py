@@ -64,7 +64,7 @@ def by_pt2(folder: Path, inputs: Inputs) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("answer", [by_onnx, by_pt2])
-@pytest.mark.parametrize("count", [0, 1, 2, 31, 50])
+@pytest.mark.parametrize("count", [1, 2, 31, 50, 0])
 def test_a_file_answers_as_model_pt_for_any_number_of_rows(made, answer, count):
     data, _, folder = made
     inputs = {key: x[:count].clone() for key, x in inputs_of(data, rows(50)).items()}
