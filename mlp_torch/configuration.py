@@ -96,27 +96,22 @@ def key_of(text: str) -> str:
     return text.partition("=")[0].lstrip("+~").removeprefix("/")
 
 
-def sweeps(overrides: list[str]) -> Iterator[list[str]]:
-    """Overrides of single runs that hold each value of each sweep (`seed=1,2`) at least once.
+def choices(overrides: list[str]) -> list[list[str]]:
+    """Each override with each of its values, those of a list (`seed=1,2`, `seed=range(1,3)`) one by one.
 
-    >>> list(sweeps(["seed=1,2", "name=a,b"]))
-    [['seed=1', 'name=a'], ['seed=2', 'name=a'], ['seed=1', 'name=b']]
+    >>> choices(["seed=1,2", "name=a"])
+    [['seed=1', 'seed=2'], ['name=a']]
     """
-    choices = []
+    found = []
     for text in overrides:
         try:
             parsed = OverridesParser.create().parse_override(text)
-        except HydraException:
-            raise malformed(text) from None
-        choices.append(list(parsed.sweep_string_iterator()) if parsed.is_discrete_sweep() else [text.partition("=")[2]])
-    first = [
-        f"{text.partition('=')[0]}={values[0]}" if "=" in text else text
-        for text, values in zip(overrides, choices, strict=True)
-    ]
-    yield first
-    for i, values in enumerate(choices):
-        for value in values[1:]:
-            yield [*first[:i], f"{overrides[i].partition('=')[0]}={value}", *first[i + 1 :]]
+        except HydraException:  # `composed` tells what is wrong with it
+            found.append([text])
+            continue
+        values = parsed.sweep_string_iterator() if parsed.is_discrete_sweep() else None
+        found.append([text] if values is None else [f"{text.partition('=')[0]}={value}" for value in values])
+    return found
 
 
 def malformed(text: str) -> ConfigError:

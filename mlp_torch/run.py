@@ -1,7 +1,7 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
-RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  predictions/
-model/
+RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  report.json
+predictions/  model/
 """
 
 import logging
@@ -62,6 +62,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     metrics = report.flat() | {"epoch": epoch + 1, "seconds": round(trained - started, 1)}
     log_closing(logger, cfg, task, data, metrics)
     files.write_json(folder / "metrics.json", metrics)
+    files.write_json(folder / "report.json", report.to_json())
     config = OmegaConf.to_yaml(cfg, resolve=True)
     formats = list(cfg.export.formats)
     ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
@@ -82,7 +83,7 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
-    data: Data = built(cfg.data)
+    data = table(cfg)
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
     data.prepare(checkpoint and checkpoint["state_dict"], look=look)
@@ -91,6 +92,14 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
+    return data
+
+
+def table(cfg: DictConfig) -> Data:
+    """The table before anything is read, split into folds if the configuration says so."""
+    data: Data = built(cfg.data)
+    if cfg.folds is not None:
+        data.split = data.split.fold(cfg.fold, of=cfg.folds)
     return data
 
 
@@ -227,7 +236,7 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data: Data = built(cfg.data).prepare()
+    data = table(cfg).prepare()
     return overview(data, build(cfg, data))
 
 

@@ -8,7 +8,7 @@ import pytest
 import tiny
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch.configuration import built, check_targets, composed, options, sweeps
+from mlp_torch.configuration import built, check_targets, choices, composed, options
 from mlp_torch.errors import ConfigError
 from mlp_torch.signatures import fits, told
 
@@ -250,11 +250,10 @@ def test_an_experiment_may_override_a_group_and_drop_an_inherited_column(folder)
     assert cfg.data.columns.age is None
 
 
-def test_every_value_of_a_sweep_is_checked_once():
-    found = list(sweeps(["experiment=a,b", "seed=1,2,3", "backbone.hidden=[1,2]", "~x"]))
-    assert found[0] == ["experiment=a", "seed=1", "backbone.hidden=[1,2]", "~x"]
-    assert [overrides[1] for overrides in found] == ["seed=1", "seed=1", "seed=2", "seed=3"]
-    assert len(found) == 4
+def test_a_list_without_brackets_is_several_choices_and_one_in_brackets_a_value():
+    found = choices(["experiment=a,b", "seed=range(1,3)", "backbone.hidden=[1,2],[3]", "name=x", "~x"])
+    assert found[:2] == [["experiment=a", "experiment=b"], ["seed=1", "seed=2"]]
+    assert found[2:] == [["backbone.hidden=[1,2]", "backbone.hidden=[3]"], ["name=x"], ["~x"]]
 
 
 @pytest.mark.parametrize(

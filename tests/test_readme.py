@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.__main__ import VERBS
-from mlp_torch.configuration import composed
+from mlp_torch.verbs.train import parsed, planned
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -73,7 +73,7 @@ def test_every_train_command_composes():
     assert len(found) >= 4
     for arguments in found:
         if not any(text.startswith(("resume=", "--", "experiment=mine")) for text in arguments):
-            composed(arguments)
+            assert planned(parsed(arguments))
 
 
 def test_every_verb_that_is_shown_exists():

@@ -4,4 +4,5 @@
 - `tables`: look-up tables over columns (Factor, Table).
 - `verdict`: one judge for them and any model: the head's loss and metrics (judge, Verdict).
 - `report`: the closing report, model beside baselines (Report).
+- `spread`: the closing report of repeated runs, mean ± standard deviation (Spread).
 """

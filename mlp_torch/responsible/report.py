@@ -14,6 +14,7 @@ auroc       0.7    0.8
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 SUFFIX = {"model": "", "constant": "_baseline", "look-up": "_lookup"}  # of others: _ and their name
 TITLES = {"val": "validation", "test": "test"}
@@ -47,6 +48,10 @@ class Report:
             for split, metrics in splits.items()
             for metric, value in metrics.items()
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, of which `stored` makes the report again; the notes are left out."""
+        return {"higher": self.higher, "values": self.values}
 
     def compared(self, one: str, other: str, split: str) -> dict[str, float]:
         """By each metric that both have and that tells better from worse, how much better `one` is than `other`.
@@ -115,6 +120,13 @@ class Report:
         cells = zip(*columns, strict=True)
         rows = ["  ".join(map(str.rjust, row, widths)) for row in cells]
         return [TITLES[split].ljust(len(rows[0])), *rows]
+
+
+def stored(found: Mapping[str, Any]) -> Report:
+    """The report of which `to_json` made this."""
+    report = Report(found["higher"])
+    report.values = found["values"]
+    return report
 
 
 def number(value: float | None) -> str:

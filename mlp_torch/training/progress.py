@@ -16,19 +16,23 @@ from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
 LOSSES = ("train/loss", "train/loss_without_dropout")  # the first one is known if an epoch has steps that are logged
 
 
-def progress(refresh_rate: int = 25) -> ProgressBar:
-    """The bar, redrawn every so many steps, or the lines."""
-    return TQDMProgressBar(refresh_rate) if sys.stdout.isatty() else EpochLines()
+def progress(refresh_rate: int = 25, member: str | None = None) -> ProgressBar:
+    """The bar, redrawn every so many steps, or the lines; of several runs the lines say which `member` it is."""
+    return TQDMProgressBar(refresh_rate) if sys.stdout.isatty() else EpochLines(member)
 
 
 class EpochLines(ProgressBar):
     """A line an epoch: the loss, what the best checkpoint is chosen by, training rows per second, time that is left.
 
     Early stopping may end training before: the time is that of all epochs, as long as those of this process were.
+
+    Args:
+        member: which of several runs this is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, member: str | None = None) -> None:
         super().__init__()
+        self.prefix = f"{member}: " if member else ""
         self.shows = True
         self.rows, self.trained, self.since = 0, 0.0, 0.0
         self.first, self.began = 0, 0.0
@@ -61,7 +65,7 @@ class EpochLines(ProgressBar):
         names = [next((name for name in LOSSES if name in found), None), monitor]
         values = {name: float(found[name]) for name in names if name in found}
         rate = self.rows / max(self.trained, 1e-9)
-        print(line(done, most, values, rate=rate, left=each * (most - done)), flush=True)
+        print(self.prefix + line(done, most, values, rate=rate, left=each * (most - done)), flush=True)
 
 
 def line(done: int, most: int, values: Mapping[str, float], *, rate: float, left: float) -> str:

@@ -7,6 +7,8 @@
 - evaluate: a model on labelled rows
 - predict: a model on a table of any size
 - serve: a model as a service
+- sweep: several runs, one after the other, and what they have in common
+- closing: what a run that ends prints
 - folders: a run's folder, made and found again
 - problems: what is told of data, in a verb's own options
 - rows: the reader of a file, as the training rows were read

@@ -5,17 +5,19 @@ import shlex
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch.configuration import CONFIGS, check_targets, composed, key_of, opened, options, sweeps
+from mlp_torch.configuration import CONFIGS, built, check_targets, choices, composed, key_of, opened, options
 from mlp_torch.errors import ConfigError, UserError, near
-from mlp_torch.responsible.report import Report
+from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
+from mlp_torch.verbs import sweep
+from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import has_trained, is_finished, new_folder, point_back, pointed, resumed
 
 SOURCES = (  # that read a file, or a folder of them
@@ -32,17 +34,58 @@ def main(arguments: list[str]) -> int:
     chosen.overrides = [opened(text) for text in chosen.overrides]
     looks = chosen.help or chosen.hydra_help or chosen.info or chosen.cfg
     if not looks and any(key_of(text) == "resume" and not text.endswith(("=", "=null")) for text in chosen.overrides):
-        return guarded(lambda: go(*resumed(chosen.overrides)))
+        return resume(chosen.overrides, several=chosen.multirun)
     if not looks:
-        folder = Path(chosen.config_dir) if chosen.config_dir else None
-        for overrides in sweeps(chosen.overrides) if chosen.multirun else [chosen.overrides]:
-            cfg = composed(overrides, folder)
-            check_switches(cfg)
-            check_source(cfg)
-            check_targets(cfg)
-    sys.argv = [sys.argv[0], *map(opened, arguments)]
+        runs = planned(chosen)
+        if len(runs) > 1:
+            return guarded(lambda: sweep.begin(runs, chosen.overrides))
+    flags = [text for text in arguments if opened(text) not in chosen.overrides]
+    sys.argv = [sys.argv[0], *flags, *chosen.overrides]  # Hydra's own parser wants the overrides side by side
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
     return 0
+
+
+def resume(overrides: list[str], *, several: bool) -> int:
+    """Goes on with a run, or with several of which some are not finished."""
+    if folder := sweep.meant(overrides, several=several):
+        return guarded(lambda: sweep.proceed(folder))
+    return guarded(lambda: go(*resumed(overrides)))
+
+
+def planned(chosen: Namespace) -> list[sweep.Planned]:
+    """All that is to be run, composed and checked before the first of it begins.
+
+    Raises:
+        ConfigError: for a list without -m, -m without one, and what any of the configurations has that is wrong.
+    """
+    each = choices(chosen.overrides)
+    lists = [text for text, values in zip(chosen.overrides, each, strict=True) if len(values) > 1]
+    check_lists(lists, chosen)
+    folder = Path(chosen.config_dir) if chosen.config_dir else None
+    runs: list[sweep.Planned] = []
+    for overrides in product(*each):
+        cfg = composed(list(overrides), folder)
+        check_switches(cfg)
+        check_source(cfg)
+        check_targets(cfg)
+        check_folds(cfg)
+        varied = [text for text, values in zip(overrides, each, strict=True) if len(values) > 1]
+        runs += sweep.folded(cfg, varied)
+    if chosen.multirun and not lists and len(runs) < 2:
+        given = " ".join(chosen.overrides) or "nothing"
+        raise ConfigError(f"-m needs a list of values, as in seed=1,2,3, or folds=5, however: {given}")
+    sweep.check(runs)
+    return runs
+
+
+def check_lists(lists: list[str], chosen: Namespace) -> None:
+    """Refuses a list without -m, and what Hydra would sweep by, which is not asked."""
+    if lists and not chosen.multirun:
+        hint = f"write -m {lists[0]}, [...] for one list, or quote a text that holds a comma"
+        raise ConfigError(f"a list of values needs -m, however: {lists[0]}; {hint}")
+    own = [text for text in chosen.overrides if key_of(text).startswith(("hydra/", "hydra."))]
+    if own and chosen.multirun:
+        raise ConfigError(f"-m begins one run after the other, by no sweeper or launcher of Hydra's, however: {own[0]}")
 
 
 def parsed(arguments: list[str]) -> Namespace:
@@ -55,7 +98,7 @@ def parsed(arguments: list[str]) -> Namespace:
         if text.startswith("--") and key_of(text.removeprefix("--")) in options(None):
             raise ConfigError(f"no such option: {text}; write {text.removeprefix('--')}")
     parser = get_args_parser()  # private to Hydra, and all there is: its own main names no near options
-    chosen, unknown = parser.parse_known_args(arguments)
+    chosen, unknown = parser.parse_known_intermixed_args(arguments)  # as in: experiment=mine -m seed=1,2
     flags = [flag for action in parser._actions for flag in action.option_strings]
     if unknown:
         raise ConfigError(f"no such option: {unknown[0]}; {near(unknown[0], flags)}")
@@ -93,6 +136,15 @@ def check_source(cfg: DictConfig) -> None:
             raise ConfigError(f"data.source reads {kind}, however: {path} is {found}; write data={option}")
 
 
+def check_folds(cfg: DictConfig) -> None:
+    """Refuses folds that cannot be, before anything is read."""
+    if cfg.folds is None and cfg.fold is not None:
+        raise ConfigError(f"fold is one of several, which folds says, however: fold={cfg.fold}, folds=null")
+    if cfg.folds is not None:
+        folds.check_number(cfg.folds)
+        built(cfg.data.split).fold(0 if cfg.fold is None else cfg.fold, of=cfg.folds)
+
+
 def start(cfg: DictConfig) -> None:
     """A new run, or a look at what it would be; called by Hydra, which would swallow what a run raises."""
     code = guarded(lambda: go(cfg, None) if cfg.debug else begin(cfg))
@@ -114,16 +166,6 @@ def begin(cfg: DictConfig) -> None:
         raise
 
 
-def guarded(run: Callable[[], None]) -> int:
-    """0, or 2 after what the user can mend; other exceptions keep their traceback."""
-    try:
-        run()
-    except UserError as error:
-        print(f"\n{error.told()}", file=sys.stderr)
-        return 2
-    return 0
-
-
 def go(cfg: DictConfig, folder: Path | None) -> None:
     """Trains in a run's folder; without a folder it only looks."""
     if folder and is_finished(folder):
@@ -141,31 +183,3 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
         hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
         print(f"\nStopped.{hint}", file=sys.stderr)
         sys.exit(130)
-
-
-def command(verb: str) -> str:
-    """How the verb is called in the way that this one was: installed, as a module, or in a clone."""
-    program = Path(sys.argv[0])
-    if program.name not in ("train.py", "__main__.py"):
-        return f"mlp_torch {verb}"
-    if program.name == "train.py" and program.with_name(f"{verb}.py").is_file():
-        return f"python {shlex.quote(str(program.with_name(f'{verb}.py')))}"
-    return f"python -m mlp_torch {verb}"
-
-
-def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
-    """The table, what it says, and the commands that come next."""
-    print(f"\n{report.table()}\n")
-    for line in [*report.findings(), *report.notes]:
-        print(line)
-    run, model = shlex.quote(str(folder)), shlex.quote(str(folder / "model"))
-    page = folder / "data.html"  # not there where an earlier run's encoded rows were used
-    told = f"data      {shlex.quote(str(page))}\n" if page.exists() else ""
-    print(
-        f"\nrun       {run}\n"
-        f"{told}"
-        f"watch     tensorboard --logdir {shlex.quote(str(cfg.runs))}\n"
-        f"evaluate  {command('evaluate')} --model {model} --input labelled.csv\n"
-        f"predict   {command('predict')} --model {model} --input rows.csv --output predictions.parquet\n"
-        f"serve     {command('serve')} {model} --port 8000"
-    )

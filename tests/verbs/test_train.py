@@ -5,43 +5,19 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 import tiny
+from commands import ROOT, run, start
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.verbs import folders
+from mlp_torch.verbs.closing import command
 from mlp_torch.verbs.folders import moved, new_folder, resumed
-from mlp_torch.verbs.train import command, main
-
-ROOT = Path(__file__).parents[2]
-
-
-def start(arguments: list[str], folder: Path) -> "subprocess.Popen[str]":
-    """train.py in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    program = [sys.executable, str(ROOT / "train.py"), *arguments]
-    return subprocess.Popen(
-        program,
-        cwd=folder,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # a shell that runs these tests in the background has made them ignore SIGINT, and children inherit that
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def run(arguments: list[str], folder: Path) -> tuple[int, str]:
-    """Exit code and output of train.py."""
-    process = start(arguments, folder)
-    output = process.communicate()[0]
-    return process.returncode, output
+from mlp_torch.verbs.train import main
 
 
 @pytest.fixture
