@@ -1,4 +1,4 @@
-"""Every Column with its layer, and every Head, goes through ONNX. A new one joins as in the other contracts."""
+"""Every Column with its layer, every backbone and Head goes through ONNX. A new one joins as in the other contracts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from test_contracts import Make, at, every_column, fitted, nasty, read
+from test_contracts_backbones import built, every_backbone
+from test_contracts_backbones import rows as vectors
 from test_contracts_heads import Averaging, Predicting, every_head, rows
 from test_contracts_heads import fitted as fitted_head
 from torch import Tensor, nn
@@ -32,16 +34,16 @@ class Read(nn.Module):
         return {"feature": features["x"], "vector": self.encoder(features)}
 
 
-class Hidden(nn.Module):
-    """A head's predictions of what a backbone gives."""
+class Named(nn.Module):
+    """A module of one tensor, as one of Inputs."""
 
-    def __init__(self, predicting: nn.Module):
+    def __init__(self, module: nn.Module):
         super().__init__()
-        self.predicting = predicting
+        self.module = module
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        predictions: dict[str, Tensor] = self.predicting(inputs["h"])
-        return predictions
+        found = self.module(inputs["x"])
+        return {"out": found} if isinstance(found, Tensor) else found
 
 
 def check(module: nn.Module, inputs: Inputs, folder: Path, sizes: Sequence[int]) -> None:
@@ -78,4 +80,9 @@ def test_a_head_is_the_same_in_onnx(kind: type[Head], options: dict[str, Any], m
     data = rows(kind, 40)
     head = fitted_head(kind, options, data, members=members)
     h = data.x if members == 1 else torch.stack([data.x, -data.x], dim=1)
-    check(Hidden(Predicting(head) if members == 1 else Averaging(head)), {"h": h}, tmp_path, (40, 3, 1))
+    check(Named(Predicting(head) if members == 1 else Averaging(head)), {"x": h}, tmp_path, (40, 3, 1))
+
+
+@every_backbone
+def test_a_backbone_is_the_same_in_onnx(kind: type[nn.Module], options: dict[str, Any], tmp_path: Path) -> None:
+    check(Named(built(kind, options)), {"x": vectors(40)}, tmp_path, (40, 3, 1))

@@ -1,6 +1,7 @@
 """One small real model for all tests of serving: two numbers, two categories, a binary target, learned in a second."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def rows(n: int = 200) -> list[dict[str, object]]:
     ]
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, formats: Sequence[str] = ("torchscript",)) -> Path:
     """Fits, trains a few steps and exports."""
     columns = {
         "distance": Scaled("distance"),
@@ -64,7 +65,7 @@ def build(folder: Path) -> Path:
     schema = full.subset(transform.reads).learn(inputs, words)
     serving = ServingFunction(schema, transform, model, name="tiny")
     constant = head.constant(y, weight)
-    return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64)
+    return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64, formats=formats)
 
 
 def learn(model: Single, batch: Batch) -> None:

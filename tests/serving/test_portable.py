@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import farmhash
 import numpy as np
 import pytest
 import torch
+from serving.conftest import build
 from serving.test_export import HEADS, rows, trained
 
 from mlp_torch import files
@@ -238,3 +240,18 @@ def test_a_host_without_this_package_answers_from_fingerprints_of_another_librar
     np.testing.assert_allclose(
         json.loads(done.stdout), Predictor(folder).answer(records).columns["probability"], rtol=1e-5
     )
+
+
+def test_the_documentation_s_blocks_run_and_answer_as_the_library_does(tmp_path, monkeypatch, capsys):
+    folder = build(tmp_path / "model", formats=ALL)
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    onnx, pt2 = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    named: dict[str, object] = {}
+    exec(onnx, named)
+    records = [{name: None if x != x else x for name, x in row.items()} for row in named["rows"]]
+    wanted = Predictor(folder).answer(records).columns
+    np.testing.assert_allclose(named["found"]["probability"], wanted["probability"], rtol=1e-5)
+    assert capsys.readouterr().out.strip().endswith(str(wanted["label"]))
+    exec(pt2, named)
+    np.testing.assert_allclose(named["found"]["probability"].numpy(), wanted["probability"], rtol=1e-5)
