@@ -26,11 +26,12 @@ from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
+from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.calendar import Calendar, Cyclical
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
-from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import ByColumn, ByFingerprint, ByTime
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number

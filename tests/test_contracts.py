@@ -19,14 +19,18 @@ from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.model import Encoder, padded
 from mlp_torch.representation.bags import Bag, HashedBag, Vocabulary
+from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.calendar import SIZES, Calendar, Cyclical
 from mlp_torch.representation.crosses import Crossed
+from mlp_torch.representation.curves import Log, Log1p, Polynomial, Power, Quantile, Sigmoid, SquareRoot
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.images import Image, ImageFeatures
 from mlp_torch.representation.maps import HashedMap
-from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.representation.numbers import Scaled
+from mlp_torch.representation.one_hot import OneHot
 from mlp_torch.representation.sets import HashedSet, Marks, MultiHot, Set
+from mlp_torch.representation.steps import Clip, Identity, MinMax, Winsorize, ZScore
 from mlp_torch.representation.text import HashedText, Text, TextStatistics
 from mlp_torch.representation.vectors import Vector
 from mlp_torch.reproducibility.transform import Transform, restore
@@ -43,10 +47,27 @@ EXAMPLES: dict[str, dict[str, Make]] = {
         "mean": lambda: Scaled("number"),
         "median, clipped": lambda: Scaled("number", missing="median", clip=3.0),
         "time": lambda: Scaled("at", kind="time"),
+        "logarithm": lambda: Scaled("at", kind="time", steps=[Log1p(), Log(), ZScore()]),
+        "root, winsorized": lambda: Scaled("at", kind="time", steps=[SquareRoot(), Winsorize(0.1, 0.1), MinMax()]),
+        "power": lambda: Scaled("number", steps=[Power(), ZScore()], missing="median"),
+        "ranks": lambda: Scaled("number", steps=[Quantile(50)]),
+        "normal scores": lambda: Scaled("number", steps=[Quantile(50, output="normal")]),
+        "sigmoid": lambda: Scaled("number", steps=[ZScore(), Sigmoid(), Identity()]),
+        "cubes, clipped": lambda: Scaled("number", steps=[Clip(-5.0, 5.0), ZScore(), Polynomial(3), ZScore()]),
+        "powers in every step": lambda: Scaled(
+            "number", steps=[ZScore(), Polynomial(2), Power(), Winsorize(), MinMax()]
+        ),
     },
     "Bucketized": {
         "quantiles": lambda: Bucketized("number", buckets=4),
         "edges": lambda: Bucketized("number", edges=[-1.0, 0.0, 2.5], dim=2),
+        "width": lambda: Bucketized("number", buckets=4, by="width"),
+        "tree": lambda: Bucketized("number", buckets=4, by="tree"),
+    },
+    "OneHot": {
+        "one-hot": lambda: OneHot("word"),
+        "dummy": lambda: OneHot("word", drop_first=True),
+        "penalized": lambda: OneHot("word", l1=0.1, l2=0.2),
     },
     "Embedding": {"default": lambda: Embedding("word"), "wide": lambda: Embedding("word", dim=5, hide=0.2)},
     "Hashed": {
@@ -175,7 +196,7 @@ def nasty() -> Inputs:
 
 
 def sample(inputs: Inputs) -> Sample:
-    return Sample(inputs, torch.zeros(len(inputs["number"]), dtype=torch.float64), lambda read: [])
+    return Sample(inputs, inputs["number"].nan_to_num().clamp(-10, 10).round(), lambda read: [])
 
 
 def fitted(make: Make, inputs: Inputs | None = None) -> Transform:
@@ -237,7 +258,7 @@ def test_features_are_float32_or_codes_in_range_and_compact(make: Make) -> None:
         x = encode(transform, rows)
         assert x.shape[0] == len(rows["number"])
         values = sum(rows[read.key][0].numel() for read in column.reads.values())
-        assert x.element_size() * x[0].numel() <= 8 * values * getattr(column, "ngrams", 1)
+        assert x.element_size() * x[0].numel() <= 8 * values * getattr(column, "ngrams", getattr(column, "features", 1))
         if x.dtype == torch.int64:
             assert int(x.min()) >= (0 if x.dim() == 1 else -1)
             assert int(x.reshape(len(x), -1)[:, 0].min()) >= 0

@@ -13,11 +13,12 @@ from mlp_torch.column import Column
 from mlp_torch.ingest.source import Frame
 from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary
+from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.calendar import Calendar, Cyclical
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
-from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import ByFingerprint
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.target import Category

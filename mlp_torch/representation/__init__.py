@@ -1,6 +1,11 @@
 """Data representation (ch. 2): how a raw value becomes a vector.
 
-- numbers: `Scaled`, `Bucketized`
+- numbers: `Scaled`, a chain of steps
+- steps: `ZScore`, `MinMax`, `Clip`, `Winsorize`, `Identity`
+- curves: `Log`, `Log1p`, `SquareRoot`, `Power`, `Sigmoid`, `Polynomial`, `Quantile`
+- bucketized: `Bucketized`, by quantile, width, tree or given edges
+- one_hot: `OneHot`, dummy coding too
+- statistics: what columns learn of numbers
 - embeddings: `Embedding`
 - hashed: `Hashed`, the hashed feature
 - crosses: `Crossed`, the feature cross

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mlp_torch.column import Column, Sample
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.numbers import farthest
+from mlp_torch.representation.statistics import farthest
 
 
 class Transform(nn.Module):

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.representation.numbers import Scaled
+from mlp_torch.representation.steps import ZScore
 from mlp_torch.reproducibility.transform import Transform
 
 
 class Stacked(nn.Module):
-    """All columns' `encode`: scaled numbers of one form together, others one by one.
+    """All columns' `encode`: z-scores of one form together, others one by one.
 
     Args:
         transform: fitted.
@@ -32,7 +33,8 @@ class Stacked(nn.Module):
     def __init__(self, transform: Transform):
         super().__init__()
         columns = transform.named_columns()
-        numbers = {name: x for name, x in columns.items() if type(x) is Scaled}  # what derives from it may differ
+        plain = {name: x for name, x in columns.items() if type(x) is Scaled}  # what derives from it may differ
+        numbers = {name: x for name, x in plain.items() if [type(step) for step in x.chain] == [ZScore]}
         alike = together({name: (x.limit, x.indicator) for name, x in numbers.items()})
         self.stacks = nn.ModuleList([Numbers({name: numbers[name] for name in names}) for names in alike])
         done = {name for names in alike for name in names}
@@ -51,7 +53,7 @@ class Numbers(nn.Module):
     """Scaled numbers as a single one, whose parameters are theirs, one below the other: (n, 1).
 
     Args:
-        columns: fitted, by name; their limit is the same, and whether they have an indicator.
+        columns: fitted, by name, z-scores alone; their limit is the same, and whether they have an indicator.
     """
 
     def __init__(self, columns: dict[str, Scaled]):
@@ -59,8 +61,10 @@ class Numbers(nn.Module):
         self.names, self.keys = list(columns), [column.key for column in columns.values()]
         self.scaled = copy.deepcopy(next(iter(columns.values())))
         self.scaled.key = "stack"
-        for name in ("mean", "scale", "fill"):
-            setattr(self.scaled, name, torch.stack([getattr(x, name) for x in columns.values()]).unsqueeze(1))
+        self.scaled.fill = torch.stack([x.fill for x in columns.values()]).unsqueeze(1)
+        for name in ("mean", "scale"):
+            each = torch.stack([getattr(x.chain[0], name) for x in columns.values()])
+            setattr(self.scaled.chain[0], name, each.unsqueeze(1))
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         values: list[Tensor] = []

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from mlp_torch.column import Sample
 from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.calendar import Calendar
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
-from mlp_torch.representation.numbers import Bucketized
 
 
 def words(**columns: list[str | None]) -> dict[str, Tensor]:

@@ -1,42 +1,21 @@
 """Numbers against NumPy, pandas and scikit-learn."""
 
+import hashlib
 import math
 
 import numpy
-import pandas
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor
 
-from mlp_torch.column import Column, Sample
-from mlp_torch.representation.numbers import FARTHEST, Bucketized, Scaled, exact_sum
-
-NAN = float("nan")
-
-
-def inputs(values: list[float], key: str = "x") -> dict[str, Tensor]:
-    return {key: torch.tensor(values, dtype=torch.float64)}
-
-
-def fit(column: Column, values: list[float]) -> Column:
-    rows = inputs(values, next(iter(column.reads.values())).key)
-    column.fit(Sample(rows, torch.zeros(len(values)), lambda read: []))
-    column.resize()
-    if column.codes:
-        column.see(column.encode(rows))
-    return column
-
-
-def encoded(column: Column, values: list[float]) -> Tensor:
-    return column.encode(inputs(values, next(iter(column.reads.values())).key))
-
-
-def lognormal(n: int) -> list[float]:
-    values: list[float] = numpy.random.default_rng(0).lognormal(3, 1, n).tolist()
-    return values
+from mlp_torch.column import Sample
+from mlp_torch.representation.curves import Log, Polynomial
+from mlp_torch.representation.numbers import FARTHEST, Scaled
+from mlp_torch.representation.statistics import exact_sum
+from mlp_torch.representation.steps import ZScore
+from tests.representation.fitted import NAN, encoded, fit, lognormal
 
 
 def test_scaled_is_scikit_learns_standard_scaler() -> None:
@@ -48,8 +27,8 @@ def test_scaled_is_scikit_learns_standard_scaler() -> None:
 def test_missing_cells_are_left_out_of_mean_and_deviation() -> None:
     train = lognormal(100)
     with_gaps = fit(Scaled("x"), [NAN, *train, NAN])
-    numpy.testing.assert_allclose(with_gaps.mean, numpy.mean(train), rtol=1e-12)
-    numpy.testing.assert_allclose(with_gaps.scale, numpy.std(train), rtol=1e-12)
+    numpy.testing.assert_allclose(with_gaps.chain[0].mean, numpy.mean(train), rtol=1e-12)
+    numpy.testing.assert_allclose(with_gaps.chain[0].scale, numpy.std(train), rtol=1e-12)
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0, 9.0], [1.0, 2.0, 6.0, 99.0], [7.0]])
@@ -122,80 +101,38 @@ def test_elapsed_days_are_a_scaled_time() -> None:
     assert encoded(column, [0.0, 3 * 86400.0]).tolist() == [[-1.0], [2.0]]
 
 
-EDGES = [-1.5, 0.0, 3.0]
-
-
-@given(st.lists(st.one_of(st.floats(allow_nan=False), st.sampled_from(EDGES)), min_size=1))
-def test_given_edges_cut_as_numpy_digitize_does(values: list[float]) -> None:
-    column = fit(Bucketized("x", edges=EDGES), [0.0])
-    assert encoded(column, values).tolist() == numpy.digitize(values, EDGES).tolist()
-
-
-def test_missing_cells_have_the_last_bucket_of_their_own() -> None:
-    column = fit(Bucketized("x", edges=EDGES), [0.0])
-    assert column.codes == 5
-    assert encoded(column, [NAN, float("inf"), -1e308]).tolist() == [4, 3, 0]
-
-
-@pytest.mark.parametrize(("n", "buckets"), [(100, 5), (1000, 8), (60, 60), (7, 2)])
-def test_quantile_buckets_hold_as_many_rows_as_those_of_pandas(n: int, buckets: int) -> None:
-    train = lognormal(n)
-    found = numpy.bincount(encoded(fit(Bucketized("x", buckets=buckets), train), train), minlength=buckets)
-    wanted = pandas.Series(pandas.qcut(train, buckets, labels=False)).value_counts().sort_index().to_numpy()
-    if n % buckets == 0:
-        assert found.tolist() == wanted.tolist()
-    assert abs(found - n / buckets).max() < 1
-
-
-def test_ties_make_fewer_buckets_and_none_is_empty() -> None:
-    train = [0.0] * 80 + [1.0] * 15 + [2.0] * 5
-    column = fit(Bucketized("x", buckets=10), train)
-    assert column.edges.tolist() == [1.0]
-    assert fit(Bucketized("x", buckets=3), [0.0] * 99 + [0.5, 7.0]).edges.tolist() == [0.5]  # rain and none
-    assert encoded(column, [0.0, 1.0, 2.0, -7.0]).tolist() == [0, 1, 1, 0]
-    for seed in range(20):
-        values = numpy.random.default_rng(seed).poisson(1.5, 50).astype(float).tolist()
-        column = fit(Bucketized("x", buckets=6), values)
-        counts = torch.bincount(encoded(column, values), minlength=column.codes)
-        assert bool((counts[:-1] > 0).all())
-        assert counts[-1] == 0
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [([NAN, NAN], "x must have a value in training rows"), ([5.0, 5.0, NAN], "x must have two distinct values")],
-)
-def test_rows_without_two_values_cannot_be_cut_into_quantiles(values: list[float], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        fit(Bucketized("x", buckets=3), values)
-    assert fit(Bucketized("x", edges=EDGES), values).codes == 5  # given edges need no rows
-
-
-def test_buckets_without_training_rows_are_spare() -> None:
-    assert fit(Bucketized("x", edges=EDGES), [0.5, 7.0]).layer().spare.tolist() == [0, 1, 4]
-    assert fit(Bucketized("x", edges=EDGES), [-2.0, -1.0, 0.5, 7.0, NAN]).layer().spare.tolist() == []
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({}, "one of buckets and edges must be given"),
-        ({"buckets": 3, "edges": [1.0]}, "one of buckets and edges must be given"),
-        ({"buckets": 1}, "buckets must be at least 2, however: buckets=1"),
-        ({"edges": []}, r"edges must be finite numbers that ascend, at least 1, however: edges=\[\]"),
-        ({"edges": [1.0, 1.0]}, "must be finite numbers that ascend"),
-        ({"edges": [NAN]}, "must be finite numbers that ascend"),
-        ({"edges": [0.0, math.inf]}, "must be finite numbers that ascend"),
-        ({"buckets": 3, "dim": 0}, "dim must be at least 1, however: dim=0"),
-    ],
-)
-def test_impossible_buckets_are_refused_at_once(options: dict[str, object], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        Bucketized("x", **options)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("options", [{"missing": "mode"}, {"clip": 0}, {"clip": -1.0}, {"clip": NAN}, {"clip": 1e9}])
 def test_impossible_scalings_are_refused_at_once(options: dict[str, object]) -> None:
     (name,) = options
     with pytest.raises(ValueError, match=f"{name} must be .*, however: {name}="):
         Scaled("x", **options)  # type: ignore[arg-type]
+
+
+def test_the_default_gives_the_bits_that_were_recorded_before_chains() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(5000, dtype=torch.float64, generator=draw).exp() * 37.7 - 2
+    x[torch.rand(5000, generator=draw) < 0.1] = NAN
+    for options, wanted in (({}, "bb968d47a7debea7"), ({"missing": "median", "clip": 3.0}, "9c04bfcc8e748aa5")):
+        column = fit(Scaled("x", **options), x.tolist())  # type: ignore[arg-type]
+        found = column.encode({"x": x})
+        assert hashlib.sha256(found.numpy().tobytes()).hexdigest()[:16] == wanted
+
+
+def test_steps_run_in_order_and_missing_cells_go_through_them() -> None:
+    column = fit(Scaled("x", steps=[Log(), ZScore()]), [1.0, 100.0, NAN])
+    assert encoded(column, [1.0, 100.0, 10.0]).tolist() == [[-1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
+    wanted = math.log(50.5) / math.log(10) - 1
+    assert encoded(column, [NAN]).tolist() == [[pytest.approx(wanted), 1.0]]
+
+
+def test_powers_stand_side_by_side_and_the_flag_is_last() -> None:
+    column = fit(Scaled("x", steps=[Polynomial(3)]), [1.0, 3.0, NAN])
+    assert column.dim == 4
+    assert encoded(column, [3.0, NAN]).tolist() == [[3.0, 9.0, 27.0, 0.0], [2.0, 4.0, 8.0, 1.0]]
+
+
+def test_a_step_that_cannot_be_fitted_names_the_field() -> None:
+    with pytest.raises(ValueError, match=r"x must be more than 0 for Log .*, however: -2 is a value"):
+        fit(Scaled("x", steps=[Log(), ZScore()]), [1.0, -2.0])
+    with pytest.raises(ValueError, match=r"steps must be at least one, such as Identity, however: steps=\[\]"):
+        Scaled("x", steps=[])

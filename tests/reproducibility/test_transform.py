@@ -13,9 +13,10 @@ from mlp_torch.column import Column, Sample
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.source import Frame
+from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.embeddings import Embedding
-from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import SPLITS
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script

@@ -73,7 +73,7 @@ def test_a_column_that_encodes_otherwise_stands_alone():
 def test_a_parameter_that_differs_is_seen():
     transform = fitted()
     other = copy.deepcopy(transform)
-    other.columns["c"].mean += 1.0
+    other.columns["c"].fill += 1.0
     assert not same(Stacked(other)(table(40)), transform(table(40)))
 
 

@@ -85,7 +85,7 @@ def test_other_splits_values_change_nothing_that_is_fitted():
 def test_training_rows_do_change_what_is_fitted():
     a, b = tiny.data(), tiny.unprepared()
     b.source = Frame(tiny.table(seed=1))
-    assert not torch.equal(a.transform.state_dict()["columns.age.mean"], b.prepare().transform.columns["age"].mean)
+    assert not torch.equal(a.transform.state_dict()["columns.age.fill"], b.prepare().transform.columns["age"].fill)
 
 
 def test_a_restored_transform_encodes_as_the_fitted_one_and_is_not_fitted_again(monkeypatch):
@@ -97,7 +97,7 @@ def test_a_restored_transform_encodes_as_the_fitted_one_and_is_not_fitted_again(
     monkeypatch.setattr(type(again.transform), "fit", lambda *args: pytest.fail("fitted"))
     monkeypatch.setattr(type(again.target), "fit", lambda *args: pytest.fail("fitted"))
     again.prepare(state)
-    assert torch.equal(again.transform.columns["age"].mean, first.transform.columns["age"].mean)
+    assert torch.equal(again.transform.columns["age"].fill, first.transform.columns["age"].fill)
     assert again.target.classes == first.target.classes
 
 

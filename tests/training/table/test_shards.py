@@ -18,8 +18,9 @@ from mlp_torch.column import Column
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.source import Csv, Frame, Parquet
+from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.embeddings import Embedding
-from mlp_torch.representation.numbers import Bucketized, Scaled
+from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import SPLITS, ByFingerprint, ByTime
 from mlp_torch.target import Category, Number
 from mlp_torch.training.data import Data
@@ -155,8 +156,8 @@ def test_columns_are_fitted_on_the_sampled_training_rows(tmp_path):
     ages = torch.tensor(table["age"].take(places).to_numpy(), dtype=torch.float64)
     column.fit(type("Sample", (), {"inputs": {"age": ages}})())
     found = data.transform.named_columns()["age"]
-    assert torch.equal(found.mean, column.mean)
-    assert not torch.equal(found.mean, tiny.data(ROWS).transform.named_columns()["age"].mean)
+    assert torch.equal(found.fill, column.fill)
+    assert not torch.equal(found.fill, tiny.data(ROWS).transform.named_columns()["age"].fill)
 
 
 def test_the_sample_does_not_depend_on_the_order_of_rows(tmp_path):
@@ -352,7 +353,7 @@ def test_the_next_run_uses_the_encoded_rows_and_reads_and_fits_nothing(tmp_path,
     assert first.notes()[:-1] == again.notes()[:-1]
     assert (first.schema, first.counts, first.fingerprint) == (again.schema, again.counts, again.fingerprint)
     assert again.target.classes == first.target.classes
-    assert torch.equal(again.transform.columns["age"].mean, first.transform.columns["age"].mean)
+    assert torch.equal(again.transform.columns["age"].fill, first.transform.columns["age"].fill)
     assert again.transform.columns["city"].dim == first.transform.columns["city"].dim
 
 
@@ -444,12 +445,12 @@ def test_a_run_that_goes_on_takes_the_rows_that_it_began_with(tmp_path):
 def test_a_run_that_goes_on_without_its_encoded_rows_encodes_them_by_its_own_state(tmp_path, monkeypatch):
     first = on_disk(tmp_path, sample=100)
     state = state_of(first)
-    state["transform.columns.age.mean"] = state["transform.columns.age.mean"] + 1
+    state["transform.columns.age.fill"] = state["transform.columns.age.fill"] + 1
     monkeypatch.setattr(type(first.transform), "fit", lambda *args: pytest.fail("fitted"))
     monkeypatch.setattr(type(first.target), "fit", lambda *args: pytest.fail("fitted"))
     other = on_disk(tmp_path, sample=100, state=state)
     assert not is_reused(other)
-    assert torch.equal(other.transform.columns["age"].mean, state["transform.columns.age.mean"])
+    assert torch.equal(other.transform.columns["age"].fill, state["transform.columns.age.fill"])
     assert not torch.equal(other.tables["train"].features["age"], first.tables["train"].features["age"])
     assert is_reused(on_disk(tmp_path, sample=100, state=state))
     kept = on_disk(tmp_path, sample=100)  # a new run is given what was fitted, not what another run had
