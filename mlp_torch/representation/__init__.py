@@ -6,6 +6,7 @@
 - bucketized: `Bucketized`, by quantile, width, tree or given edges
 - one_hot: `OneHot`, dummy coding too
 - statistics: what columns learn of numbers
+- normality: which steps bring a number near the normal distribution
 - embeddings: `Embedding`
 - hashed: `Hashed`, the hashed feature
 - crosses: `Crossed`, the feature cross
