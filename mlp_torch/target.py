@@ -7,6 +7,8 @@ tensor([2., nan], dtype=torch.float64)
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,12 +37,16 @@ class Target(nn.Module):
         """Learns from training rows; by default there is nothing to learn."""
 
     def encode(self, inputs: Inputs) -> Tensor:
-        """(N,) float64: the number or the class index; NaN = no label.
+        """(N,) float64: the number or the class index; of several labels (N, k) 0 or 1 each. NaN = no label.
 
         Raises:
             DataError: where a value is none that this target knows.
         """
         raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """What is worth knowing of the labels once it is fitted; as a rule nothing."""
+        return []
 
     def get_extra_state(self) -> dict[str, list[str]]:
         return {"classes": self.classes}
@@ -156,3 +162,104 @@ def check_number(read: Read, found: Collection[str], inputs: Inputs) -> None:
     if len(found) > MAX_CLASSES:
         text = f"the target looks continuous: {len(found):,} distinct values, at most {MAX_CLASSES:,} classes"
         raise DataError(Problem("continuous_target", text, (read.field,), examples=tuple(sorted(found)[:MAX_EXAMPLES])))
+
+
+class Labels(Target):
+    """Any number of labels a row, from a field that lists them, such as "Action, Drama" (multilabel, ch. 3).
+
+    Args:
+        field: the raw field: text with a separator, or lists.
+        separator: between the labels of a cell that is text, exactly as it stands there.
+        max_labels: that a cell may list.
+        classes: the names in the order wanted; by default those of the training rows, sorted.
+        min_count: training rows that a label must be in to be a class.
+        others: labels that are no class: an `error`, or `ignore`; a row may have others beside them, or none.
+        empty: a cell that lists nothing: a `missing` label, or `none` of the classes.
+
+    Raises:
+        DataError: in `fit`, `no_classes`, `unknown_label`, `class_without_rows`; in `encode`, `unknown_label`.
+    """
+
+    fingerprints: Tensor
+
+    def __init__(
+        self,
+        field: str,
+        *,
+        separator: str = ", ",
+        max_labels: int = 16,
+        classes: list[str] | None = None,
+        min_count: int = 1,
+        others: Literal["error", "ignore"] = "error",
+        empty: Literal["missing", "none"] = "missing",
+    ):
+        super().__init__({"y": Read(field, "set", max_tokens=max_labels, separator=separator)})
+        self.given = list(classes) if classes else []
+        if len(set(self.given)) < len(self.given):
+            raise ValueError(f"classes must be distinct, however: {classes=}")
+        if min_count < 1:
+            raise ValueError(f"min_count must be at least 1, however: {min_count=}")
+        if others not in ("error", "ignore") or empty not in ("missing", "none"):
+            raise ValueError(f"others must be error or ignore, empty missing or none, however: {others=}, {empty=}")
+        self.min_count, self.others, self.empty = min_count, others, empty
+        self.left_out: list[str] = []
+        self.register_buffer("fingerprints", torch.zeros(0, dtype=torch.int64))
+
+    def fit(self, inputs: Inputs, words: Words) -> None:
+        read = self.reads["y"]
+        found = {word: fingerprint for fingerprint, word in words(read)}
+        x = inputs[read.key]  # (N, L)
+        rows = {word: int((x == fingerprint).any(dim=1).sum()) for word, fingerprint in found.items()}
+        self.classes = self.given or sorted(word for word, count in rows.items() if count >= self.min_count)
+        if absent := [name for name in self.classes if not rows.get(name)]:
+            raise DataError(Problem("class_without_rows", f"no training row of class {absent}", (read.field,)))
+        if len(self.classes) < 2 or len(self.classes) > MAX_CLASSES:
+            text = f"there must be 2 to {MAX_CLASSES:,} labels in {self.min_count:,} training rows or more, however: "
+            raise DataError(Problem("no_classes", f"{text}{len(self.classes):,} of {len(found):,}", (read.field,)))
+        self.fingerprints = torch.tensor([found[name] for name in self.classes], dtype=torch.int64)
+        self.left_out = sorted(set(found) - set(self.classes))
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        read = self.reads["y"]
+        x = inputs[read.key]  # (N, L)
+        strange = (x != 0) & ~torch.isin(x, self.fingerprints)
+        if self.others == "error" and strange.any():
+            bad = strange.any(dim=1)
+            rows = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
+            problem = unknown_label(read, bad, self.classes, rows=rows, examples=tuple(self.left_out[:MAX_EXAMPLES]))
+            raise DataError(replace(problem, text=f"{problem.text}; data.target.others=ignore leaves others out"))
+        y = torch.stack([(x == label).any(dim=1) for label in self.fingerprints], dim=1).double()  # (N, k)
+        return y if self.empty == "none" else y.masked_fill((x == 0).all(dim=1, keepdim=True), torch.nan)
+
+    def notes(self) -> list[str]:
+        if not self.left_out:
+            return []
+        named = ", ".join(self.left_out[:20]) + (", …" if len(self.left_out) > 20 else "")
+        return [f"{len(self.left_out):,} labels of {self.reads['y'].field} are no class and are ignored: {named}"]
+
+
+class Flags(Target):
+    """Several labels a row, each a field of its own that holds 1, 0 or nothing (multilabel, ch. 3).
+
+    Args:
+        fields: the raw fields, two or more; their names are those of the labels.
+    """
+
+    def __init__(self, fields: list[str]):
+        super().__init__({field: Read(field) for field in fields})
+        if len(self.reads) < 2 or len(self.reads) < len(fields):
+            raise ValueError(f"fields must be two or more, and distinct, however: {fields=}")
+        self.classes = list(fields)
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        y = torch.stack([inputs[read.key] for read in self.reads.values()], dim=1)  # (N, k)
+        wrong = ~y.isnan() & (y != 0) & (y != 1)
+        if wrong.any():
+            at = wrong.nonzero()
+            field = self.classes[int(at[0, 1])]
+            bad = wrong[:, at[0, 1]]
+            rows = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
+            found = tuple(f"{value:g}" for value in torch.unique(y[bad, at[0, 1]])[:MAX_EXAMPLES].tolist())
+            text = "a label must be 1, 0 or missing"
+            raise DataError(Problem("unknown_label", text, (field,), int(bad.sum()), len(bad), rows, found))
+        return y

@@ -226,12 +226,12 @@ def test_other_refusals_are_named_by_who_builds():
 
 def test_a_users_own_group_option_is_found_beside_ours(folder):
     (folder / "backbone").mkdir()
-    (folder / "backbone" / "wide.yaml").write_text(
+    (folder / "backbone" / "broad.yaml").write_text(
         "_target_: mlp_torch.backbone.mlp.MLP\n_partial_: true\nhidden: [7]\n"
     )
-    assert list(composed(["experiment=tiny", "backbone=wide", "backbone.hidden=[8]"], folder).backbone.hidden) == [8]
-    assert "did you mean wide?" in refused(["experiment=tiny", "backbone=wid"], folder)
-    assert "wide" not in refused(["experiment=quickstart", "backbone=wid"])
+    assert list(composed(["experiment=tiny", "backbone=broad", "backbone.hidden=[8]"], folder).backbone.hidden) == [8]
+    assert "did you mean broad?" in refused(["experiment=tiny", "backbone=broa"], folder)
+    assert "broad" not in refused(["experiment=quickstart", "backbone=broa"])
 
 
 def test_an_experiment_in_a_subfolder_is_found(folder):

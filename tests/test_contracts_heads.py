@@ -15,8 +15,10 @@ from mlp_torch.column import Column, Sample
 from mlp_torch.head import Batch, Head
 from mlp_torch.ingest.reads import Read
 from mlp_torch.model import Encoder, Single
+from mlp_torch.problem.multilabel import Multilabel
+from mlp_torch.responsible.verdict import labelled
 from mlp_torch.script import script
-from mlp_torch.target import AtLeast, Category, Number, Target
+from mlp_torch.target import AtLeast, Category, Flags, Number, Target
 
 D = 8
 
@@ -44,6 +46,8 @@ every_head = pytest.mark.parametrize(("kind", "options"), CASES, ids=[f"{h.__nam
 
 def target_of(kind: type[Head]) -> Target:
     """A fitted target of the sort that the head is for."""
+    if kind is Multilabel:
+        return Flags(["a", "b", "c"])
     if kind.objective == "binary":
         return AtLeast("y", 0.0)
     if kind.objective == "multiclass":
@@ -57,6 +61,8 @@ def target_of(kind: type[Head]) -> Target:
 def y_of(kind: type[Head], x: Tensor) -> Tensor:
     """Labels that depend on the features, with long-tailed noise."""
     signal = (x[:, 0] + 0.5 * x[:, 1]).double()
+    if kind is Multilabel:
+        return torch.stack([signal > 0.3, signal > -0.5, x[:, 2] > 0], dim=1).double()
     if kind.objective == "binary":
         return (signal > 0.3).double()
     if kind.objective == "multiclass":
@@ -272,7 +278,8 @@ def test_predictions_are_row_aligned_finite_and_typed(kind: type[Head], options:
                 if "probabilit" in name or (value.is_floating_point() and labels.get(name, value).dtype == torch.int64):
                     assert bool(((value >= 0) & (value <= 1)).all()), name
             for name, classes in head.names.items():
-                assert bool(((found[name] >= 0) & (found[name] < len(classes))).all())
+                most = 2 if found[name].dim() == 2 else len(classes)  # marks, or the index of a class
+                assert bool(((found[name] >= 0) & (found[name] < most)).all())
     assert len(keys) == 1
 
 
@@ -359,9 +366,7 @@ def test_fitting_twice_learns_the_same(kind: type[Head], options: dict[str, Any]
 @every_head
 def test_rows_without_a_label_change_no_fitted_state(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 64)
-    longer = Rows(
-        torch.cat([data.x, data.x]), torch.cat([data.y, torch.full((64,), torch.nan).double()]), torch.ones(128)
-    )
+    longer = Rows(torch.cat([data.x, data.x]), torch.cat([data.y, torch.full_like(data.y, torch.nan)]), torch.ones(128))
     first, second = fitted(kind, options, data), fitted(kind, options, longer)
     assert equal(dict(first.state_dict()), dict(second.state_dict()))
     assert torch.equal(first.constant(data.y, data.weight), first.constant(longer.y, longer.weight))
@@ -371,7 +376,7 @@ def score(head: Head, out: Tensor, y: Tensor) -> dict[str, float]:
     """All metrics on the rows that have a label, as an evaluation computes them."""
     predictions, labels, found = head.predict(out), head.labels(y), {}
     for name, (prediction, label, metric) in head.metrics().items():
-        known = labels[label] >= 0 if labels[label].dtype == torch.int64 else ~labels[label].isnan()
+        known = labelled(labels[label])
         metric.update(predictions[prediction][known], labels[label][known])
         found[name] = float(metric.compute())
     return found
@@ -399,7 +404,7 @@ def test_metrics_of_one_row_and_of_none_do_not_fail(kind: type[Head], options: d
     data = rows(kind, 64)
     head = fitted(kind, options, data)
     for name, value in score(head, head(data.x[:1]).detach(), data.y[:1]).items():
-        undefined = name in ("r2", "average_precision") or "auroc" in name
+        undefined = name == "r2" or "auroc" in name or "average_precision" in name
         assert undefined or value == value, name
 
 
@@ -422,8 +427,7 @@ def test_labels_that_are_missing_are_marked(kind: type[Head], options: dict[str,
     y = rows(kind, 3).y
     y[1] = torch.nan
     for name, label in head.labels(y).items():
-        missing = label == -1 if label.dtype == torch.int64 else label.isnan()
-        assert missing.tolist() == [False, True, False], name
+        assert labelled(label).tolist() == [True, False, True], name
 
 
 @every_head
@@ -437,10 +441,14 @@ def test_scores_of_trees_become_an_out_that_beats_the_constant(kind: type[Head],
         settings["num_class"] = n
     labels = head.teach(data.y)
     assert labels.dtype == torch.float64
-    trees = lightgbm.train(settings, lightgbm.Dataset(data.x.numpy(), labels.numpy()), num_boost_round=30)
+    trees = [
+        lightgbm.train(settings, lightgbm.Dataset(data.x.numpy(), label.numpy()), num_boost_round=30)
+        for label in labels.reshape(len(labels), -1).unbind(1)
+    ]
 
     def raw(x: Tensor) -> Tensor:
-        return torch.from_numpy(trees.predict(x.numpy(), raw_score=True)).reshape(len(x), -1)
+        scores = [torch.from_numpy(each.predict(x.numpy(), raw_score=True)).reshape(len(x), -1) for each in trees]
+        return torch.cat(scores, dim=1)
 
     out = head.from_scores(raw(test.x), raw(held.x), held.y)
     assert out.shape == (500, n)

@@ -2,6 +2,7 @@
 
 Heads:
     classification: `Binary` and `Multiclass`: one of two or of several classes.
+    multilabel: `Multilabel`: any number of labels a row.
     regression: `Regression`: one number.
     reframing: `Reframed`: one number as a distribution over bins.
 

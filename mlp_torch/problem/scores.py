@@ -15,7 +15,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision, MulticlassAUROC
+from torchmetrics.classification import (
+    BinaryAUROC,
+    BinaryAveragePrecision,
+    MulticlassAUROC,
+    MultilabelAUROC,
+    MultilabelAveragePrecision,
+)
 from torchmetrics.regression import R2Score
 from torchmetrics.utilities import dim_zero_cat
 
@@ -33,6 +39,13 @@ def log_loss(probabilities: Tensor, y: Tensor) -> Tensor:
     """-log p of the class that came true."""
     p = probabilities.gather(1, y.long().unsqueeze(1)).squeeze(1)
     return -p.double().clamp(FLOOR, 1).log()  # (B,)
+
+
+def multilabel_log_loss(probabilities: Tensor, y: Tensor) -> Tensor:
+    """Mean of -log p of what came true over the labels that are known; (B, k) each, y 0, 1 or -1 = not known."""
+    known = y >= 0  # (B, k)
+    p = torch.where(y == 1, probabilities, 1 - probabilities).double().clamp(FLOOR, 1)
+    return (-p.log() * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
 
 
 def bin_of(y: Tensor, edges: Tensor) -> Tensor:
@@ -176,6 +189,58 @@ class MacroAUROC(MulticlassAUROC):
             warnings.filterwarnings("ignore", message="No positive samples in targets")
             areas: Tensor = super().compute()  # (n,)
         return areas[present].mean()
+
+
+class MicroLabelAUROC(AUROC):
+    """Area under the ROC curve of all labels of all rows in one ranking; -1 = not known."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        super().update(preds[target >= 0], target[target >= 0])
+
+
+class MicroLabelAveragePrecision(AveragePrecision):
+    """Area under the precision-recall curve of all labels of all rows in one ranking; -1 = not known."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        super().update(preds[target >= 0], target[target >= 0])
+
+
+class MacroLabelAUROC(MultilabelAUROC):
+    """Mean area under the ROC curve of the labels that some rows have and some have not; -1 = not known.
+
+    torchmetrics counts others as 0.
+    """
+
+    def __init__(self, n: int):
+        super().__init__(n, average="none", ignore_index=-1)
+
+    def compute(self) -> Tensor:  # type: ignore[override]  # as in torchmetrics itself
+        target = dim_zero_cat(self.target)
+        both = (target == 0).any(dim=0) & (target == 1).any(dim=0)  # (k,)
+        if not both.any():
+            return torch.tensor(torch.nan, device=target.device)
+        with warnings.catch_warnings():
+            # It warns of the labels that all or no rows have, which are left out below.
+            warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
+            areas: Tensor = super().compute()  # (k,)
+        return areas[both].mean()
+
+
+class MacroLabelAveragePrecision(MultilabelAveragePrecision):
+    """Mean area under the precision-recall curve of the labels that some row has; -1 = not known."""
+
+    def __init__(self, n: int):
+        super().__init__(n, average="none", ignore_index=-1)
+
+    def compute(self) -> Tensor:  # type: ignore[override]  # as in torchmetrics itself
+        some = (dim_zero_cat(self.target) == 1).any(dim=0)  # (k,)
+        if not some.any():
+            return torch.tensor(torch.nan, device=some.device)
+        with warnings.catch_warnings():
+            # It warns of the labels that no row has, which are left out below.
+            warnings.filterwarnings("ignore", message="No positive samples found in target")
+            areas: Tensor = super().compute()  # (k,)
+        return areas[some].mean()
 
 
 class R2(R2Score):

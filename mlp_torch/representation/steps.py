@@ -135,7 +135,8 @@ class ZScore(Step):
 
     def fit(self, x: Tensor) -> None:
         found = by_row(x, moments)  # (2,) or (w, 2)
-        self.mean, self.scale = found.unbind() if x.dim() == 1 else found.unsqueeze(-1).unbind(1)
+        mean, scale = found.unbind() if x.dim() == 1 else found.unsqueeze(-1).unbind(1)
+        self.mean, self.scale = mean.clone(), scale.clone()  # torch.export saves no two views of one tensor
 
     def forward(self, x: Tensor) -> Tensor:
         return x.sub_(self.mean).div_(self.scale)  # in place: of columns memory is slow

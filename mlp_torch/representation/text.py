@@ -5,6 +5,7 @@ same in every process and language that serves the model. One field may have all
 
 Shape: (B, L) int64 tokens, 0 = none -> (B, dim) float32; `TextStatistics` (B, 8) float64 -> (B, 8 or 9) float32.
 
+>>> import torch
 >>> text = HashedText("review", buckets=1000, max_tokens=4, ngrams=2, dim=8)
 >>> text.encode({text.key: torch.tensor([[5, 3, 0, 0]])}).shape  # 4 words, then 3 pairs of neighbours
 torch.Size([1, 7])

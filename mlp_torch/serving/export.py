@@ -130,12 +130,25 @@ class ServingFunction(nn.Module):
 
     @torch.jit.export
     def readable(self, predictions: dict[str, Tensor]) -> dict[str, list[str]]:
-        """The class names behind class indices, by prediction name."""
+        """The class names behind class indices, by prediction name; of several labels a row, joined by commas."""
         words: dict[str, list[str]] = {}
         for name, classes in self.names.items():
-            indices: list[int] = predictions[name].tolist()  # TorchScript needs the type
-            words[name] = [classes[index] for index in indices]
+            if predictions[name].dim() == 2:
+                rows: list[list[int]] = predictions[name].tolist()  # TorchScript needs the type
+                words[name] = [marked(row, classes) for row in rows]
+            else:
+                indices: list[int] = predictions[name].tolist()
+                words[name] = [classes[index] for index in indices]
         return words
+
+
+def marked(row: list[int], classes: list[str]) -> str:
+    """The names of the classes that a row's marks are set for, joined by commas."""
+    names: list[str] = []
+    for i, mark in enumerate(row):
+        if mark > 0:
+            names.append(classes[i])  # TorchScript has no condition in a comprehension
+    return ", ".join(names)
 
 
 def scripted(serving: ServingFunction) -> torch.jit.ScriptModule:

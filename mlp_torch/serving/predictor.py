@@ -26,6 +26,7 @@ from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.folder import check_folder
 from mlp_torch.serving.probes import probes
 from mlp_torch.serving.refusal import for_callers
+from mlp_torch.serving.wording import label_name, worded
 
 ROWS = 4096  # scored at once, a multiple of 32: what the layers give for more of them does not fit the caches
 MULTIPLE = 32  # rows, to which the graph would fill up each of its features, which takes longer
@@ -129,12 +130,13 @@ class Predictor:
         """The first predictions as plain values, class names beside class indices."""
         columns: dict[str, list[Any]] = {name: value.tolist()[:count] for name, value in found.items()}
         for name, classes in self.classes.items():
-            columns[name.removesuffix("class") + "label"] = [classes[index] for index in columns[name]]
+            columns[label_name(name)] = worded(columns[name], classes)
         return columns
 
     def table(self, found: dict[str, Tensor], count: int) -> pa.Table:
         """The same as an Arrow table, whose types do not depend on the rows."""
-        types = [arrow_type(value) for value in found.values()] + [pa.string()] * len(self.classes)
+        types = [arrow_type(value) for value in found.values()]
+        types += [pa.list_(pa.string()) if found[name].dim() == 2 else pa.string() for name in self.classes]
         columns = self.columns(found, count)
         return pa.table([pa.array(*column) for column in zip(columns.values(), types, strict=True)], names=[*columns])
 

@@ -21,6 +21,7 @@ from mlp_torch.serving.keys import faults, occurrences, refusals, unusable, wher
 from mlp_torch.serving.outputs import NOTE
 from mlp_torch.serving.pieces import Pieces
 from mlp_torch.serving.predictor import Predictor
+from mlp_torch.serving.wording import arrow_words, label_name
 
 Rows = NDArray[np.int64]
 
@@ -145,7 +146,7 @@ class Scorer:
         """Predictions by name, class names beside class indices, as `Predictor.columns` has them."""
         columns = {name: arrow(x) for name, x in predictions.items()}
         for name, classes in self.predictor.classes.items():
-            columns[name.removesuffix("class") + "label"] = pa.array(classes, pa.string()).take(columns[name])
+            columns[label_name(name)] = arrow_words(columns[name], classes)
         return columns
 
 

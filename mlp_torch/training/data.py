@@ -123,7 +123,7 @@ class Data(LightningDataModule):
 
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
-        columns = self.transform.notes()
+        columns = [*self.transform.notes(), *self.target.notes()]
         return [*sentences(self.counts), *self.warnings, *columns, *self.prepared.looked_at, *self.prepared.stored]
 
     def train_dataloader(self) -> Batches:

@@ -151,7 +151,8 @@ def contradictions(table: Batch) -> int:
     """How many rows have a twin with the same features and another target: their loss cannot fall to nothing."""
     rows = torch.cat([x.reshape(len(x), -1).double() for x in table.features.values()], dim=1)  # (N, d)
     group = torch.unique(rows, dim=0, return_inverse=True)[1]  # (N,)
-    y = table.y.double()
+    y = table.y.double().reshape(len(table.y), -1)  # (N, k)
+    group = group.unsqueeze(1).expand_as(y)
     low = torch.full_like(y, math.inf).scatter_reduce(0, group, y, "amin")
     high = torch.full_like(y, -math.inf).scatter_reduce(0, group, y, "amax")
-    return int((low[group] < high[group]).sum())
+    return int((low.gather(0, group) < high.gather(0, group)).any(dim=1).sum())

@@ -67,6 +67,8 @@ class Labels:
             train: (K,) bool, which of them are training rows.
         """
         self.unit = checked.places.unit
+        if any(read.kind == "set" for read in self.target.reads.values()):  # known once all of them are
+            return []
         if self.by_word:
             (read,) = self.target.reads.values()
             self.tally(inputs[read.key], train, checked)
@@ -79,7 +81,7 @@ class Labels:
                 y = labelled(self.target, inputs)
         except DataError as error:
             return error.problems
-        if self.target.classes:
+        if self.target.classes and y.dim() == 1:  # of several labels a row each is one of two, and may be unknown
             self.tally(y, train, checked)
         return []
 

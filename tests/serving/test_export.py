@@ -264,7 +264,7 @@ def test_the_graph_runs_on_a_gpu(made):
 def test_stacked_numbers_that_disagree_with_trainings_are_not_handed_out(binary, tmp_path):
     data, task, _ = binary
     serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
-    serving.scoring.encode.stacks[0].scaled.mean += 1e-3
+    serving.scoring.encode.stacks[0].scaled.steps[0].mean += 1e-3
     options = {"target": data.target, "constant": torch.zeros(1)}
     with pytest.raises(ModelError, match="must equal the trained model, however: prediction 'probability' differs"):
         export(serving, tmp_path, **options, metrics={}, data=data.fingerprint)

@@ -87,15 +87,16 @@ def below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def labelled(target: Target, inputs: Inputs) -> Tensor:
-    """The target of every row, (N,) float64.
+    """The target of every row, (N,) float64, or (N, k) of several labels, of which some may be unknown.
 
     Raises:
         DataError: `missing_label`, and what the target refuses.
     """
     y = target.encode(inputs)
-    if bad := int(y.isnan().sum()):
+    without = y.isnan().reshape(len(y), -1).all(dim=1)
+    if bad := int(without.sum()):
         fields = tuple(read.field for read in target.reads.values())
-        rows = tuple(y.isnan().nonzero().squeeze(1)[:MAX_ROWS].tolist())
+        rows = tuple(without.nonzero().squeeze(1)[:MAX_ROWS].tolist())
         key = f"data.fields.{fields[0]}.missing=drop"
         raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
     return y

@@ -30,7 +30,8 @@ def same_rows(wanted: Definition, inputs: Inputs, y: Tensor, index: Tensor, *, s
     Raises:
         DataError: `same_rows`, if `strict`.
     """
-    columns = [*{read.key: inputs[read.key] for read in wanted.transform.reads}.values(), y]
+    read = {read.key: inputs[read.key] for read in wanted.transform.reads}.values()
+    columns = [x if x.dim() == 1 else hashed(x) for x in (*read, y)]
     copied = copies_of(columns, index == TRAIN, (index == VAL) | (index == TEST))
     if not copied.any():
         return []
@@ -116,9 +117,14 @@ def occurrences(x: Tensor, at: Tensor) -> Tensor:
     return found
 
 
+def hashed(x: Tensor) -> Tensor:
+    """(N, …) of any type -> (N,) int64: one number for all values of a row."""
+    return cross([bits(column) for column in x.reshape(len(x), -1).unbind(1)])
+
+
 def bits(x: Tensor) -> Tensor:
-    """(N,) int64 as it is; of float64 the bits: all NaN are alike, and so are 0 and -0."""
-    return torch.where(x.isnan(), torch.nan, x + 0.0).view(torch.int64) if x.is_floating_point() else x
+    """(N,) integers as they are; of floats the bits: all NaN are alike, and so are 0 and -0."""
+    return torch.where(x.isnan(), torch.nan, x.double() + 0.0).view(torch.int64) if x.is_floating_point() else x.long()
 
 
 def rare_classes(target: Target, y: Tensor) -> list[str]:
@@ -126,11 +132,12 @@ def rare_classes(target: Target, y: Tensor) -> list[str]:
 
     Args:
         target: fitted.
-        y: (n,) of training rows.
+        y: (n,) or (n, k) of training rows.
     """
     if not target.classes:
         return []
-    counts = torch.bincount(y.long(), minlength=len(target.classes)).tolist()
+    marks = y.dim() == 2
+    counts = ((y == 1).sum(dim=0) if marks else torch.bincount(y.long(), minlength=len(target.classes))).tolist()
     rare = [name for name, count in zip(target.classes, counts, strict=True) if count == 1]
     if not rare:
         return []
