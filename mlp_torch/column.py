@@ -88,6 +88,14 @@ class Column(nn.Module):
         """What this column gives to a cross: (B,) int64. Only columns that can be crossed have one."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a part of a cross")
 
+    def widths(self) -> dict[str, int]:
+        """The widths that lie side by side in what `layer()` gives, by part; as a rule one, without a name."""
+        return {"": self.dim}
+
+    def names(self) -> list[str]:
+        """For people, what each of its codes stands for: `codes` texts, or none where there is nothing to tell."""
+        return []
+
     def layer(self) -> nn.Module:
         """The learned reader of the features: -> (B, dim) float32."""
         return Rows(self.codes, self.dim, seen=self.seen)

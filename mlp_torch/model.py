@@ -61,7 +61,11 @@ class Encoder(nn.Module):
     def __init__(self, columns: dict[str, Column], modalities: Mapping[str, Modality] = MappingProxyType({})):
         super().__init__()
         self.layers = nn.ModuleDict({name: column.layer() for name, column in columns.items()})
-        self.widths = {name: column.dim for name, column in columns.items()}
+        self.widths = {
+            f"{name}.{part}" if part else name: width
+            for name, column in columns.items()
+            for part, width in column.widths().items()
+        }
         self.d_out = sum(self.widths.values())
         place = membership(modalities, columns)
         self.modality = [place.get(name, -1) for name in columns]

@@ -34,6 +34,16 @@ def test_an_encoder_scripts_with_and_without_penalties() -> None:
         assert script(Encoder({"a": column}).eval())({"a": torch.zeros(2, dtype=torch.int64)}).shape == (2, 3)
 
 
+def test_a_column_of_several_parts_has_a_width_for_each() -> None:
+    class Pair(Parity):
+        def widths(self) -> dict[str, int]:
+            return {"from": 1, "to": 2}
+
+    encoder = Encoder({"plain": Parity(), "pair": Pair()})
+    assert encoder.widths == {"plain": 3, "pair.from": 1, "pair.to": 2}
+    assert encoder.d_out == 6
+
+
 def test_a_model_without_an_encoder_has_no_penalties() -> None:
     class Nothing(Model):
         def vectors(self, features: dict[str, Tensor]) -> Tensor:
