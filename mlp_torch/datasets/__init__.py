@@ -2,6 +2,12 @@
 
 - `flights`: departures from New York in 2013 with the weather at the origin (Flights).
 - `california`: house prices by block group (California).
+- `movies`: films with people, countries, genres and critics' figures (Movies).
+- `reviews`: reviews of clothing with rating and recommendation (Reviews).
+- `movielens`: ratings of films by people (MovieLens).
+- `fashion_mnist`: pictures of clothing in ten classes (FashionMnist).
+- `kdd04`: protein homology, 0.89 % of rows positive (Kdd04).
+- `people`: who has work, by year (People).
 - `efficientnet`: weights of a network trained on ImageNet.
 
 How their files come here:

@@ -9,14 +9,13 @@ never a feature: the file goes through the state county by county.
 
 Public: StatLib; R. Kelley Pace and Ronald Barry, Sparse Spatial Autoregressions, 1997.
 
->>> numbered(pa.table({"MedInc": [8.3252, 8.3014]}))["row"].to_pylist()
-[0, 1]
+>>> SCHEMA.names[-3:]
+['Latitude', 'Longitude', 'MedHouseVal']
 """
 
-import numpy as np
 import pyarrow as pa
 
-from mlp_torch.datasets.origin import File, Origin, parquet
+from mlp_torch.datasets.origin import File, Origin, numbered, parquet
 from mlp_torch.datasets.packages import Wheel
 from mlp_torch.ingest.block import Block
 
@@ -38,8 +37,3 @@ class California:
         """All rows. Raises DataError if the file is missing, or is not the one known here."""
         (path,) = ORIGIN.paths()
         return Block(numbered(parquet(path, SCHEMA, ROWS)), name=path.name)
-
-
-def numbered(table: pa.Table) -> pa.Table:
-    """The table with the number of each row, from 0."""
-    return table.append_column("row", pa.array(np.arange(len(table))))

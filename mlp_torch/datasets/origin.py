@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from mlp_torch.datasets.packages import Debian, Wheel
@@ -114,3 +116,30 @@ def checked(table: pa.Table, schema: pa.Schema, rows: int, name: str) -> pa.Tabl
 def described(schema: pa.Schema) -> str:
     """Names and types in a line."""
     return ", ".join(f"{field.name} {field.type}" for field in schema)
+
+
+def numbered(table: pa.Table) -> pa.Table:
+    """A table with the number of each row, from 0, as `row`: the name of rows that have none.
+
+    >>> numbered(pa.table({"age": [33, 34]}))["row"].to_pylist()
+    [0, 1]
+    """
+    return table.append_column("row", pa.array(np.arange(len(table))))
+
+
+def beside(table: pa.Table, other: pa.Table, key: str) -> pa.Table:
+    """Each row of a table with the row of another one that has its key; the order of rows stays.
+
+    Raises:
+        DataError: `changed_data` where a key is twice in the other table, or not in it.
+
+    >>> beside(pa.table({"id": [2, 1, 2]}), pa.table({"id": [1, 2], "age": [33, 34]}), "id")["age"].to_pylist()
+    [34, 33, 34]
+    """
+    at = pc.index_in(table[key], value_set=other[key])
+    if at.null_count or pc.count_distinct(other[key]).as_py() < len(other):
+        raise DataError(Problem("changed_data", "every row must meet one row of the table that is joined", (key,)))
+    found = other.drop_columns([key]).take(at)
+    for name in found.column_names:
+        table = table.append_column(name, found[name])
+    return table.combine_chunks()
