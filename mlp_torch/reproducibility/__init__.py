@@ -1,6 +1,7 @@
 """Reproducibility (ch. 6): the same rows, features and splits, for ever.
 
 - split: which rows are for what, by time, by fingerprint, by a column
+- carved: a split that lacks validation rows gets them, out of its training rows
 - folds: N runs of which each tests another part of the rows
 - transform: all columns' conversion of inputs to features, a part of the model
 """

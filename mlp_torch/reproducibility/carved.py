@@ -1,0 +1,45 @@
+"""A split that lacks validation rows, as published ones do: shares of its training rows become them, by fingerprint.
+
+Book: ch. 6, Repeatable Splitting. Test rows stay those that everybody tests on, and a training row that is left over
+stays one for ever, as with `ByFingerprint`.
+
+Shape: Inputs of N rows -> (N,) int64, index into `SPLITS`.
+
+>>> from mlp_torch.ingest.fingerprint import fingerprints
+>>> from mlp_torch.reproducibility.split import ByColumn
+>>> published = ByColumn("part", train=["train"], val=[], test=["test"])
+>>> split = Carved(published, ["row"], val=0.5)
+>>> part, row = fingerprints(["train", "train", "test"]), fingerprints(["0", "2", "0"])
+>>> split.assign({"part:string": part, "row:string": row})
+tensor([0, 2, 3])
+"""
+
+import torch
+from torch import Tensor
+
+from mlp_torch.ingest.reads import Inputs, Words
+from mlp_torch.reproducibility.split import SPLITS, TRAIN, ByFingerprint, Split
+
+
+class Carved(Split):
+    """Another split's rows, but for shares of its training rows.
+
+    Args:
+        split: the other one.
+        fields: whose fingerprint decides: what names a row, or a group of rows that belong together.
+        val: share of the distinct values among training rows that validates; a whole number of 1/10,000.
+        calibration: likewise.
+
+    Raises:
+        ConfigError: as `ByFingerprint`.
+    """
+
+    def __init__(self, split: Split, fields: list[str], *, val: float = 0.1, calibration: float = 0.0):
+        self.split, self.shares = split, ByFingerprint(fields, val=val, test=0.0, calibration=calibration)
+        self.reads = {read.key: read for part in (split, self.shares) for read in part.reads.values()}
+        self.needed = tuple(name for name in SPLITS if name in {*split.needed, *self.shares.needed})
+
+    def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
+        """As in `Split`. Raises DataError as the other split does."""
+        given = self.split.assign(inputs, words)  # (N,)
+        return torch.where(given == TRAIN, self.shares.assign(inputs), given)
