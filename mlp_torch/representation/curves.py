@@ -14,6 +14,7 @@ tensor([4., 2.], dtype=torch.float64)
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -261,8 +262,11 @@ def likeliest_exponent(x: Tensor) -> Tensor:
     from sklearn.preprocessing import PowerTransformer
 
     try:
-        found = PowerTransformer(standardize=False).fit(x.sort().values.numpy()[:, None]).lambdas_[0]
-    except (ValueError, RuntimeWarning) as error:  # the search left float64's range
+        with np.errstate(
+            over="raise", divide="raise", invalid="raise"
+        ):  # else an overflow passes for the best exponent
+            found = PowerTransformer(standardize=False).fit(x.sort().values.numpy()[:, None]).lambdas_[0]
+    except (ValueError, ArithmeticError) as error:  # the search left float64's range
         text = "must have an exponent of maximum likelihood for Power (else take Quantile), however: none is finite"
         raise ValueError(text) from error
     return torch.tensor(float(found), dtype=torch.float64)
