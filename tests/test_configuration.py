@@ -12,6 +12,7 @@ from mlp_torch.configuration import built, check_targets, choices, composed, opt
 from mlp_torch.errors import ConfigError
 from mlp_torch.signatures import fits, told
 
+ROOT = Path(__file__).parents[1]
 TARGET = "_target_: mlp_torch.representation"
 
 
@@ -144,6 +145,14 @@ def test_what_is_still_to_be_set_is_named(folder):
 def test_every_experiment_of_ours_passes():
     for name in sorted(options(None)["experiment"]):
         check_targets(composed([f"experiment={name}"]))
+
+
+def test_every_data_set_of_ours_passes_once_it_is_said_what_is_predicted():
+    found = [name for name in options(None)["data"] if (ROOT / f"mlp_torch/datasets/{name}.py").is_file()]
+    assert {"flights", "california", "fashion_mnist"} <= set(found)
+    for name in found:
+        target = "data.target={_target_: mlp_torch.target.Number, field: y}"
+        check_targets(composed([f"data={name}", "~experiment", "head=regression", "name=x", target]))
 
 
 def test_a_configuration_is_checked_without_its_data(folder, tmp_path):
