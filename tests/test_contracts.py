@@ -28,6 +28,7 @@ from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.images import Image, ImageFeatures
 from mlp_torch.representation.maps import HashedMap
 from mlp_torch.representation.numbers import Scaled
+from mlp_torch.representation.numerical_embeddings import Periodic, PiecewiseLinear
 from mlp_torch.representation.one_hot import OneHot
 from mlp_torch.representation.sets import HashedSet, Marks, MultiHot, Set
 from mlp_torch.representation.steps import Clip, Identity, MinMax, Winsorize, ZScore
@@ -40,8 +41,8 @@ Make = Callable[[], Column]
 
 TEXT, TAGS = Read("text", "tokens", max_tokens=5), Read("tags", "set", max_tokens=3, separator=", ")
 
-# By class name: columns that read the fields "number", "word", "other" (strings), "at" (a time), "text", "tags" (a
-# set), "map", "vector" and "photo".
+# By class name: columns that read the fields "number", "amount", "word", "other" (strings), "at" (a time), "text",
+# "tags" (a set), "map", "vector" and "photo".
 EXAMPLES: dict[str, dict[str, Make]] = {
     "Scaled": {
         "mean": lambda: Scaled("number"),
@@ -63,6 +64,20 @@ EXAMPLES: dict[str, dict[str, Make]] = {
         "edges": lambda: Bucketized("number", edges=[-1.0, 0.0, 2.5], dim=2),
         "width": lambda: Bucketized("number", buckets=4, by="width"),
         "tree": lambda: Bucketized("number", buckets=4, by="tree"),
+    },
+    "PiecewiseLinear": {
+        "encoding of two": lambda: PiecewiseLinear(["number", "amount"], bins=5),
+        "encoding by a tree": lambda: PiecewiseLinear("number", bins=8, by="tree", reach=0.0),
+        "version A": lambda: PiecewiseLinear(["number", "amount"], bins=9, dim=4, version="A", missing="median"),
+        "version A with ReLU": lambda: PiecewiseLinear("number", bins=3, dim=2, version="A", activation=True),
+        "version B": lambda: PiecewiseLinear(["amount", "number"], bins=48, dim=16),
+        "version B, by a tree": lambda: PiecewiseLinear(["number", "amount"], bins=7, by="tree", dim=3),
+    },
+    "Periodic": {
+        "lite": lambda: Periodic(["number", "amount"]),
+        "of one": lambda: Periodic("number", dim=3, n_frequencies=5, sigma=0.5, lite=False),
+        "ranks": lambda: Periodic(["number", "amount"], scale="quantile", missing="median", sigma=1.0, dim=7),
+        "a layer a field": lambda: Periodic(["amount", "number"], scale="quantile", dim=8, lite=False),
     },
     "OneHot": {
         "one-hot": lambda: OneHot("word"),
@@ -164,6 +179,7 @@ def several(words: Tensor, number: Tensor) -> Inputs:
     values = torch.stack([size, size / 2], dim=1).where(words[:, :2] != 0, 0)
     vector = torch.stack([number, number * 2, torch.ones_like(number)], dim=1).clamp(-1e38, 1e38).float()
     return {
+        "amount": (number / 3).roll(1),
         TEXT.key: words,
         TAGS.key: words[:, :3],
         Read("text", "statistics").key: torch.stack([number / 2] + [number.abs() + i for i in range(7)], dim=1),

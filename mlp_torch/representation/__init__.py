@@ -5,6 +5,9 @@
 - curves: `Log`, `Log1p`, `SquareRoot`, `Power`, `Sigmoid`, `Polynomial`, `Quantile`
 - bucketized: `Bucketized`, by quantile, width, tree or given edges
 - one_hot: `OneHot`, dummy coding too
+- numerical_embeddings: `PiecewiseLinear`, `Periodic`
+- numerical_layers: what those learn
+- polylines: several numbers at once, each along a broken line
 - statistics: what columns learn of numbers
 - normality: which steps bring a number near the normal distribution
 - embeddings: `Embedding`

@@ -74,7 +74,7 @@ class Bucketized(Column):
             return
         x = present(sample.inputs[self.key], self.key)
         if self.by == "tree":
-            self.edges = tree_edges(sample.inputs[self.key], sample.y, buckets=self.buckets)
+            self.edges = tree_splits(sample.inputs[self.key], sample.y, buckets=self.buckets)[1]
         elif self.by == "width":
             self.edges = equal_edges(x, self.buckets)
         else:
@@ -120,10 +120,11 @@ def equal_edges(x: Tensor, buckets: int) -> Tensor:
     return edges[edges.diff(prepend=low[None]) > 0]
 
 
-def tree_edges(x: Tensor, y: Tensor, *, buckets: int) -> Tensor:
-    """Where a decision tree on one number splits: at most buckets - 1 values, ascending, the same in any order of rows.
+def tree_splits(x: Tensor, y: Tensor, *, buckets: int) -> Tensor:
+    """Where a decision tree on one number splits: (2, k) the last values below the splits and the first ones above.
 
-    Each leaf holds at least a fiftieth of an equal share of the rows.
+    Splits ascend, are at most buckets - 1, and the same in any order of rows. Each leaf holds at least a fiftieth of an
+    equal share of the rows.
 
     Args:
         x: (N,), NaN = missing.
@@ -136,7 +137,7 @@ def tree_edges(x: Tensor, y: Tensor, *, buckets: int) -> Tensor:
     labelled = ~(np.isnan(values) | np.isnan(labels).any(axis=1))
     values, labels = values[labelled], labels[labelled]
     if len(values) < 2:
-        return x.new_zeros(0)
+        return x.new_zeros(2, 0)
     order = np.lexsort((*labels.T, values))
     values, labels = values[order], labels[order]
     is_class = labels.shape[1] == 1 and len(classes := np.unique(labels)) <= CLASSES and (classes % 1 == 0).all()
@@ -146,4 +147,4 @@ def tree_edges(x: Tensor, y: Tensor, *, buckets: int) -> Tensor:
     distinct, rank = np.unique(values, return_inverse=True)
     tree.fit(rank[:, None], labels)  # by rank, since it rounds to float32
     split = np.unique(tree.tree_.threshold[tree.tree_.children_left >= 0]).astype(np.int64)  # the last rank below
-    return torch.from_numpy(distinct[split + 1])
+    return torch.from_numpy(np.stack([distinct[split], distinct[split + 1]]))
