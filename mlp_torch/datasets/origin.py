@@ -69,10 +69,9 @@ class Origin:
         return Path(os.environ.get("MLP_TORCH_DATA") or Path.home() / ".cache" / "mlp_torch") / self.name
 
     def path(self, file: File) -> Path:
-        """Where a file is: where its package is installed, else where the command puts it."""
-        if self.package.installed and (self.package.installed / file.name).is_file():
-            return self.package.installed / file.name
-        return self.folder / file.name
+        """Where a file is: where the command has put it, else where its package is installed."""
+        own, installed = self.folder / file.name, self.package.installed
+        return installed / file.name if installed and not own.is_file() and (installed / file.name).is_file() else own
 
     def problem(self, file: File) -> Problem | None:
         """What is wrong with a file as it lies there."""

