@@ -84,6 +84,10 @@ class Column(nn.Module):
         """What is worth knowing of it once it is fitted and has seen the codes of training rows; as a rule nothing."""
         return []
 
+    def report(self) -> dict[str, float]:
+        """What `notes` tells in figures, by name, for report.json; as a rule nothing."""
+        return {}
+
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         """What this column gives to a cross: (B,) int64. Only columns that can be crossed have one."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a part of a cross")
@@ -92,7 +96,7 @@ class Column(nn.Module):
         """The widths that lie side by side in what `layer()` gives, by part; as a rule one, without a name."""
         return {"": self.dim}
 
-    def names(self) -> list[str]:
+    def meanings(self) -> list[str]:
         """For people, what each of its codes stands for: `codes` texts, or none where there is nothing to tell."""
         return []
 
@@ -131,9 +135,13 @@ class Rows(nn.Module):
         self.register_buffer("spare", spare, persistent=False)
 
     def forward(self, codes: Tensor) -> Tensor:
+        rows: Tensor = self.table(self.hidden(codes))
+        return rows  # (B, dim)
+
+    def hidden(self, codes: Tensor) -> Tensor:
+        """The same codes; in training with spare ones in the place of some."""
         if self.training and self.hide > 0:
             chance = torch.rand(codes.shape, device=codes.device)  # (B,)
             which = (chance * (self.spare.shape[0] / self.hide)).long().clamp(max=self.spare.shape[0] - 1)
             codes = torch.where(chance < self.hide, self.spare[which], codes)
-        rows: Tensor = self.table(codes)
-        return rows  # (B, dim)
+        return codes

@@ -6,6 +6,7 @@ import io
 import itertools
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy
 import pytest
@@ -30,7 +31,9 @@ from mlp_torch.representation.maps import HashedMap
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.representation.numerical_embeddings import Periodic, PiecewiseLinear
 from mlp_torch.representation.one_hot import OneHot
+from mlp_torch.representation.pretrained import Pretrained
 from mlp_torch.representation.sets import HashedSet, Marks, MultiHot, Set
+from mlp_torch.representation.shared import SharedEmbedding
 from mlp_torch.representation.steps import Clip, Identity, MinMax, Winsorize, ZScore
 from mlp_torch.representation.text import HashedText, Text, TextStatistics
 from mlp_torch.representation.vectors import Vector
@@ -39,6 +42,7 @@ from mlp_torch.script import script
 
 Make = Callable[[], Column]
 
+VECTORS = Path(__file__).with_name("words.vec")
 TEXT, TAGS = Read("text", "tokens", max_tokens=5), Read("tags", "set", max_tokens=3, separator=", ")
 
 # By class name: columns that read the fields "number", "amount", "word", "other" (strings), "at" (a time), "text",
@@ -84,13 +88,26 @@ EXAMPLES: dict[str, dict[str, Make]] = {
         "dummy": lambda: OneHot("word", drop_first=True),
         "penalized": lambda: OneHot("word", l1=0.1, l2=0.2),
     },
-    "Embedding": {"default": lambda: Embedding("word"), "wide": lambda: Embedding("word", dim=5, hide=0.2)},
+    "Embedding": {
+        "default": lambda: Embedding("word"),
+        "wide": lambda: Embedding("word", dim=5, hide=0.2),
+        "penalized": lambda: Embedding("word", l1=0.1, l2=0.2),
+        "pretrained": lambda: Embedding("word", vectors=Pretrained(VECTORS, others="random")),
+        "pretrained and frozen": lambda: Embedding("word", vectors=Pretrained(VECTORS, freeze=True)),
+    },
+    "SharedEmbedding": {
+        "two fields": lambda: SharedEmbedding(["word", "other"]),
+        "pretrained and frozen": lambda: SharedEmbedding(["other", "word"], vectors=Pretrained(VECTORS, freeze=True)),
+    },
     "Hashed": {
         "bigquery": lambda: Hashed("word", buckets=7),
         "tensorflow": lambda: Hashed("word", buckets=7, convention="tensorflow"),
+        "two hashes, added": lambda: Hashed("word", buckets=7, second="sum", l2=0.1),
+        "two hashes, side by side": lambda: Hashed("word", buckets=7, second="concat", dim=4),
     },
     "Crossed": {
         "words": lambda: Crossed(["word", "other"], buckets=50),
+        "penalized": lambda: Crossed(["word", "other"], buckets=50, l1=0.1, l2=0.2),
         "every kind": lambda: Crossed(
             [Calendar("at", "hour"), Embedding("word"), Hashed("other", 3), Bucketized("number", buckets=3)], buckets=50
         ),

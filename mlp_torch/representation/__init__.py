@@ -11,7 +11,10 @@
 - statistics: what columns learn of numbers
 - normality: which steps bring a number near the normal distribution
 - embeddings: `Embedding`
+- pretrained: `Pretrained`, where embeddings begin
+- shared: `SharedEmbedding`, one table for several fields
 - hashed: `Hashed`, the hashed feature
+- loads: how full buckets are
 - crosses: `Crossed`, the feature cross
 - calendar: `Calendar` parts of a time, `Cyclical` values
 - text: `Text`, `HashedText`, `TextStatistics`

@@ -13,27 +13,40 @@ Shape: the parts' (B,) int64 -> (B,) int64 codes -> (B, dim) float32.
 (tensor([90]), tensor([13]))
 """
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.fingerprint import cross, tensorflow_bucket
-from mlp_torch.representation.embeddings import checked_dim, default_dim
+from mlp_torch.representation.embeddings import checked_dim, default_dim, distinct
 from mlp_torch.representation.hashed import Hashed
+from mlp_torch.representation.loads import Loads
 
 
 class Crossed(Column):
     """A learned vector for each bucket of the combinations.
 
+    It warns where its parts have more combinations than there are training rows, and where training rows show more of
+    them than there are buckets.
+
     Args:
         parts: two or more, in order: columns that can be crossed, or names of raw fields, which are taken as text.
         buckets: how many.
         dim: width of a vector; by default about 1.6 · √buckets.
+        l1: of the absolute values of the vectors, what is added to the loss: most combinations then weigh nothing.
+        l2: the same of their squares.
 
     Raises:
         ValueError: also for a part that cannot be crossed, such as a scaled number: cut it into buckets first.
     """
 
-    def __init__(self, parts: list[Column | str], buckets: int, *, dim: int | None = None):
+    sizes: Tensor
+
+    def __init__(
+        self, parts: list[Column | str], buckets: int, *, dim: int | None = None, l1: float = 0.0, l2: float = 0.0
+    ):
         columns = [Hashed(part, buckets=2) if isinstance(part, str) else part for part in parts]
         if len(columns) < 2:
             raise ValueError(f"a cross must have at least 2 parts, however: {len(columns)}")
@@ -42,13 +55,21 @@ class Crossed(Column):
                 raise ValueError(f"a part of a cross must have a method `part`, however: {type(part).__name__}")
         if buckets < 2:
             raise ValueError(f"buckets must be at least 2, however: {buckets=}")
-        super().__init__({f"{i}.{name}": read for i, part in enumerate(columns) for name, read in part.reads.items()})
+        reads = {f"{i}.{name}": read for i, part in enumerate(columns) for name, read in part.reads.items()}
+        super().__init__(reads, l1=l1, l2=l2)
         self.parts = nn.ModuleList(columns)
         self.buckets, self.codes, self.dim = buckets, buckets, checked_dim(dim) or default_dim(buckets)
+        self.loads = Loads(buckets)
+        self.register_buffer("sizes", torch.zeros(len(columns), dtype=torch.int64))  # distinct values of each part
 
     def fit(self, sample: Sample) -> None:
         for part in self.parts:
             part.fit(sample)  # type: ignore[operator]  # nn.ModuleList forgets what it holds
+            part.resize()  # type: ignore[operator]
+        given = [part.part(sample.inputs) for part in self.parts]  # type: ignore[operator]
+        self.sizes = torch.tensor([len(distinct(values)[0]) for values in given])
+        combinations, rows = distinct(cross(given))
+        self.loads.fit(tensorflow_bucket(combinations, self.buckets), rows)
 
     def resize(self) -> None:
         for part in self.parts:
@@ -63,3 +84,22 @@ class Crossed(Column):
         for part in self.parts:
             values.append(part.part(inputs))  # type: ignore[operator]
         return cross(values)  # (B,)
+
+    def report(self) -> dict[str, float]:
+        return {**self.loads.report(), "combinations": math.prod(self.sizes.tolist())}
+
+    def notes(self) -> list[str]:
+        found, rows = self.report(), int(self.loads.rows.sum())
+        text = f"{' × '.join(f'{size:,}' for size in self.sizes.tolist())} = {found['combinations']:,} combinations"
+        told = [self.loads.note(f"{' × '.join(self.fields())}, of {text},")]
+        if found["combinations"] > rows:
+            few = f"the parts have {text}, more than the {rows:,} training rows: most are seen hardly ever or never"
+            told.append(f"WARNING: {few}; cut the parts into fewer values, or take l1 or l2")
+        if found["values"] > self.buckets:
+            many = f"{found['values']:,} combinations of training rows share {self.buckets:,} buckets"
+            told.append(f"WARNING: {many}; more buckets tell them apart")
+        return told
+
+    def fields(self) -> list[str]:
+        """The raw fields of the parts, for people."""
+        return [read.field for read in self.reads.values()]

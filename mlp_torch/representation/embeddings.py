@@ -12,7 +12,9 @@ Shape: (B,) int64 fingerprints, 0 = missing -> (B,) int64 codes -> (B, dim) floa
 tensor([2, 3, 1, 0])
 """
 
+import json
 import math
+from collections.abc import Iterable
 
 import pyarrow as pa
 import torch
@@ -20,6 +22,9 @@ from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.reads import Read
+from mlp_torch.representation.pretrained import Pretrained
+
+UNKNOWN, MISSING = "(unknown)", "(missing)"  # how codes 0 and 1 are called
 
 
 def default_dim(codes: int) -> int:
@@ -87,39 +92,80 @@ class Embedding(Column):
 
     Args:
         field: the raw field; whole numbers are read as their decimal text.
-        dim: width of a vector; by default about 1.6 · √codes.
-        hide: share of training rows whose category is hidden in a step, so that the row for unknown ones is learned.
+        dim: width of a vector; by default that of `vectors`, or about 1.6 · √codes.
+        hide: share of training rows whose category is hidden in a step where none is unknown, so that the row for
+            unknown ones is learned.
         most: categories of training rows; with more, memory and rows to learn each from run short: see `Hashed`.
+        min_count: training rows that a category must be in; rarer ones count as unknown, whose row learns from them.
+        vectors: where categories begin, if others have learned them: see `Pretrained`.
+        l1: of the absolute values of the vectors, what is added to the loss.
+        l2: the same of their squares.
 
     Raises:
-        ValueError: in `fit`, if every cell is missing, or if there are too many categories.
+        ValueError: in `fit`, if every cell is missing, or if there are too many categories or none frequent enough.
     """
 
     vocabulary: Tensor
     code: Tensor
+    spelled: Tensor
+    rare: Tensor
 
-    def __init__(self, field: str, *, dim: int | None = None, hide: float = 0.01, most: int = 100_000):
-        super().__init__({"x": Read(field, "string")})
+    def __init__(
+        self,
+        field: str,
+        *,
+        dim: int | None = None,
+        hide: float = 0.01,
+        most: int = 100_000,
+        min_count: int = 1,
+        vectors: Pretrained | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+    ):
+        super().__init__({"x": Read(field, "string")}, l1=l1, l2=l2)
         if not 0 <= hide < 1:
             raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
+        if min_count < 1:
+            raise ValueError(f"min_count must be at least 1, however: {min_count=}")
         self.key, self.width, self.hide = self.reads["x"].key, checked_dim(dim), hide
-        self.unknown, self.most = 0, most
+        self.unknown, self.most, self.min_count, self.vectors = 0, most, min_count, vectors
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
+        self.register_buffer("spelled", torch.zeros(0, dtype=torch.uint8))
+        self.register_buffer("rare", torch.zeros((), dtype=torch.int64))
         self.lookup = Lookup(self.vocabulary, self.code)
 
     def fit(self, sample: Sample) -> None:
-        found = torch.tensor(pa.array(sample.inputs[self.key].numpy()).unique().to_numpy())  # a quarter of torch's time
-        self.vocabulary = found[found != 0].sort().values
-        if not len(self.vocabulary):
-            raise ValueError(f"{self.key} must have a value in training rows, however: all are missing")
+        self.learn(sample.inputs[self.key], sample.words(self.reads["x"]), self.key)
+
+    def learn(self, x: Tensor, words: Iterable[tuple[int, str]], name: str) -> None:
+        """The vocabulary of cells (N,), which may be of several fields.
+
+        Args:
+            x: fingerprints.
+            words: what they stand for.
+            name: of the fields, for messages.
+        """
+        found, rows = distinct(x)
+        found, rows = found[found != 0], rows[found != 0]
+        if not len(found):
+            raise ValueError(f"{name} must have a value in training rows, however: all are missing")
+        if (largest := int(rows.max())) < self.min_count:
+            text = f"a category of {name} must be in {self.min_count:,} training rows, however: the most frequent is in"
+            raise ValueError(f"{text} {largest:,}; a lower min_count takes it")
+        self.vocabulary = found[rows >= self.min_count].sort().values
         if (count := len(self.vocabulary)) > self.most:
-            raise ValueError(f"{self.key} must have at most {self.most:,} categories, however: {count:,}; use Hashed")
-        self.code = torch.arange(len(self.vocabulary)) + 2
+            raise ValueError(f"{name} must have at most {self.most:,} categories, however: {count:,}; use Hashed")
+        self.code = torch.arange(count) + 2
+        self.rare = torch.tensor(len(found) - count)
+        self.spelled = spelled(self.vocabulary, words)
+        if self.vectors is not None:
+            self.vectors.fit(self.vocabulary, self.code, name=name, dim=self.width)
 
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1
-        self.dim = self.width or default_dim(self.codes)
+        given = 0 if self.vectors is None else self.vectors.vectors.shape[1]
+        self.dim = self.width or given or default_dim(self.codes)
         missing = self.vocabulary.new_zeros(1)
         self.lookup = Lookup(torch.cat([self.vocabulary, missing]), torch.cat([self.code, missing + 1]))
 
@@ -130,5 +176,39 @@ class Embedding(Column):
     def part(self, inputs: dict[str, Tensor]) -> Tensor:
         return inputs[self.key]
 
+    def notes(self) -> list[str]:
+        count, told = len(self.vocabulary), []
+        if self.rare:
+            text = f"{int(self.rare):,} of {count + int(self.rare):,} categories of {self.key} are in fewer than"
+            told.append(f"{text} {self.min_count:,} training rows and count as ones that training never showed")
+        return told if self.vectors is None else [*told, self.vectors.note(self.key, count)]
+
+    def meanings(self) -> list[str]:
+        return meanings_of(self.code, self.vocabulary, self.spelled)
+
     def layer(self) -> nn.Module:
-        return Rows(self.codes, self.dim, seen=self.seen, hide=self.hide)
+        rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide)
+        return rows if self.vectors is None else self.vectors.into(rows)
+
+
+def distinct(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct values of (N,) int64, and how many rows hold each; in a quarter of torch's time."""
+    counted = pa.array(x.numpy()).value_counts()
+    return torch.tensor(counted.field(0).to_numpy()), torch.tensor(counted.field(1).to_numpy())
+
+
+def spelled(vocabulary: Tensor, words: Iterable[tuple[int, str]]) -> Tensor:
+    """The words behind fingerprints (n,) as bytes of JSON, so that they are state like all else; none if none is known.
+
+    A list of texts would not be: a module's state holds tensors.
+    """
+    known = dict(words)
+    found = [known.get(fingerprint, str(fingerprint)) for fingerprint in vocabulary.tolist()]
+    return torch.tensor(list(json.dumps(found).encode()) if known else [], dtype=torch.uint8)
+
+
+def meanings_of(code: Tensor, vocabulary: Tensor, spelled: Tensor) -> list[str]:
+    """By code, the words of a vocabulary, or their fingerprints; 0 is unknown, 1 missing."""
+    words = json.loads(bytes(spelled.tolist())) if len(spelled) else list(map(str, vocabulary.tolist()))
+    found = {0: UNKNOWN, 1: MISSING, **dict(zip(code.tolist(), words, strict=True))}
+    return [found.get(i, "") for i in range(max(found) + 1)]

@@ -97,7 +97,8 @@ class Transform(nn.Module):
         rows: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             if column.unknown >= 0:  # type: ignore[operator]
-                rows[name] = torch.eq(features[name], column.unknown)  # type: ignore[arg-type]
+                unknown = torch.eq(features[name], column.unknown)  # type: ignore[arg-type]
+                rows[name] = unknown.any(dim=1) if unknown.dim() > 1 else unknown  # of several fields, in one of them
         return rows
 
     def clipped(self, features: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 Book: ch. 7, Heuristic Benchmark: the rule of thumb that a colleague with a spreadsheet would find.
 
-Shape: Features by name, (N,) int64 codes or (N, w) float32 -> groups (N,) int64 -> `out` (N, n).
+Shape: Features by name, (N,) or (N, k) int64 codes or (N, w) float32 -> groups (N,) int64 -> `out` (N, n).
 
 >>> flat({"hour": torch.tensor([7]), "wind": torch.tensor([[0.5, 1.0]])})
 {'hour': tensor([7]), 'wind[0]': tensor([0.5000]), 'wind[1]': tensor([1.])}
@@ -22,14 +22,14 @@ def flat(features: dict[str, Tensor]) -> dict[str, Tensor]:
     """Every single column: (N,) codes or numbers; those of a wider feature are called "name[0]", "name[1]", …"""
     columns: dict[str, Tensor] = {}
     for name, x in features.items():
-        if x.dim() == 2 and x.is_floating_point():
+        if x.dim() == 2:
             single = x.shape[1] == 1
             columns |= {name if single else f"{name}[{i}]": column for i, column in enumerate(x.unbind(1))}
         elif x.dim() == 1:
             columns[name] = x
         else:
             shape = f"{tuple(x.shape)} {x.dtype}"
-            raise ValueError(f"baselines read (N,) codes and (N, w) numbers, however: {name} is {shape}")
+            raise ValueError(f"baselines read (N,) and (N, k) codes or numbers, however: {name} is {shape}")
     return columns
 
 
@@ -63,7 +63,7 @@ class Factor(NamedTuple):
         """(N,) int64, the group of each row."""
         x = columns[self.name]
         if not x.is_floating_point():
-            return find(self.points, x)
+            return find(self.points, x.contiguous())
         return torch.where(x.isnan(), self.size - 1, torch.bucketize(x.contiguous(), self.points, right=True))
 
 

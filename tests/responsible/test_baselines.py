@@ -13,6 +13,7 @@ from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.regression import Regression
 from mlp_torch.responsible import baselines, verdict
 from mlp_torch.responsible.baselines import Constant, LookUp, Trees, constant
+from mlp_torch.responsible.tables import flat
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number
 
@@ -378,7 +379,16 @@ def test_a_split_without_labels_is_refused(rival):
         rival.fit(binary(), parts)
 
 
+def test_several_codes_of_a_row_are_a_column_each():
+    two = torch.stack([torch.arange(800) % 7, torch.arange(800) // 7 % 4], dim=1)
+    columns = flat({"airport": two})
+    assert list(columns) == ["airport[0]", "airport[1]"]
+    assert torch.equal(columns["airport[1]"], two[:, 1])
+    parts = tables({"airport": two}, coin(torch.where(two[:, 1] > 1, 0.9, 0.1), 1))
+    assert LookUp(smallest=5).fit(binary(), parts) == ["The look-up table is over airport[1], 4 groups."]
+
+
 def test_features_of_another_shape_are_refused_by_name():
-    parts = tables({"title": torch.zeros(800, 5, dtype=torch.int64)}, coin(torch.full((800,), 0.5), 1))
-    with pytest.raises(ValueError, match=r"however: title is \(500, 5\) torch.int64"):
+    parts = tables({"photo": torch.zeros(800, 1, 5, 5, dtype=torch.uint8)}, coin(torch.full((800,), 0.5), 1))
+    with pytest.raises(ValueError, match=r"however: photo is \(500, 1, 5, 5\) torch.uint8"):
         LookUp().fit(binary(), parts)
