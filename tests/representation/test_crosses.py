@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mlp_torch.column import Sample
 from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.model import Encoder
 from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.calendar import Calendar
 from mlp_torch.representation.crosses import Crossed
@@ -129,3 +130,70 @@ def test_parts_have_their_sizes_before_the_cross_encodes() -> None:
     assert column.parts[0].codes == 3  # two edges of five rows are tied
     column.see(column.encode(LETTERS))
     assert column.seen.nonzero().squeeze(1).tolist() == sorted(set(column.encode(LETTERS).tolist()))
+
+
+def counted(**options: float) -> Crossed:
+    """2 × 3 combinations, of which five rows show four."""
+    column = Crossed(["a", "b"], buckets=100, **options)  # type: ignore[arg-type]
+    rows = words(a=["x", "x", "x", "y", "y"], b=["1", "2", "3", "1", "1"])
+    column.fit(Sample(rows, torch.zeros(5), lambda read: []))
+    column.resize()
+    return column
+
+
+def test_the_report_counts_the_combinations_that_can_be_and_those_that_are() -> None:
+    column = counted()
+    report = column.report()
+    assert (report["combinations"], report["values"], report["buckets"]) == (6, 4, 100)
+    assert column.notes()[0].startswith("4 values of a × b, of 2 × 3 = 6 combinations, in 100 buckets, 0 to 1 in one")
+
+
+def test_more_combinations_than_training_rows_are_warned_of() -> None:
+    (warning,) = [note for note in counted().notes() if note.startswith("WARNING")]
+    assert "the parts have 2 × 3 = 6 combinations, more than the 5 training rows" in warning
+    rows = words(a=["x", "y"] * 10, b=["1", "2"] * 10)
+    column = Crossed(["a", "b"], buckets=100)
+    column.fit(Sample(rows, torch.zeros(20), lambda read: []))
+    assert len(column.notes()) == 1
+
+
+def test_more_combinations_in_training_rows_than_buckets_are_warned_of() -> None:
+    rows = words(a=[f"w{i % 10}" for i in range(200)], b=[f"w{i // 20}" for i in range(200)])
+    for buckets, warned in ((99, True), (100, False)):
+        column = Crossed(["a", "b"], buckets=buckets)
+        column.fit(Sample(rows, torch.zeros(200), lambda read: []))
+        text = "WARNING: 100 combinations of training rows share 99 buckets; more buckets tell them apart"
+        assert (text in column.notes()) == warned
+
+
+def test_a_nested_cross_counts_its_inner_combinations_once() -> None:
+    rows = words(a=["x", "y", "x", "y"], b=["1", "2", "1", "2"], c=["p", "q", "p", "p"])
+    column = Crossed([Crossed(["a", "b"], buckets=5), "c"], buckets=100)
+    column.fit(Sample(rows, torch.zeros(4), lambda read: []))
+    assert column.report()["combinations"] == 2 * 2  # (x, 1) and (y, 2), each with p and q
+
+
+def test_penalties_are_those_of_the_crosss_rows() -> None:
+    column = counted(l1=0.5, l2=0.25)
+    column.see(torch.arange(100))
+    encoder = Encoder({"route": column})
+    weight = encoder.layers["route"].table.weight
+    assert torch.allclose(encoder.penalties()[0], 0.5 * weight.abs().sum() + 0.25 * weight.square().sum())
+
+
+def test_l1_makes_rows_vanish_that_data_do_not_ask_for() -> None:
+    column = counted(l1=0.05)
+    rows = words(a=["x", "x", "x", "y", "y"], b=["1", "2", "3", "1", "1"])
+    codes = column.encode(rows)
+    column.see(codes)
+    torch.manual_seed(0)
+    encoder = Encoder({"route": column})
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=0.01)
+    y = torch.tensor([1.0, 0, 0, 0, 0])  # (x, 1) differs from the others
+    for _ in range(1000):
+        optimizer.zero_grad()
+        ((encoder({"route": codes}).sum(dim=1) - y).square().sum() + sum(encoder.penalties())).backward()
+        optimizer.step()
+    sizes = encoder({"route": codes}).abs().sum(dim=1)
+    assert sizes[0] > 0.5
+    assert bool((sizes[1:] < 0.1).all())

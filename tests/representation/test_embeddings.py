@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mlp_torch.column import Sample
 from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.model import Encoder
 from mlp_torch.representation.embeddings import Embedding, Lookup, default_dim
 from mlp_torch.script import script
 
@@ -115,6 +116,8 @@ def test_where_every_cell_is_missing_nothing_can_be_learned() -> None:
 def test_impossible_options_are_refused() -> None:
     with pytest.raises(ValueError, match="dim must be at least 1, however: dim=0"):
         Embedding("x", dim=0)
+    with pytest.raises(ValueError, match="min_count must be at least 1, however: min_count=0"):
+        Embedding("x", min_count=0)
     for hide in (-0.1, 1.0):
         with pytest.raises(ValueError, match=f"hide must be at least 0 and less than 1, however: {hide=}"):
             Embedding("x", hide=hide)
@@ -150,3 +153,62 @@ def test_both_spare_rows_receive_a_gradient() -> None:
     torch.manual_seed(0)
     layer(column.encode(inputs(["a", "b"] * 50))).sum().backward()
     assert bool((layer.table.weight.grad[:2] > 0).all())
+
+
+FREQUENT: list[str | None] = ["a"] * 5 + ["b"] * 3 + ["c", "d", None]
+
+
+def test_rarer_categories_than_min_count_are_unknown_and_counted() -> None:
+    column = fit(Embedding("x", min_count=3), inputs(FREQUENT))
+    assert column.codes == 4
+    assert (column.encode(inputs(["c", "d", "unseen", None])) == torch.tensor([0, 0, 0, 1])).all()
+    told = (
+        "2 of 4 categories of x:string are in fewer than 3 training rows and count as ones that training never showed"
+    )
+    assert column.notes() == [told]
+    assert fit(Embedding("x"), inputs(FREQUENT)).notes() == []
+
+
+def test_rare_categories_train_the_row_for_unknown_ones_so_that_it_need_not_be_hidden() -> None:
+    assert fit(Embedding("x", min_count=3), inputs(FREQUENT)).layer().spare.tolist() == []
+    assert fit(Embedding("x"), inputs(FREQUENT)).layer().spare.tolist() == [0]
+    layer = fit(Embedding("x", min_count=3), inputs(FREQUENT)).layer().train()
+    layer(torch.tensor([0])).sum().backward()
+    assert bool((layer.table.weight.grad[0] == 1).all())
+
+
+def test_most_counts_the_categories_that_are_frequent_enough() -> None:
+    assert fit(Embedding("x", min_count=3, most=2), inputs(FREQUENT)).codes == 4
+    with pytest.raises(ValueError, match="x:string must have at most 1 categories, however: 2; use Hashed"):
+        fit(Embedding("x", min_count=3, most=1), inputs(FREQUENT))
+
+
+def test_where_no_category_is_frequent_enough_the_largest_count_is_told() -> None:
+    text = (
+        "a category of x:string must be in 6 training rows, however: the most frequent is in 5; a lower min_count takes"
+    )
+    with pytest.raises(ValueError, match=text):
+        fit(Embedding("x", min_count=6), inputs(FREQUENT))
+
+
+def test_codes_are_called_by_their_words_whatever_these_hold() -> None:
+    words = ["Oslo", "日本", "", 'a "quoted", one', "tab\tand\nline", "nul\0"]
+    rows = inputs([*words, None])
+    column = Embedding("x")
+    column.fit(Sample(rows, torch.zeros(7), lambda read: list(zip(fingerprints(words).tolist(), words, strict=True))))
+    column.resize()
+    found = column.meanings()
+    assert found[:2] == ["(unknown)", "(missing)"]
+    assert [found[code] for code in column.encode(inputs(words)).tolist()] == words
+    assert len(found) == column.codes
+
+
+def test_without_words_codes_are_called_by_their_fingerprints() -> None:
+    assert fit(Embedding("x"), raw(-5, 7, 0)).meanings() == ["(unknown)", "(missing)", "-5", "7"]
+
+
+def test_penalties_are_those_of_the_table() -> None:
+    encoder = Encoder({"x": fit(Embedding("x", dim=2, l1=0.5, l2=0.25), inputs(["a", "b"]))})
+    weight = encoder.layers["x"].table.weight
+    wanted = 0.5 * weight.abs().sum() + 0.25 * weight.square().sum()
+    assert torch.allclose(encoder.penalties()[0], wanted)
