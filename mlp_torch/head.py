@@ -51,11 +51,12 @@ class Output(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         if self.members == 1 and self.training:
             return nn.functional.linear(h, self.weight[0], self.bias[0])  # (B, n)
+        n = self.bias.shape[1]
+        # with fewer than 16 outputs, BLAS may let a row's last bits depend on the rows beside it
+        weight = self.weight if self.training else nn.functional.pad(self.weight, [0, 0, 0, 16])  # (k, n + 16, d_in)
         if self.members == 1:
-            # with fewer than 16 outputs, BLAS may let a row's last bits depend on the rows beside it
-            wide = nn.functional.pad(self.weight[0], [0, 0, 0, 16])  # (n + 16, d_in)
-            return nn.functional.linear(h, wide)[:, : self.bias.shape[1]] + self.bias[0]  # (B, n)
-        return torch.einsum("bki,koi->bko", h, self.weight) + self.bias  # (B, k, n)
+            return nn.functional.linear(h, weight[0])[:, :n] + self.bias[0]  # (B, n)
+        return torch.einsum("bki,koi->bko", h, weight)[:, :, :n] + self.bias  # (B, k, n)
 
 
 class Head(nn.Module):

@@ -40,6 +40,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "WideAndDeep": {"hidden": [32, 24], "wide": ["route"]},
     "FTTransformer": {"blocks": 2, "d_token": 16, "heads": 4},
     "ResNet": {"d_block": 24},
+    "TabM": {"k": 3, "d_block": 24},
 }
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "MLP": [{"dropout": 0.5}],
@@ -47,6 +48,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "WideAndDeep": [{"wide": ["age", "route"], "dropout": 0.5}],
     "FTTransformer": [{"blocks": 1}],
     "ResNet": [{"blocks": 3, "d_hidden": 7, "residual_dropout": 0.5}],
+    "TabM": [{"mini": True}, {"blocks": 3, "d_block": 17, "start": "signs"}, {"mini": True, "k": 2, "d_block": 16}],
 }
 CASES = [(kind, options) for kind in backbones() for options in [{}, *OPTIONS.get(kind.__name__, [])]]
 every_backbone = pytest.mark.parametrize(("kind", "options"), CASES, ids=[f"{k.__name__}{o or ''}" for k, o in CASES])
@@ -69,8 +71,8 @@ def shape_of(backbone: Any, n: int) -> tuple[int, ...]:
 
 def test_the_walk_finds_the_backbones() -> None:
     names = {kind.__name__ for kind in backbones()}
-    assert {"MLP", "ResNet", "WideAndDeep", "DCNv2", "FTTransformer"} <= names
-    assert not names & {"Tokens", "Cross", "Block", "Attention"}
+    assert {"MLP", "ResNet", "WideAndDeep", "DCNv2", "FTTransformer", "TabM"} <= names
+    assert not names & {"Tokens", "Cross", "Block", "Attention", "SharedLinear"}
 
 
 @pytest.mark.parametrize("path", sorted(Path(mlp_torch.backbone.__path__[0]).glob("*.py")), ids=lambda path: path.stem)

@@ -5,4 +5,5 @@
 - wide_and_deep: `WideAndDeep`, a linear model of named columns beside an MLP of the others
 - dcn: `DCNv2`, learned products of features, before or beside an MLP
 - ft_transformer: `FTTransformer`, columns as tokens that attend to each other
+- tabm: `TabM`, k networks in one that share almost all weights
 """
