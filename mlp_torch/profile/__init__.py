@@ -5,6 +5,7 @@
 - finding: one suspicious thing, and what to do about it
 - content: fields that hold too little, or something else in each row
 - numbers: piles far from all others, outliers, invalid cells
+- chains: which steps bring a number nearest to normal
 - words: look-alikes, text that is no category
 - forms: numbers and times in spellings that the schema does not read
 - leaks: fields that give the target away

@@ -19,6 +19,7 @@ from mlp_torch.ingest.cells import is_text, read
 from mlp_torch.ingest.checks import no_value
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.reads import Kind
+from mlp_torch.profile.chains import Chains, chains_of
 from mlp_torch.profile.content import few_values
 from mlp_torch.profile.facts import NA_WORDS, Facts, strange
 from mlp_torch.profile.finding import Finding
@@ -36,12 +37,14 @@ class Described:
         missing: cells without a value, of all rows.
         invalid: cells that are not what the field is, or lie outside the range that its policy allows; of all rows.
         findings: on this field.
+        chains: which steps bring it near to normal; None where nothing is to be ranked.
     """
 
     facts: Facts
     missing: int
     invalid: int
     findings: tuple[Finding, ...]
+    chains: Chains | None = None
 
 
 def described(facts: Facts, whole: pa.Array, policy: Field, *, found: Sequence[Finding]) -> Described:
@@ -68,7 +71,7 @@ def described(facts: Facts, whole: pa.Array, policy: Field, *, found: Sequence[F
         outside = out_of_range(policy, values)
         own += [outside] if outside.count else []
         invalid += outside.count
-    return Described(facts, missing, invalid, tuple(unsettled(policy, own)))
+    return Described(facts, missing, invalid, tuple(unsettled(policy, own)), chains_of(facts, findings=own))
 
 
 def whole_values(facts: Facts, whole: pa.Array, policy: Field) -> tuple[pa.Array, Mapping[str, int]]:

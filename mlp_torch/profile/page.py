@@ -17,7 +17,7 @@ from mlp_torch.errors import quote
 from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
-from mlp_torch.profile.plots import histogram
+from mlp_torch.profile.plots import histogram, histogram_after
 from mlp_torch.profile.report import DataReport
 from mlp_torch.profile.table import printable, quantiles, sampled, short, summary
 
@@ -76,6 +76,8 @@ def shape(field: Described, report: DataReport) -> dict[str, Any]:
         "distinct": facts.distinct,
         "summary": printable(summary(facts)),
         "picture": histogram(facts) if is_measured else "",
+        "after": histogram_after(facts, field.chains),
+        "chains": field.chains,
         "quantiles": [(share, facts.shown(value)) for share, value in zip(SHARES, found, strict=False)],
         "words": words(facts) if facts.kind == "text" else [],
         "findings": [told(finding, report) for finding in field.findings],

@@ -10,20 +10,22 @@ True
 """
 
 import base64
-import io
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp_torch.ingest.times import iso
+from mlp_torch.profile.chains import Chains, after
 from mlp_torch.profile.facts import Facts
-from mlp_torch.profile.table import quantiles
+from mlp_torch.profile.table import shares_of
+from mlp_torch.representation.normality import PLAIN
 
 Floats = NDArray[np.float64]
 BINS = 40
-LARGEST = 1e300  # matplotlib adds numbers up
+LARGEST = 1e300  # beyond, distances overflow
 BLUE = "#3b6ea5"
+WIDTH, HEIGHT = 432, 156  # pixels; between the bars and their edges:
+LEFT, RIGHT, TOP, BOTTOM = 9, 423, 8, 124
 
 
 def histogram(facts: Facts) -> str:
@@ -31,18 +33,37 @@ def histogram(facts: Facts) -> str:
 
     The outermost bars hold what lies beyond the window: further out than the middle 98 % of the cells are wide.
     """
-    low, high = window(facts)
+    values, _, counts = facts.levels
+    return pictured(values, counts, bins=BINS, is_time=facts.kind == "time")
+
+
+def histogram_after(facts: Facts, chains: Chains | None) -> str:
+    """The same of what the chain that is taken makes of them; "" where none is."""
+    if chains is None or chains.advised == PLAIN:
+        return ""
+    return pictured(after(facts, chains), facts.levels[2], bins=BINS // 2)
+
+
+def pictured(values: Floats, counts: NDArray[np.int64], *, bins: int, is_time: bool = False) -> str:
+    """A data URI of a histogram; "" where there is nothing to draw.
+
+    Args:
+        values: distinct, in order.
+        counts: cells of each.
+        bins: how many bars at most.
+        is_time: whether they are seconds.
+    """
+    low, high = window(values, counts)
     if low == high or max(abs(low), abs(high)) > LARGEST:
         return ""
-    values, _, counts = facts.levels
-    edges = np.unique(np.linspace(low, high, min(BINS, facts.distinct) + 1))  # neighbours in float64 may meet
+    edges = np.unique(np.linspace(low, high, min(bins, len(values)) + 1))  # neighbours in float64 may meet
     heights, _ = np.histogram(values.clip(low, high), edges, weights=counts)
-    return drawn(heights, edges, is_time=facts.kind == "time")
+    return drawn(heights, edges, is_time=is_time)
 
 
-def window(facts: Facts) -> tuple[float, float]:
+def window(values: Floats, counts: NDArray[np.int64]) -> tuple[float, float]:
     """The range that is drawn, in the field's unit; empty where there is none."""
-    found = quantiles(facts, (0, 0.01, 0.99, 1))
+    found = shares_of(values, counts, (0, 0.01, 0.99, 1))
     if not found:
         return 0.0, 0.0
     least, low, high, most = found
@@ -53,27 +74,25 @@ def window(facts: Facts) -> tuple[float, float]:
 
 def drawn(heights: Floats, edges: Floats, *, is_time: bool) -> str:
     """Bars as SVG: the same bars are the same bytes."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    x = LEFT + (RIGHT - LEFT) * ((edges - edges[0]) / (edges[-1] - edges[0]))
+    y = BOTTOM - (BOTTOM - TOP) * heights / heights.max()
+    bars = "".join(f"V{top:.1f}H{right:.1f}" for top, right in zip(y, x[1:], strict=True))
+    places = ((LEFT, "start"), ((LEFT + RIGHT) / 2, "middle"), (RIGHT, "end"))
+    ticks = "".join(f"M{at:.1f},{BOTTOM}v4" for at, _ in places)
+    texts = "".join(
+        f'<text x="{at:.1f}" y="{BOTTOM + 18}" text-anchor="{anchor}">{label}</text>'
+        for (at, anchor), label in zip(places, labels(edges, is_time=is_time), strict=True)
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" style="font: 12px sans-serif">'
+        f'<path d="M{LEFT},{BOTTOM}{bars}V{BOTTOM}Z" fill="{BLUE}"/>'
+        f'<path d="M{LEFT},{BOTTOM}H{RIGHT}{ticks}" stroke="black" fill="none"/>{texts}</svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "mlp_torch", "font.size": 7}):
-        figure = Figure(figsize=(3.6, 1.3))
-        axes = figure.add_axes((0.02, 0.2, 0.96, 0.75))
-        axes.stairs(heights, edges, fill=True, color=BLUE)
-        axes.spines[["left", "top", "right"]].set_visible(False)
-        axes.set_yticks([])
-        ticked(axes, edges, is_time=is_time)
-        canvas, buffer = FigureCanvasSVG(figure), io.BytesIO()
-        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
-
-def ticked(axes: Any, edges: Floats, *, is_time: bool) -> None:
-    """Three ticks: both ends and the middle."""
+def labels(edges: Floats, *, is_time: bool) -> list[str]:
+    """Of both ends and the middle."""
     at = [edges[0], (edges[0] + edges[-1]) / 2, edges[-1]]
     days = edges[-1] - edges[0] > 3 * 86_400
-    labels = [iso(second)[: 10 if days else 19] for second in at] if is_time else [f"{value:.4g}" for value in at]
-    axes.set_xticks(at, labels)
-    for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
-        label.set_horizontalalignment(side)
+    return [iso(second)[: 10 if days else 19] for second in at] if is_time else [f"{value:.4g}" for value in at]

@@ -12,8 +12,10 @@ town   text    0        0        2         "Ulm" 2, "ulm" 1                     
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
+from mlp_torch.profile.chains import lines_of
 from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
@@ -28,7 +30,9 @@ def printed(report: DataReport) -> str:
     head = ("field", "kind", "missing", "invalid", "distinct", "0, 25, 50, 75, 100 %, or frequent words", "found")
     rows = [head, *(cells_of(field, report.target) for field in report.fields)]
     told = [f"{report.name}: {report.rows:,} rows, {len(report.fields)} fields", *report.notes, *sampled(report)]
-    return "\n".join([printable("; ".join(told)), "", *aligned(rows), "", *warned(report.findings)])
+    ranking = lines_of((field.facts.name, field.chains) for field in report.fields)
+    found = [printable("; ".join(told)), "", *aligned(rows), "", *map(printable, ranking)]
+    return "\n".join([*found, *warned(report.findings)])
 
 
 def sampled(report: DataReport) -> list[str]:
@@ -60,6 +64,11 @@ def summary(facts: Facts) -> str:
 def quantiles(facts: Facts, shares: Sequence[float]) -> list[float]:
     """Values below which these shares of the cells lie; each is one of the values. Empty where there are none."""
     values, _, counts = facts.levels
+    return shares_of(values, counts, shares)
+
+
+def shares_of(values: NDArray[np.float64], counts: NDArray[np.int64], shares: Sequence[float]) -> list[float]:
+    """The same of distinct values in order, and the cells of each."""
     at = np.searchsorted(np.cumsum(counts), np.round(np.array(shares) * (counts.sum() - 1)), side="right")
     return [float(value) for value in values[at]] if len(values) else []
 

@@ -59,19 +59,29 @@ def points(values: Tensor) -> Tensor:
     return values if len(values) <= POINTS else values[(positions(POINTS) * len(values)).long()]
 
 
+def with_ends(some: Tensor, x: Tensor) -> Tensor:
+    """Some of (N,) values, and the least and the greatest of all."""
+    return torch.cat([torch.stack(x.aminmax()), some])
+
+
+def fitted(name: str, x: Tensor) -> Step:
+    """A chain's step, fitted on quantiles of (N,) values that do not rule it out; a `ZScore` is to follow."""
+    step = CHAINS[name]()
+    step.fit(with_ends(points(x.sort().values), x))
+    return step
+
+
 def ranked(x: Tensor) -> list[tuple[str, float]]:
     """Chains by the normality of what they make of (N,) values without NaN, best first; ties in favour of the simpler.
 
     A chain that any value rules out, such as a logarithm of negative ones, is left out.
     """
-    values = x.sort().values
-    some = points(values)
-    ends = torch.cat([values[:1], some, values[-1:]])
+    some = points(x.sort().values)
     scores = []
     for name, make in CHAINS.items():
         step = make()
         try:
-            make().fit(ends)
+            make().fit(with_ends(some, x))
             step.fit(some)
         except ValueError:
             continue

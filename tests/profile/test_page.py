@@ -132,6 +132,14 @@ def test_the_outermost_bars_hold_what_lies_beyond_the_window() -> None:
     assert all(abs(float(tick.replace("−", "-"))) < 20 for tick in ticks)
 
 
+def test_bars_are_as_high_as_their_share_of_the_cells() -> None:
+    values = np.repeat([1.0, 2.0, 3.0, 4.0], [10, 40, 20, 30])
+    (bars,) = re.findall(r'd="M9,124(V[^"]+)Z" fill', svg(histogram(look("x", pa.array(values)))))
+    steps = re.findall(r"V([\d.]+)H([\d.]+)", bars)
+    assert [float(right) for _, right in steps] == [112.5, 216.0, 319.5, 423.0]
+    assert [(124 - float(top)) / 116 for top, _ in steps] == pytest.approx([0.25, 1, 0.5, 0.75])
+
+
 def svg(picture: str) -> str:
     """The text of a data URI."""
     return base64.b64decode(picture.partition(",")[2]).decode()

@@ -1,0 +1,112 @@
+"""Which chain of steps brings a number nearest to normal: all that were tried, the one to take, and why.
+
+>>> import pyarrow as pa
+>>> from mlp_torch.profile.facts import look
+>>> pay = look("pay", pa.array(np.exp(np.linspace(-2, 3, 300))))
+>>> found = chains_of(pay)
+>>> found.advised
+'Log'
+>>> found.why
+'normality .76 as it is; Quantile .97, Log .96, Power .93, Log1p .91, SquareRoot .89: Log is taken, simple, near best'
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mlp_torch.errors import quote
+from mlp_torch.ingest.cells import Mask
+from mlp_torch.profile.facts import FEW, Facts
+from mlp_torch.profile.finding import Finding
+from mlp_torch.representation.normality import ENOUGH, NEAR, PLAIN, RANKS, REACHED, advised, fitted, ranked
+
+LEAST = 100  # values; of fewer a score is luck
+
+
+class Chains(NamedTuple):
+    """The ranking of a number's chains.
+
+    Args:
+        scores: normality of each chain that the values do not rule out, best first.
+        advised: the chain to take; `as it is` for the z-score alone.
+        why: a clause.
+    """
+
+    scores: tuple[tuple[str, float], ...]
+    advised: str
+    why: str
+
+
+def chains_of(facts: Facts, rows: Mask | None = None, *, findings: Iterable[Finding] = ()) -> Chains | None:
+    """The ranking; None where there is nothing to rank: no number, few values, or few that differ.
+
+    Args:
+        facts: of the field.
+        rows: those to look at, such as training rows; by default all.
+        findings: on the field.
+    """
+    x = known(facts, rows)
+    if facts.kind != "number" or len(x) < LEAST or len(np.unique(x)) <= FEW:
+        return None
+    scores = tuple(ranked(torch.from_numpy(x)))
+    taken = advised(scores)
+    if any(finding.code == "sentinel" for finding in findings):
+        return Chains(
+            scores, PLAIN, f"{told(scores)}: none is taken while a value far from all others may mean missing"
+        )
+    return Chains(scores, taken, f"{told(scores)}: {reason(dict(scores), taken)}")
+
+
+def lines_of(fields: Iterable[tuple[str, Chains | None]]) -> list[str]:
+    """A line for each number that is far from normal, and one on all others."""
+    ranked_ones = [(name, chains) for name, chains in fields if chains is not None]
+    far = [(name, chains) for name, chains in ranked_ones if dict(chains.scores)[PLAIN] < ENOUGH]
+    lines = [f"{quote(name)}: {chains.why}" for name, chains in far]
+    near = len(ranked_ones) - len(far)
+    return [*lines, f"{near:,} {'other ' * bool(far)}numbers are near enough to normal as they are"] if near else lines
+
+
+def known(facts: Facts, rows: Mask | None = None) -> NDArray[np.float64]:
+    """(n,) the values that are there, of some rows or of all."""
+    here = facts.present if rows is None else facts.present & rows
+    found: NDArray[np.float64] = facts.values[here] if facts.kind == "number" else np.zeros(0)
+    return found
+
+
+def told(scores: Iterable[tuple[str, float]]) -> str:
+    """The ranking as a clause."""
+    plain = dict(scores)[PLAIN]
+    others = ", ".join(f"{name} {share(score)}" for name, score in scores if name != PLAIN)
+    return f"normality {share(plain)} as it is; {others}" if others else f"normality {share(plain)} as it is"
+
+
+def share(score: float) -> str:
+    """A score to two digits."""
+    return f"{score:.2f}".removeprefix("0")
+
+
+def reason(scores: dict[str, float], taken: str) -> str:
+    """Why a chain is taken, or none."""
+    if taken == RANKS:
+        return f"{taken} is taken, since no curve will do"
+    if taken != PLAIN:
+        behind = max(scores.values()) - scores[taken]
+        which = "the best" if not behind else "simple, near best" if behind <= NEAR else "since ranks forget distances"
+        return f"{taken} is taken, {which}"
+    if scores[PLAIN] >= ENOUGH:
+        return "near enough"
+    if max(scores.values()) < REACHED:
+        return "most rows share a value, and no curve parts them"
+    return "no curve is clearly better"
+
+
+def after(facts: Facts, chains: Chains) -> NDArray[np.float64]:
+    """(n,) what the chain that is taken, and a z-score behind it, make of the distinct values, `facts.levels`."""
+    values, _, counts = facts.levels
+    x = fitted(chains.advised, torch.from_numpy(known(facts)))(torch.from_numpy(values.copy())).numpy()
+    center = np.average(x, weights=counts)
+    found: NDArray[np.float64] = (x - center) / np.sqrt(np.average((x - center) ** 2, weights=counts))
+    return found
