@@ -31,7 +31,7 @@ from starlette.applications import Starlette
 from mlp_torch import evaluation
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.checks import BY_POLICY, Checked
+from mlp_torch.ingest.checks import FAULTS, Checked
 from mlp_torch.ingest.inputs import table_of, tensor_of
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.source import Csv, Frame, Parquet
@@ -194,7 +194,7 @@ def drops_row(code: str, name: str) -> bool:
     policy = POLICIES.get(name, {})
     if code == "missing_value":
         return policy.get("missing") == "drop"
-    return code in BY_POLICY and policy.get("invalid") == "drop"
+    return code in FAULTS and policy.get("invalid") == "drop"
 
 
 def assert_trained_so(judge: Callable[[list[Row]], Checked], items: list[Judged]) -> None:

@@ -20,10 +20,12 @@
 - `checks`: the one validator: every rule, every problem, every count.
 - `inspection`: its verdict on a source's blocks, as if they were one table.
 - `tally`: what it found so far in a block.
-- `cells`: one Arrow column read as numbers, strings or times.
+- `cells`: one Arrow column read as one kind, and what all kinds ask of it.
+- `kinds`: what may be made of a field, one file a kind: number, time, string, tokens, set, map, vector, image …
 - `layouts`: the ways in which Arrow lays out cells, as the one that is judged.
 - `notice`: what is legal but suspicious, in sentences.
 - `times`: the one ISO form of a time, parsed on bytes.
+- `records`: Python values -> Arrow columns that say of each cell what it was.
 - `inputs`: rows -> Arrow, checked Arrow -> tensors, row identity.
 - `plain`: records whose cells are as they should be, straight to tensors.
 - `scripted`: the same ingestion in TorchScript, inside `model.pt`.

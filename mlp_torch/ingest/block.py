@@ -93,6 +93,7 @@ class Block(NamedTuple):
             `table` are counted.
         strict: whether a column that nobody reads is an error.
         torn: rows that are not in the table, since they have too many or too few cells.
+        folder: where the paths of files that cells name begin; None: cells name none.
     """
 
     table: pa.Table
@@ -104,6 +105,7 @@ class Block(NamedTuple):
     joined: Mapping[str, pa.Table] = MappingProxyType({})
     strict: bool = False
     torn: tuple[Torn, ...] = ()
+    folder: Path | None = None
 
     @property
     def total(self) -> int:

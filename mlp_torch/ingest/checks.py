@@ -21,18 +21,17 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, nearest, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows, twice
-from mlp_torch.ingest.cells import SPELLED, Cells, Mask, is_text, present, read, without
+from mlp_torch.ingest.cells import Cells, How, Mask, blanked, is_text, present
 from mlp_torch.ingest.fields import Field, path
+from mlp_torch.ingest.kinds.number import SPELLED
+from mlp_torch.ingest.kinds.read import FAULTS, KINDS, read
+from mlp_torch.ingest.kinds.rows import ragged
 from mlp_torch.ingest.layouts import decoded, parts_of
 from mlp_torch.ingest.notice import beyond_training, strangers
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.tally import Tally, examples
 
-TEXTS = {
-    "not_a_number": "a number field holds text that is no number",
-    "not_a_time": "a time must be YYYY-MM-DD[(T| )HH:MM[:SS]], a date of the calendar",
-    "not_finite": "infinity is no value",
-    "out_of_range": "a number lies outside the valid range",
+TEXTS = FAULTS | {
     "too_large_integer": "float64 cannot hold whole numbers beyond 2^53 exactly; read such ids as string, from text",
     "not_whole": "a category must be text or a whole number; a continuous number needs a column that reads numbers, "
     "or as the target mlp_torch.target.Number with head=regression",
@@ -44,7 +43,6 @@ TEXTS = {
 }
 MAX_NAMES = 50  # of available columns that are listed
 KEYS = {"cell_too_large": "data.source.max_cell_bytes"}
-BY_POLICY = ("not_a_number", "not_a_time", "not_finite", "out_of_range")  # the others are errors whatever the policy
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Checked:
     """What a block gives once nothing is wrong with it.
 
     Attributes:
-        arrays: by `Read.key`, the kept rows: float64 with NaN = missing, or dictionary-encoded large_string with
-            null = missing.
+        arrays: by `Read.key`, the kept rows: float64 with NaN = missing, or with null = missing what the kind makes
+            of cells, words dictionary-encoded.
         keep: (K,) int64, which rows of the block were kept.
         counts: read, used, dropped and changed by reason, missing and beyond_training by field,
             ignored_columns.
@@ -142,10 +140,10 @@ def header_problems(names: list[str], fields: Iterable[str], strict: bool) -> It
 
 def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> dict[str, Cells]:
     """One column as all its reads; a cell that is invalid for one of them is missing for all."""
-    decimal = tally.block.decimal
-    cells = {item.key: read(array, item.kind, policy, decimal=decimal) for item in reads}
+    how = How(tally.block.decimal, tally.block.folder)
+    cells = {item.key: read(array, item, policy, how) for item in reads}
     column = (policy.name, array)
-    wrong = too_large(array, tally.block.max_cell_bytes)
+    wrong = too_large(array, max([tally.block.max_cell_bytes, *(KINDS[item.kind].most_bytes for item in reads)]))
     for item in reads:
         spelled = {SPELLED} if tally.block.untyped else set()
         tally.change(policy.name, {what: n for what, n in cells[item.key].changed.items() if what not in spelled})
@@ -162,28 +160,31 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
         gone = any_of(array, wrong.values())
         cells = {key: item._replace(values=blanked(item.values, gone)) for key, item in cells.items()}
     if policy.missing != "keep":
-        settled = {code: bad for code, bad in wrong.items() if policy.invalid != "missing" or code not in BY_POLICY}
+        settled = {code: bad for code, bad in wrong.items() if policy.invalid != "missing" or code not in FAULTS}
         missing = any_of(array, (item.missing for item in cells.values())) & ~any_of(array, settled.values())
         settle_missing(missing, column, policy, tally)
     return cells
 
 
 def too_large(array: pa.Array, most: int) -> dict[str, Mask]:
-    """Which texts are longer than allowed."""
-    if not (is_text(array.type) or pa.types.is_union(array.type)):
+    """Which texts, or lists of texts, are longer than allowed."""
+    if not (is_text(array.type) or pa.types.is_nested(array.type)):
         return {}
     large = sizes(array) > most
     return {"cell_too_large": large} if large.any() else {}
 
 
 def sizes(array: pa.Array) -> NDArray[np.int64]:
-    """(N,) bytes of each text; other cells have none."""
+    """(N,) bytes of each text, or of all texts of a list; other cells have none."""
     found = np.zeros(len(array), np.int64)
     if is_text(array.type):
         found = pc.binary_length(array.cast(pa.large_string())).fill_null(0).to_numpy()
     elif isinstance(array.type, pa.SparseUnionType):
         for _, at, part in parts_of(array):
             found[at] = sizes(part)
+    elif isinstance(array.type, pa.ListType | pa.LargeListType) and is_text(array.type.value_type):
+        lengths, words = ragged(array)
+        np.add.at(found, np.repeat(np.arange(len(array)), lengths), sizes(words))
     return found
 
 
@@ -197,12 +198,12 @@ def any_of(array: pa.Array, masks: Iterable[Mask]) -> Mask:
 
 def settle_invalid(code: str, bad: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
     """Refuses, drops or counts invalid cells, as the policy says."""
-    if code in BY_POLICY and policy.invalid == "missing":
+    if code in FAULTS and policy.invalid == "missing":
         tally.change(policy.name, {f"{code} read as missing": int(bad.sum())})
-    elif code in BY_POLICY and policy.invalid == "drop":
+    elif code in FAULTS and policy.invalid == "drop":
         tally.drop(f"{policy.name}: {code}", bad)
     else:
-        key = path(policy.name, "invalid") if code in BY_POLICY else KEYS.get(code)
+        key = path(policy.name, "invalid") if code in FAULTS else KEYS.get(code)
         tally.refuse(code, text_of(code, bad, column[1], policy, tally.block), column, bad, key)
 
 
@@ -255,11 +256,6 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
         if len(chunks) == 1
         else pa.chunked_array(chunks or [decoded(pa.array([], column.type))]).combine_chunks()
     )
-
-
-def blanked(values: Any, gone: Mask) -> Any:
-    """The values, missing where they are gone."""
-    return np.where(gone, np.nan, values) if isinstance(values, np.ndarray) else without(values, gone)
 
 
 def kept(values: Any, some: pa.BooleanArray | None) -> pa.Array:

@@ -144,6 +144,7 @@ class Csv:
             max_cell_bytes=self.max_cell_bytes,
             strict=self.strict,
             torn=found,
+            folder=self.path.parent,
         )
 
     def parsed(self, piece: bytes, names: list[str], line: int) -> tuple[pa.Table, list[Any]]:

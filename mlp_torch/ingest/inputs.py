@@ -7,9 +7,7 @@ Records, pandas frames and Arrow tables go the same way as files do: first Arrow
 ([5, None], ['JFK', 'LGA'])
 """
 
-import math
-import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -20,10 +18,13 @@ from torch import Tensor
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.block import twice
-from mlp_torch.ingest.cells import Mask, spelled_out
+from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.checks import Checked, no_value
-from mlp_torch.ingest.fingerprint import arrow_fingerprints, cross, distinct, fingerprints
+from mlp_torch.ingest.fingerprint import arrow_fingerprints, cross, fingerprints
+from mlp_torch.ingest.kinds.read import KINDS
+from mlp_torch.ingest.kinds.string import spelled_out
 from mlp_torch.ingest.reads import Inputs, Read, Words
+from mlp_torch.ingest.records import ABSENT, column_of, is_torn
 
 
 @runtime_checkable
@@ -110,74 +111,14 @@ def no_columns(rows: int) -> pa.Table:
     return pa.table({"": pa.nulls(rows)}).select([])
 
 
-def column_of(values: Sequence[object]) -> pa.Array:
-    """Python values as one Arrow column that says of each cell what it was; nothing is cast.
-
-    Cells of several types give a sparse union with a part a type, so that each cell is judged as if it were alone.
-    What no cell may hold is a part that is called as its problem (`REFUSED`) and holds the values as they print.
-    """
-    kinds = [kind_of(value) for value in values]
-    parts = list(dict.fromkeys(kind for kind in kinds if kind))
-    if not parts:
-        return pa.nulls(len(values))
-    arrays = []
-    for part in parts:
-        make = MAKE.get(part, printed)
-        cells = [make(value) if kind == part else None for value, kind in zip(values, kinds, strict=True)]
-        arrays.append(pa.array(cells, TYPES.get(part, pa.large_string())))
-    if len(parts) == 1 and parts[0] in MAKE:
-        return arrays[0]
-    codes = pa.array([parts.index(kind) if kind else 0 for kind in kinds], pa.int8())
-    return pa.UnionArray.from_sparse(codes, arrays, field_names=parts)
-
-
-TYPES = {"bool": pa.bool_(), "whole": pa.int64(), "unsigned": pa.uint64(), "fraction": pa.float64()}
-MAKE: dict[str, Callable[[Any], object]] = {"bool": bool, "whole": int, "unsigned": int, "fraction": float, "text": str}
-ABSENT = object()  # a cell that its record lacks
-
-
-def kind_of(value: object) -> str:
-    """A type of cells, a problem that it is, or "" where there is no value."""
-    if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
-        return ""
-    if isinstance(value, str):
-        return "invalid_unicode" if is_torn(value) else "text"
-    if isinstance(value, bool | np.bool_):
-        return "bool"
-    if isinstance(value, int | np.integer):
-        if -(2**63) <= int(value) < 2**63:
-            return "whole"
-        return "unsigned" if 0 <= int(value) < 2**64 else "too_large_integer"
-    if isinstance(value, float | np.floating):
-        return "fraction"
-    if value is ABSENT:
-        return "missing_field"
-    return "nested_value" if isinstance(value, list | tuple | set | Mapping | np.ndarray) else "wrong_type"
-
-
-def printed(value: object) -> str:
-    """What no cell may hold, for a message: in ASCII, and a deep one in part."""
-    try:
-        return ascii(value)[:200] if isinstance(value, str | int) else ascii(reprlib.repr(value))[1:-1]
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
-        return f"{type(value).__name__}, too long to be written"
-
-
-def is_torn(text: str) -> bool:
-    """Whether text holds a lone surrogate, which has no UTF-8."""
-    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
-
-
 def to_inputs(checked: Checked, reads: Iterable[Read]) -> Inputs:
-    """Checked rows as tensors by `Read.key`: (K,) float64 with NaN, or (K,) int64 fingerprints with 0, for missing."""
+    """Checked rows as tensors by `Read.key`, (K, …) each."""
     return {item.key: tensor_of(checked.arrays[item.key], item) for item in reads}
 
 
 def tensor_of(array: pa.Array, item: Read) -> Tensor:
     """One column as a tensor."""
-    if item.kind == "string":
-        return arrow_fingerprints(array, field=item.field)
-    return torch.from_numpy(np.array(array.to_numpy()))  # a copy: Arrow's memory must not be written to
+    return KINDS[item.kind].tensor(array, item)
 
 
 def words_of(checked: Checked, rows: Tensor | None = None) -> Words:
@@ -192,8 +133,7 @@ def words_of(checked: Checked, rows: Tensor | None = None) -> Words:
     @cache  # several columns and the schema ask for the same field's
     def words(item: Read) -> list[tuple[int, str]]:
         array = checked.arrays[item.key]
-        found, names = distinct(array if some is None else array.take(some), field=item.field)
-        return list(zip(found.tolist(), names.to_pylist(), strict=True))
+        return KINDS[item.kind].words(array if some is None else array.take(some), item)
 
     return words
 

@@ -76,7 +76,7 @@ class Parquet:
         With `size` None a block is a file. Raises DataError as `read`.
         """
         files = shards(self.path)
-        checksums = Checksums(self.path if self.path.is_dir() else self.path.parent)
+        checksums = Checksums(self.folder)
         checksums.check_names([item.listed for item in files], complete=self.path.is_dir())
         try:
             schema = agreed({str(item.path): schema_of(item) for item in files})
@@ -103,7 +103,13 @@ class Parquet:
     def block(self, table: pa.Table, item: Shard, first: int) -> Block:
         """Rows of a file as a block."""
         places = Places("row", first, files=((0, item.name),) if item.name else ())
-        return Block(table, places, str(item.path), max_cell_bytes=self.max_cell_bytes, strict=self.strict)
+        most = self.max_cell_bytes
+        return Block(table, places, str(item.path), max_cell_bytes=most, strict=self.strict, folder=self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where checksums lie, and where the paths that cells hold begin."""
+        return self.path if self.path.is_dir() else self.path.parent
 
 
 def opened(item: Shard, *, words: Sequence[str] = ()) -> pa.parquet.ParquetFile:

@@ -107,6 +107,7 @@ class Plain:
 
     def __init__(self, schema: Schema, *, multiple: int = 1):
         self.names, self.multiple = dict.fromkeys(schema.fields).keys(), multiple
+        self.simple = all(item.kind in ("number", "time", "string") for item in schema.reads.values())
         self.numbers = [item for item in schema.reads.values() if item.kind != "string"]
         self.words = [item for item in schema.reads.values() if item.kind == "string"]
         self.keys = [item.key for item in (*self.numbers, *self.words)]
@@ -127,7 +128,9 @@ class Plain:
             records: dicts.
             known: whether a number outside of the training range is not plain, since the validator warns of it.
         """
-        if not records or not all(type(record) is dict and record.keys() == self.names for record in records):
+        if not self.simple or not records:
+            return None
+        if not all(type(record) is dict and record.keys() == self.names for record in records):
             return None
         numbers, words = self.readers[known]
         try:

@@ -12,24 +12,24 @@ row 0; e.g. "25"; policy: data.fields.hour.invalid
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from torch import Tensor
 
 from mlp_torch.errors import ConfigError, ModelError, near
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked, check
 from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.kinds.read import KINDS
+from mlp_torch.ingest.kinds.string import frequent
 from mlp_torch.ingest.notice import blanks
 from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
-from mlp_torch.ingest.times import iso
 
 __all__ = ["Checked", "Field", "Schema"]
 
 TYPICAL_ROWS = 10_000  # evenly spaced, of which the example row is made
-UNNAMED = "example"  # stands for a word that one row alone holds, which would give that row away
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ class Schema:
         """
         fields = {name: ranged(item, inputs) for name, item in self.fields.items()}
         some = {key: x[:: -(-len(x) // TYPICAL_ROWS) or 1] for key, x in inputs.items()}
-        example = {name: typical(item, some, words) for name, item in self.fields.items()}
+        example = {
+            name: typical([read for read in self.reads.values() if read.field == name], some, words) for name in fields
+        }
         return replace(self, fields=fields, example=example)
 
     def counted(self, counts: Mapping[str, Any]) -> "Schema":
@@ -107,10 +109,10 @@ class Schema:
         return replace(self, fields=fields)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: {"fields": […], "reads": [[field, kind], …], "strict": …, "example": {…}}."""
+        """Plain values: {"fields": […], "reads": [[field, kind, options], …], "strict": …, "example": {…}}."""
         return {
             "fields": [item.to_json() for item in self.fields.values()],
-            "reads": [list(item[:2]) for item in self.reads.values()],
+            "reads": [[*item[:2], *filter(None, [options_of(item)])] for item in self.reads.values()],
             "strict": self.strict,
             "example": self.example,
         }
@@ -123,7 +125,7 @@ class Schema:
             ModelError: where the value is no schema.
         """
         try:
-            by_key, kinds = keyed(Read(name, kind) for name, kind in value["reads"])
+            by_key, kinds = keyed(read_of(*item) for item in value["reads"])
             fields = {item["name"]: Field.from_json(item) for item in value["fields"]}
             schema = cls(fields, by_key, bool(value["strict"]), dict(value["example"]))
         except (KeyError, TypeError, ValueError) as error:
@@ -142,8 +144,8 @@ def keyed(reads: Iterable[Read]) -> tuple[dict[str, Read], dict[str, tuple[Kind,
     by_key: dict[str, Read] = {}
     kinds: dict[str, tuple[Kind, ...]] = {}
     for item in reads:
-        if item.kind not in ("number", "string", "time"):
-            raise ConfigError(f"a read's kind must be number, string or time, however: {item.field}: {item.kind}")
+        if item.kind not in KINDS:
+            raise ConfigError(f"a read's kind must be one of {', '.join(KINDS)}, however: {item.field}: {item.kind}")
         if by_key.setdefault(item.key, item) != item:
             raise ConfigError(f"the keys of reads must differ, however: {by_key[item.key]} and {item}")
         if item.kind not in kinds.get(item.field, ()):
@@ -162,36 +164,30 @@ def ranged(policy: Field, inputs: Inputs) -> Field:
     return replace(policy, low=float(low), high=float(high))
 
 
-def typical(policy: Field, inputs: Inputs, words: Words) -> object:
-    """A value as a caller would send it: the median of numbers and times, else the most frequent word."""
-    if "string" in policy.kinds:
-        return word_of(policy, inputs, words)
-    kind: Kind = "number" if "number" in policy.kinds else "time"
-    found = inputs[Read(policy.name, kind).key]
-    found = found[~found.isnan()]
-    if not len(found):
-        return None
-    middle = (len(found) - 1) // 2  # the lower of two, so that whole numbers stay whole
-    median = float(found.kthvalue(middle + 1).values)
-    if kind == "time":
-        return iso(median)
-    return int(median) if median.is_integer() else median
+def options_of(item: Read) -> dict[str, Any]:
+    """What of a read is not the default."""
+    found = {"max_tokens": item.max_tokens, "size": list(item.size), "separator": item.separator}
+    return {name: value for name, value in found.items() if value}
 
 
-def word_of(policy: Field, inputs: Inputs, words: Words) -> object:
-    """The most frequent word, the first in order of several; a whole number where the field is a number too."""
-    item = Read(policy.name, "string")
-    counts = frequencies(inputs[item.key])
-    found = {word: counts.get(fingerprint, 0) for fingerprint, word in words(item)}
-    if "number" in policy.kinds:
-        found = {word: count for word, count in found.items() if word.removeprefix("-").isdecimal()}
-    best = min(found, key=lambda word: (-found[word], word), default=None)
-    if best is None or "number" in policy.kinds:
-        return None if best is None else int(best)
-    return best if found[best] > 1 or len(found) == 1 or "time" in policy.kinds else UNNAMED
+def read_of(field: str, kind: Kind, options: Mapping[str, Any] = MappingProxyType({})) -> Read:
+    """What `options_of` was taken from."""
+    return Read(field, kind, options.get("max_tokens", 0), tuple(options.get("size", ())), options.get("separator", ""))
 
 
-def frequencies(values: Tensor) -> dict[int, int]:
-    """How often each fingerprint is there; missing values left out."""
-    found, counts = np.unique(values[values != 0].numpy(), return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+def typical(reads: list[Read], inputs: Inputs, words: Words) -> object:
+    """A value of a field as a caller would send it: one that all its reads take, and that is no row's."""
+    kinds = {item.kind: item for item in reads}
+    if {"number", "string"} <= kinds.keys():
+        return whole_word(kinds["string"], inputs, words)
+    first = kinds.get("string", kinds.get("number", kinds.get("tokens", reads[0])))
+    if {"string", "time"} <= kinds.keys():  # a word that is a time
+        return next(iter(frequent(inputs[first.key], words(first), most=1)), (None,))[0]
+    return KINDS[first.kind].example(first, inputs, words)
+
+
+def whole_word(item: Read, inputs: Inputs, words: Words) -> int | None:
+    """The most frequent word that is a whole number."""
+    numbers = [(fingerprint, word) for fingerprint, word in words(item) if word.removeprefix("-").isdecimal()]
+    found = frequent(inputs[item.key], numbers, most=1)
+    return int(found[0][0]) if found else None

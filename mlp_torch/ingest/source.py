@@ -29,13 +29,14 @@ class Frame:
 
     Args:
         rows: see `mlp_torch.ingest.inputs.table_of`.
+        folder: where the paths of files that cells name begin, such as those of images; without it cells name none.
     """
 
-    def __init__(self, rows: Any):
-        self.rows = rows
+    def __init__(self, rows: Any, *, folder: str | Path | None = None):
+        self.rows, self.folder = rows, None if folder is None else Path(folder)
 
     def read(self) -> Block:
-        return Block(table_of(self.rows))
+        return Block(table_of(self.rows), folder=self.folder)
 
 
 def source(path: str | Path) -> Csv | Parquet:

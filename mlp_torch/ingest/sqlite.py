@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.block import present
-from mlp_torch.ingest.inputs import column_of
+from mlp_torch.ingest.records import column_of
 
 WAIT = 5.0  # seconds for somebody who writes
 TYPES = {int: pa.int64(), float: pa.float64(), str: pa.large_string()}

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from mlp_torch.ingest.cells import is_text, read
+from mlp_torch.ingest.cells import How, is_text
 from mlp_torch.ingest.checks import no_value
 from mlp_torch.ingest.fields import Field
-from mlp_torch.ingest.reads import Kind
+from mlp_torch.ingest.kinds.read import read
+from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.profile.chains import Chains, chains_of
 from mlp_torch.profile.content import few_values
 from mlp_torch.profile.facts import NA_WORDS, Facts, strange
@@ -78,11 +79,11 @@ def whole_values(facts: Facts, whole: pa.Array, policy: Field) -> tuple[pa.Array
     """All cells read as what the field is, and the words of those that are not."""
     if facts.kind == "empty":
         words = replace(policy, na_values=(*policy.na_values, *NA_WORDS))
-        return (read(whole, "string", words).values if is_text(whole.type) else whole), {}
+        return (read(whole, Read(facts.name, "string"), words).values if is_text(whole.type) else whole), {}
     if len(whole) == facts.rows:
         return pa.array(facts.values), facts.stray
     kind: Kind = "number" if facts.kind == "number" else "time" if facts.kind == "time" else "string"
-    cells = read(whole, kind, replace(policy, na_values=tuple(facts.na)), decimal=facts.decimal)
+    cells = read(whole, Read(facts.name, kind), replace(policy, na_values=tuple(facts.na)), How(facts.decimal))
     return pa.array(cells.values), {} if kind == "string" else strange(whole, cells)
 
 

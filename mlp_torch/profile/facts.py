@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
-from mlp_torch.ingest.cells import Cells, Mask, is_number, is_text, mask, matches, not_unicode, read
+from mlp_torch.ingest.cells import Cells, How, Mask, is_number, is_text, mask, matches, not_unicode
 from mlp_torch.ingest.fields import NUMBER, Field
-from mlp_torch.ingest.reads import Kind
+from mlp_torch.ingest.kinds.read import read
+from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.ingest.times import iso
 
 FactKind = Literal["number", "time", "text", "empty", "unreadable"]
@@ -120,7 +121,7 @@ class Facts:
     @cached_property
     def texts(self) -> pa.Array | None:
         """(N,) the cells as training reads them as text, or None where it could not."""
-        cells = read(self.array, "string", Field(self.name, ("string",), na_values=tuple(self.na)))
+        cells = read(self.array, Read(self.name, "string"), Field(self.name, ("string",), na_values=tuple(self.na)))
         if any(bad.any() for bad in cells.bad.values()):
             return None
         return cells.values if self.kind == "text" else pc.if_else(self.present, cells.values, None)
@@ -175,7 +176,7 @@ def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[
     if pa.types.is_boolean(kind):
         return reading(name, array, kind="text", why="true and false are read as 1 and 0")
     if is_number(kind) or pa.types.is_decimal(kind):
-        cells = read(array, "number", Field(name, ("number",)))
+        cells = read(array, Read(name), Field(name, ("number",)))
         if cells.bad.get("too_large_integer", np.zeros(1)).any():
             return reading(name, array, kind="text", why=HUGE)
         numbers = {word: float(word) for word in na_values if NUMBER.fullmatch(word)}
@@ -233,7 +234,7 @@ def unread(words: pa.Array, kind: Kind, *, decimal: str) -> list[str] | None:
     Most columns are settled by the first words, hence the look at few before the look at all.
     """
     for some in (words[:200], words):
-        bad = read(some, kind, Field("", (kind,)), decimal=decimal).bad
+        bad = read(some, Read("", kind), Field("", (kind,)), How(decimal)).bad
         if bad.get("too_large_integer", np.zeros(1)).any():
             return None
         wrong = np.logical_or.reduce(list(bad.values()))
@@ -254,7 +255,7 @@ def reading(
 ) -> Facts:
     """Facts with the values that training would read."""
     as_kind: Kind = "string" if kind == "text" else kind
-    cells = read(array, as_kind, Field(name, (as_kind,), na_values=tuple(na or {})), decimal=decimal)
+    cells = read(array, Read(name, as_kind), Field(name, (as_kind,), na_values=tuple(na or {})), How(decimal))
     return Facts(name, kind, array, cells.values, na or {}, strange(array, cells), why, decimal)
 
 

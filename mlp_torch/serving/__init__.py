@@ -6,6 +6,7 @@
 - portable: the graph of Inputs in the other formats, compared with what was trained
 - onnx_file: the ONNX of it, and ONNX Runtime
 - refusal: problems in a caller's words
+- wording: names of classes beside their indices
 - probes: the rows on which graph and modules must agree
 - folder: a model's folder as a user names it
 - predictor: `Predictor`, the library call

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from mlp_torch import files
 from mlp_torch.errors import DataError, ModelError
-from mlp_torch.ingest.inputs import table_of, to_inputs
+from mlp_torch.ingest.inputs import table_of, tensor_of, to_inputs
+from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.notice import rewritten
 from mlp_torch.ingest.plain import Plain
 from mlp_torch.ingest.reads import Inputs
@@ -231,8 +232,8 @@ def length(inputs: Inputs) -> int:
 
 def empty(schema: Schema) -> Inputs:
     """Inputs without rows."""
-    kinds = {"string": torch.int64, "number": torch.float64, "time": torch.float64}
-    return {key: torch.zeros(0, dtype=kinds[read.kind]) for key, read in schema.reads.items()}
+    absent = {key: pa.array(KINDS[item.kind].absent(item, 0)) for key, item in schema.reads.items()}
+    return {key: tensor_of(array, schema.reads[key]) for key, array in absent.items()}
 
 
 def arrow_type(value: Tensor) -> pa.DataType:

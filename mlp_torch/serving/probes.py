@@ -5,18 +5,12 @@ A model is exported only if graph and modules agree on them, bit for bit.
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from mlp_torch.ingest.kinds.read import KINDS
+from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Field, Schema
 
-WORDS = [
-    "",
-    " ",
-    "日本",
-    "naïve",
-    "a word that no training row has, longer than sixty-four bytes, so that each length of hash runs",
-]
 TIMES = ["1969-12-31T23:59:59", "2000-02-29", "2024-12-31 00:00"]
 
 
@@ -25,32 +19,30 @@ def probes(schema: Schema) -> list[dict[str, Any]]:
     example = dict(schema.example)
     rows = [example]
     for name, field in schema.fields.items():
-        rows += [{**example, name: value} for value in troubles(field)]
+        reads = [item for item in schema.reads.values() if item.field == name]
+        rows += [{**example, name: value} for value in troubles(field, reads, example[name])]
     return rows + [example] * (1 if (len(rows) + 1) % 16 else 2)
 
 
-def troubles(field: Field) -> list[Any]:
+def troubles(field: Field, reads: list[Read], example: object) -> list[Any]:
     """Values that a field may hold and that something could treat otherwise."""
     values: list[Any] = [None] if field.missing == "keep" else []
-    if field.kinds == ("string",):
-        return values + [word for word in WORDS if word not in field.na_values]
     if field.kinds == ("time",):
         return values + [time for time in TIMES if time not in field.na_values]
-    if "string" in field.kinds:  # a whole number, read as text too
-        return values
-    inside = [x for x in (field.low, field.high) if x is not None]
-    return values + [x for x in inside if x == x]
+    if not {"number", "time"}.isdisjoint(field.kinds):
+        if len(field.kinds) > 1:  # a whole number, or a time, that is read as text too
+            return values
+        return values + [x for x in (field.low, field.high) if x is not None and x == x]
+    return values + [value for value in KINDS[reads[0].kind].troubles(example) if value not in field.na_values]
 
 
 def raw_arguments(rows: list[dict[str, Any]], schema: Schema) -> tuple[dict[str, Tensor], dict[str, list[str | None]]]:
     """Rows as `forward(tensors, strings)` of a model.pt takes them."""
     tensors: dict[str, Tensor] = {}
     strings: dict[str, list[str | None]] = {}
+    first = {item.field: item for item in reversed([*schema.reads.values()])}
     for name in schema.fields:
-        values = [row[name] for row in rows]
-        if any(isinstance(value, str) for value in values):
-            strings[name] = values
-        else:
-            filled = [float("nan") if value is None else float(value) for value in values]
-            tensors[name] = torch.tensor(filled, dtype=torch.float64)
+        numbers, texts = KINDS[first[name].kind].raw([row[name] for row in rows], first[name])
+        tensors |= {} if numbers is None else {name: numbers}
+        strings |= {} if texts is None else {name: texts}
     return tensors, strings

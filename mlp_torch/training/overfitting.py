@@ -60,7 +60,15 @@ def raw(data: Data, read: Read, row: int) -> str:
     value = data.samples[read.key][row].as_py()
     if value is None or value != value:  # NaN
         return "missing"
-    return repr(value) if read.kind == "string" else iso(value) if read.kind == "time" else f"{value:.10g}"
+    if read.kind == "time":
+        return iso(value)
+    return (
+        f"{value:.10g}"
+        if read.kind == "number"
+        else "×".join(map(str, read.size))
+        if read.kind == "image"
+        else repr(value)
+    )
 
 
 def shown(feature: object) -> str:

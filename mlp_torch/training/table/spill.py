@@ -17,8 +17,8 @@ from mlp_torch import files
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.block import Places
 from mlp_torch.ingest.checks import Checked, plain
-from mlp_torch.ingest.fingerprint import distinct
 from mlp_torch.ingest.inputs import tensor_of
+from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.reads import Inputs, Read, Words
 
 
@@ -86,8 +86,7 @@ class Spill:
         """The distinct words of kept rows."""
 
         def words(item: Read) -> list[tuple[int, str]]:
-            found, names = distinct(self.raw(item.key, keep, once=True), field=item.field)
-            return list(zip(found.tolist(), names.to_pylist(), strict=True))
+            return KINDS[item.kind].words(self.raw(item.key, keep, once=item.kind == "string"), item)
 
         return words
 
@@ -99,7 +98,7 @@ class Spill:
             here = keep[rows].nonzero().squeeze(1)
             for name in names:
                 x = block.tensor(name).index_select(0, here)
-                found.setdefault(name, x.new_empty(total))[done : done + len(here)] = x
+                found.setdefault(name, x.new_empty((total, *x.shape[1:])))[done : done + len(here)] = x
             done += len(here)
         return found
 

@@ -1,0 +1,185 @@
+"""Maps from names to numbers: Arrow maps and structs, dicts, or objects of JSON in text.
+
+Of a struct, as Arrow makes one of dicts, a field that is null is a name that is not there.
+Shape: N cells -> `MapKeys` (N, max_tokens) int64 fingerprints of names, 0 = none; `MapValues` (N, max_tokens) float64.
+
+>>> item = Read("bids", "map_keys", max_tokens=2)
+>>> cells = MapKeys().of_text(pa.array(['{"a": 1}', "no"]).dictionary_encode(), item, Field("bids", ()), How())
+>>> cells.values.to_pylist(), cells.bad["not_a_map"]
+([[('a', 1.0)], None], array([False,  True]))
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mlp_torch.ingest.cells import Cells, How, Mask, blanked, by_word, is_number, listed, present, without
+from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.fingerprint import arrow_fingerprints, scripted_fingerprints
+from mlp_torch.ingest.kinds.kind import Kind, refused
+from mlp_torch.ingest.kinds.reader import Reader, Strings
+from mlp_torch.ingest.kinds.rows import filled, ragged
+from mlp_torch.ingest.kinds.string import String, frequent
+from mlp_torch.ingest.reads import Inputs, Read, Words
+
+MAPS = pa.map_(pa.large_string(), pa.float64())
+SHOWN = 2  # names of an example
+
+
+class MapKeys(Kind):
+    """The names of a map."""
+
+    nested = True
+    faults = {  # noqa: RUF012
+        "not_a_map": "a map must be names with finite numbers, in text an object of JSON",
+        "too_many_names": "a map must have at most as many names as its column's max_names",
+        "repeated_name": "a map must have a name once",
+    }
+
+    def absent(self, item: Read, n: int) -> pa.Array:
+        return pa.nulls(n, MAPS)
+
+    def of_text(self, text: pa.DictionaryArray, item: Read, field: Field, how: How) -> Cells:
+        na = listed(text, field)
+        known = without(text, na)
+        pairs = [None if word is None else parsed(word) for word in known.dictionary.to_pylist()]
+        wrong = by_word(np.array([found is None for found in pairs], bool), known)
+        maps = pa.array(pairs, MAPS).take(known.indices)
+        cells = checked(maps, item, {"not_a_map": wrong})
+        return cells._replace(changed={"na_values read as missing": int(na.sum())})
+
+    def of_values(self, array: pa.Array, item: Read, field: Field, how: How) -> Cells:
+        kind = array.type
+        if pa.types.is_struct(kind) and all(pa.types.is_null(part.type) or is_number(part.type) for part in kind):
+            return checked(of_struct(array), item, {})
+        if not pa.types.is_map(kind) or not is_number(kind.item_type):
+            code = "nested_value" if pa.types.is_nested(kind) else "wrong_type"
+            return refused(array, code, self.absent(item, len(array)))
+        return checked(array.cast(MAPS), item, {})
+
+    def tensor(self, array: pa.Array, item: Read) -> Tensor:
+        lengths, pairs = ragged(array)
+        return filled(arrow_fingerprints(pairs.field(0), field=item.field), torch.from_numpy(lengths), item.max_tokens)
+
+    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
+        parts = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+        return String().words(pa.chunked_array([ragged(part)[1].field(0) for part in parts], pa.large_string()), item)
+
+    def example(self, item: Read, inputs: Inputs, words: Words) -> object:
+        found = frequent(inputs[item.key], words(item), most=SHOWN)
+        return {word: 1.0 for word, count in found if count > 1}
+
+    def troubles(self, example: object) -> list[object]:
+        return [{}, {"": -1.5, "日本": 1e300}]
+
+    def raw(self, values: list[Any], item: Read) -> tuple[Tensor | None, list[str | None] | None]:
+        pairs = [list(value.items()) if isinstance(value, Mapping) else [] for value in values]
+        names: list[str | None] = []
+        numbers = torch.zeros(len(values), item.max_tokens, dtype=torch.float64)
+        for row, found in enumerate(pairs):
+            names += [name for name, _ in found] + [None] * (item.max_tokens - len(found))
+            numbers[row, : len(found)] = torch.tensor([number for _, number in found], dtype=torch.float64)
+        return numbers, names
+
+    def reader(self, policy: Field, item: Read) -> Reader:
+        return MapReader(policy, item)
+
+
+class MapValues(MapKeys):
+    """The numbers of a map, in the order of its names."""
+
+    def tensor(self, array: pa.Array, item: Read) -> Tensor:
+        lengths, pairs = ragged(array)
+        numbers = torch.from_numpy(np.array(pairs.field(1).to_numpy(zero_copy_only=False), np.float64))
+        return filled(numbers, torch.from_numpy(lengths), item.max_tokens)
+
+    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
+        return []
+
+    def example(self, item: Read, inputs: Inputs, words: Words) -> object:
+        return super().example(item._replace(kind="map_keys"), inputs, words)
+
+
+def parsed(text: str) -> list[tuple[str, float]] | None:
+    """The pairs of an object of JSON, with names that are there twice; None for anything else."""
+    try:
+        found = json.loads(text, object_pairs_hook=Pairs)
+    except (ValueError, RecursionError):
+        return None
+    return list(found) if isinstance(found, Pairs) and all(is_amount(number) for _, number in found) else None
+
+
+class Pairs(list[tuple[str, Any]]):
+    """An object of JSON as it stands, which a list of JSON is not."""
+
+
+def is_amount(number: object) -> bool:
+    """Whether a value is a number that float64 has."""
+    if isinstance(number, bool) or not isinstance(number, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False
+
+
+def of_struct(array: pa.StructArray) -> pa.MapArray:
+    """A struct's fields as names."""
+    columns = [part.cast(pa.float64()) for part in array.flatten()]  # null where the struct is
+    there = np.zeros((len(array), len(columns)), bool)
+    numbers = np.zeros(there.shape)
+    for i, column in enumerate(columns):
+        there[:, i], numbers[:, i] = present(column), column.to_numpy(zero_copy_only=False)
+    names = pa.array([part.name for part in array.type], pa.large_string()).take(pa.array(np.nonzero(there)[1]))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(there.sum(axis=1))]), pa.int32())
+    maps = pa.MapArray.from_arrays(offsets, names, pa.array(numbers[there]))
+    return blanked(maps, ~present(array))
+
+
+def checked(maps: Any, item: Read, bad: dict[str, Mask]) -> Cells:
+    """Maps that are neither too large nor ambiguous, whose numbers are finite."""
+    lengths, pairs = ragged(maps)
+    row = np.repeat(np.arange(len(maps)), lengths)
+    numbers = pairs.field(1).to_numpy(zero_copy_only=False)
+    names = pairs.field(0).dictionary_encode().indices.to_numpy()
+    strange = np.zeros(len(maps), bool)
+    strange[row[~np.isfinite(numbers)]] = True
+    order = np.lexsort((names, row))
+    again = np.zeros(len(maps), bool)
+    same = (np.diff(row[order]) == 0) & (np.diff(names[order]) == 0)
+    again[row[order][1:][same]] = True
+    found = {
+        "not_a_map": bad.get("not_a_map", strange) | strange,
+        "too_many_names": lengths > item.max_tokens,
+        "repeated_name": again,
+    }
+    return Cells(blanked(maps, np.logical_or.reduce(list(found.values()))), found, {})
+
+
+class MapReader(Reader):
+    """Names and numbers: in `tensors` the numbers, (B, M); in `strings` B · M names, row after row, None = none."""
+
+    def __init__(self, policy: Field, read: Read):
+        super().__init__(policy, read)
+        self.most, self.is_names = read.max_tokens, read.kind == "map_keys"
+
+    def forward(self, tensors: dict[str, Tensor], strings: Strings) -> tuple[Tensor, Tensor, Tensor]:
+        if self.field not in tensors or self.field not in strings:
+            raise RuntimeError(
+                f'field "{self.field}" must be given in `tensors`: numbers of shape (B, {self.most}); and in '
+                "`strings`: as many names, row after row, None where there is none"
+            )
+        numbers = tensors[self.field].to(self.float64)
+        names = scripted_fingerprints(strings[self.field]).to(self.int64)
+        if numbers.dim() != 2 or numbers.shape[1] != self.most or names.shape[0] != numbers.numel():
+            raise RuntimeError(f'field "{self.field}" must have {self.most} numbers and names a row')
+        names = names.reshape(numbers.shape)
+        bad = self.refuse((~numbers.isfinite() & (names != 0)).any(dim=1), "be finite")
+        missing = (names == 0).all(dim=1)
+        return names if self.is_names else numbers.masked_fill(names == 0, 0.0), bad, missing

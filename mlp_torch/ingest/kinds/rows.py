@@ -1,0 +1,56 @@
+"""Cells that hold several words, as rows of equal length: the first words, then nothing.
+
+>>> rows_of(pa.array([["a", "b", "c"], [], None], pa.large_list(pa.large_string())), 2, "tags").count_nonzero(dim=1)
+tensor([2, 0, 0])
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mlp_torch.ingest.fingerprint import arrow_fingerprints, distinct
+
+LISTS = pa.large_list(pa.large_string())
+
+
+def ragged(lists: Any) -> tuple[Any, Any]:
+    """How many members each of N lists has, (N,) int64, null as none; and all of them, one after the other."""
+    lengths = np.diff(lists.offsets.to_numpy()).astype(np.int64)
+    missing = lists.is_null().to_numpy(zero_copy_only=False)
+    if (lengths[missing] > 0).any():  # a null may lie on members
+        lists = lists.filter(lists.is_valid())
+        lengths[missing] = 0
+    first = lists.offsets[0].as_py() if len(lists) else 0
+    return lengths, lists.values.slice(first, int(lengths.sum()))
+
+
+def filled(members: Tensor, lengths: Tensor, width: int) -> Tensor:
+    """(M,) members of N lists as (N, width): the first ones of each, then 0. Must script."""
+    begins = lengths.cumsum(0) - lengths
+    row = torch.repeat_interleave(torch.arange(lengths.shape[0]), lengths)  # (M,)
+    place = torch.arange(members.shape[0]) - begins[row]  # (M,) within its list
+    kept = place < width
+    found = torch.zeros([lengths.shape[0], width], dtype=members.dtype)
+    found[row[kept], place[kept]] = members[kept]
+    return found
+
+
+def rows_of(lists: Any, width: int, field: str) -> Tensor:
+    """(N, width) int64 fingerprints of N lists of words; what a list has beyond is left out."""
+    lengths, words = ragged(lists)
+    return filled(arrow_fingerprints(words, field=field), torch.from_numpy(lengths), width)
+
+
+def words_of(lists: Any, field: str) -> list[tuple[int, str]]:
+    """The distinct (fingerprint, word) pairs of lists of words, in one piece or in several."""
+    parts = lists.chunks if isinstance(lists, pa.ChunkedArray) else [lists]
+    found, names = distinct(pa.chunked_array([ragged(part)[1] for part in parts], pa.large_string()), field=field)
+    return list(zip(found.tolist(), names.to_pylist(), strict=True))
+
+
+def beyond(lists: Any, width: int) -> Any:
+    """(N,) bool: which lists have more members than are read."""
+    return ragged(lists)[0] > width
