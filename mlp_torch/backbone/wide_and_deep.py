@@ -21,7 +21,8 @@ class WideAndDeep(nn.Module):
 
     Args:
         widths: width of each column's vector, by name.
-        wide: names of the columns of the wide part, mostly crosses; what both parts shall see is two columns.
+        wide: names of the columns of the wide part, mostly crosses; what both parts shall see is two columns. Of a
+            column of several parts, `numbers` is all of them, `numbers.age` one.
         hidden: width of each layer of the deep part; the paper's are 1024, 512, 256.
         dropout: share of hidden units dropped in training.
     """
@@ -31,12 +32,14 @@ class WideAndDeep(nn.Module):
 
     def __init__(self, widths: dict[str, int], *, wide: list[str], hidden: list[int], dropout: float = 0.0):
         super().__init__()
-        if not wide or not set(wide) < set(widths):
+        named = {name for name in widths if name in wide or name.partition(".")[0] in wide}
+        strange = set(wide) - named - {name.partition(".")[0] for name in named}
+        if not wide or strange or len(named) == len(widths):
             columns = ", ".join(widths)
             raise ValueError(f"wide must name some of the columns ({columns}) and leave some, however: {wide=}")
-        rest = {name: width for name, width in widths.items() if name not in wide}
+        rest = {name: width for name, width in widths.items() if name not in named}
         owner = [name for name, width in widths.items() for _ in range(width)]  # of each of the vectors' dimensions
-        for part, names in (("in_wide", set(wide)), ("in_deep", set(rest))):
+        for part, names in (("in_wide", named), ("in_deep", set(rest))):
             places = torch.tensor([i for i, name in enumerate(owner) if name in names])
             self.register_buffer(part, places, persistent=False)
         self.deep = MLP(rest, hidden=hidden, dropout=dropout)

@@ -20,6 +20,15 @@ def test_wide_columns_pass_through_and_the_others_go_through_an_mlp() -> None:
     assert torch.equal(out, torch.cat([route, hour, mlp(torch.cat([age, city], dim=1))], dim=1))
 
 
+def test_a_column_of_several_parts_is_wide_as_a_whole_or_in_part() -> None:
+    widths = {"n.age": 2, "n.size": 1, "nn": 3}
+    x = torch.arange(6.0).unsqueeze(0)
+    for wide, passed in ((["n"], [0.0, 1.0, 2.0]), (["n.size"], [2.0]), (["n.size", "nn"], [2.0, 3.0, 4.0, 5.0])):
+        out = WideAndDeep(widths, wide=wide, hidden=[4])(x)
+        assert out[0, : len(passed)].tolist() == passed
+        assert out.shape == (1, len(passed) + 4)
+
+
 def test_behind_a_linear_head_a_wide_code_adds_its_own_weight_to_the_logit() -> None:
     torch.manual_seed(0)
     model, head = WideAndDeep(WIDTHS, wide=["route"], hidden=[4]), torch.nn.Linear(5, 1)
