@@ -8,7 +8,7 @@ stands for one; 783 rows have the features of another one.
 Split by block_id: candidates of one block are alike in what is the protein's own, so that a random split flatters.
 Never features: block_id and example_id.
 
-No licence is stated; the cup was run by Rich Caruana, Thorsten Joachims and Lars Backstrom, Cornell University.
+No licence is stated; the cup was run by Rich Caruana and Thorsten Joachims, Cornell University.
 
 >>> named(pa.table({"EXAMPLE_ID": [279], "BLOCK_ID": [261532], "target": [0], "4": [52.0]})).to_pylist()
 [{'block_id': 279, 'example_id': 261532, 'target': 0, 'f1': 52.0}]

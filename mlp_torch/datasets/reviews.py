@@ -12,7 +12,7 @@ without a text in one part. `row` is the row's number in the file, from 0, since
 Never features: rating and recommended of each other; feedback, which comes after the review; clothing_id and class_name
 of department (a class is in one department, and of all things one alone is in two classes).
 
-CC0: collected by Nick Brooks, 2018.
+CC0: nicapotato on Kaggle, 2018.
 
 >>> named(pa.table({"Clothing ID": [767], "Recommended IND": [1]})).column_names
 ['clothing_id', 'recommended']
@@ -35,7 +35,7 @@ ORIGIN = Origin(
             size=2_408_611,
         ),
     ),
-    terms="CC0: Nick Brooks",
+    terms="CC0: nicapotato, Kaggle",
 )
 SCHEMA = pa.schema(
     {
