@@ -201,6 +201,9 @@ class Single(Model):
             out = self.head.average(out)  # (B, n)
         return self.head.predict(out)
 
+    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+        self.head.calibrate(self.head.average(out) if self.members > 1 else out, y, weight)
+
 
 def alone(build: Callable[[], Single]) -> Single:
     """The model that is its only member."""

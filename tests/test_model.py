@@ -6,8 +6,10 @@ from test_column import Parity
 from torch import Tensor
 
 from mlp_torch.errors import ConfigError
-from mlp_torch.model import Encoder, Modality, Model
+from mlp_torch.model import Encoder, Modality, Model, Single
+from mlp_torch.problem.regression import Regression
 from mlp_torch.script import script
+from mlp_torch.target import Number
 
 
 def test_a_penalty_is_that_of_the_columns_that_ask_for_one() -> None:
@@ -102,3 +104,17 @@ def test_nothing_is_dropped_in_evaluation_nor_once_scripted() -> None:
 def test_impossible_modalities_are_refused(modalities: dict[str, Modality], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         dropping(**modalities)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_is_calibrated_is_what_is_predicted_from(members: int) -> None:
+    class Noting(Regression):
+        def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+            self.seen = out
+
+    head = Noting(4, Number("y"), members=members)
+    model = Single(Encoder({"a": Parity()}), torch.nn.Identity(), head)
+    out = torch.arange(6.0 * members).view(6, members, 1) if members > 1 else torch.arange(6.0).view(6, 1)
+    model.calibrate(out, torch.zeros(6), torch.ones(6))
+    assert torch.equal(head.seen, head.average(out) if members > 1 else out)
+    assert torch.equal(head.predict(head.seen)["prediction"], model.predict(out)["prediction"])
