@@ -177,7 +177,7 @@ class Labels(Target):
         empty: a cell that lists nothing: a `missing` label, or `none` of the classes.
 
     Raises:
-        DataError: in `fit`, `no_classes`, `unknown_label`, `class_without_rows`; in `encode`, `unknown_label`.
+        DataError: in `fit`, `no_classes`, `class_without_rows`; in `encode`, `unknown_label`, `too_many_labels`.
     """
 
     fingerprints: Tensor
@@ -193,12 +193,14 @@ class Labels(Target):
         others: Literal["error", "ignore"] = "error",
         empty: Literal["missing", "none"] = "missing",
     ):
-        super().__init__({"y": Read(field, "set", max_tokens=max_labels, separator=separator)})
+        # one more than may be, so that a cell with too many is known
+        super().__init__({"y": Read(field, "set", max_tokens=max_labels + 1, separator=separator)})
         self.given = list(classes) if classes else []
         if len(set(self.given)) < len(self.given):
             raise ValueError(f"classes must be distinct, however: {classes=}")
-        if min_count < 1:
-            raise ValueError(f"min_count must be at least 1, however: {min_count=}")
+        for name, least in (("min_count", min_count), ("max_labels", max_labels)):
+            if least < 1:
+                raise ValueError(f"{name} must be at least 1, however: {name}={least}")
         if others not in ("error", "ignore") or empty not in ("missing", "none"):
             raise ValueError(f"others must be error or ignore, empty missing or none, however: {others=}, {empty=}")
         self.min_count, self.others, self.empty = min_count, others, empty
@@ -208,8 +210,8 @@ class Labels(Target):
     def fit(self, inputs: Inputs, words: Words) -> None:
         read = self.reads["y"]
         found = {word: fingerprint for fingerprint, word in words(read)}
-        x = inputs[read.key]  # (N, L)
-        rows = {word: int((x == fingerprint).any(dim=1).sum()) for word, fingerprint in found.items()}
+        counts = rows_with(inputs[read.key])
+        rows = {word: counts.get(fingerprint, 0) for word, fingerprint in found.items()}
         self.classes = self.given or sorted(word for word, count in rows.items() if count >= self.min_count)
         if absent := [name for name in self.classes if not rows.get(name)]:
             raise DataError(Problem("class_without_rows", f"no training row of class {absent}", (read.field,)))
@@ -222,6 +224,12 @@ class Labels(Target):
     def encode(self, inputs: Inputs) -> Tensor:
         read = self.reads["y"]
         x = inputs[read.key]  # (N, L)
+        if (many := x[:, -1] != 0).any():
+            rows = tuple(many.nonzero().squeeze(1)[:MAX_ROWS].tolist())
+            text, bad = f"a cell must list at most {x.shape[1] - 1} labels", int(many.sum())
+            raise DataError(
+                Problem("too_many_labels", text, (read.field,), bad, len(x), rows, key="data.target.max_labels")
+            )
         strange = (x != 0) & ~torch.isin(x, self.fingerprints)
         if self.others == "error" and strange.any():
             bad = strange.any(dim=1)
@@ -236,6 +244,14 @@ class Labels(Target):
             return []
         named = ", ".join(self.left_out[:20]) + (", …" if len(self.left_out) > 20 else "")
         return [f"{len(self.left_out):,} labels of {self.reads['y'].field} are no class and are ignored: {named}"]
+
+
+def rows_with(x: Tensor) -> dict[int, int]:
+    """How many rows of (N, L) hold each fingerprint."""
+    x = x.sort(dim=1).values  # what a row holds twice is side by side
+    first = torch.cat([torch.ones_like(x[:, :1], dtype=torch.bool), x[:, 1:] != x[:, :-1]], dim=1)
+    found, counts = x[first & (x != 0)].unique(return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 class Flags(Target):

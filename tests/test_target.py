@@ -9,7 +9,7 @@ from torch import Tensor
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.reproducibility.transform import restore
-from mlp_torch.target import MAX_CLASSES, AtLeast, Category, Number
+from mlp_torch.target import MAX_CLASSES, AtLeast, Category, Flags, Labels, Number
 
 NAN = float("nan")
 
@@ -119,3 +119,97 @@ def test_classes_return_from_a_file_into_a_target_that_was_not_fitted() -> None:
     restore(fresh, torch.load(file, weights_only=True))
     assert fresh.classes == target.classes
     assert fresh.encode(inputs(["fig", "pear"])).tolist() == [1.0, 2.0]
+
+
+def lists(cells: list[list[str]], target: Labels) -> tuple[dict[str, Tensor], list[tuple[int, str]]]:
+    """Cells as a set is read, and their words."""
+    (read,) = target.reads.values()
+    rows = [[*cell, *[None] * (read.max_tokens - len(cell))][: read.max_tokens] for cell in cells]
+    words = sorted({word for cell in cells for word in cell})
+    x = torch.stack([fingerprints(row) for row in rows])
+    return {read.key: x}, list(zip(fingerprints(words).tolist(), words, strict=True))
+
+
+def labelled(target: Labels, cells: list[list[str]]) -> Tensor:
+    inputs, words = lists(cells, target)
+    target.fit(inputs, lambda read: words)
+    return target.encode(inputs)
+
+
+def test_labels_of_a_cell_are_marks_of_the_classes_in_order() -> None:
+    target = Labels("genre")
+    y = labelled(target, [["war", "drama"], ["drama"], [], ["action", "action"]])
+    assert target.classes == ["action", "drama", "war"]
+    assert y[[0, 1, 3]].tolist() == [[0, 1, 1], [0, 1, 0], [1, 0, 0]]
+    assert bool(y[2].isnan().all())
+
+
+def test_a_cell_without_labels_may_be_none_of_the_classes() -> None:
+    y = labelled(Labels("genre", empty="none"), [["war"], ["drama"], []])
+    assert y[2].tolist() == [0, 0]
+
+
+def test_labels_of_few_rows_are_refused_or_left_out_and_told() -> None:
+    cells = [["war", "war"], ["war", "drama"], ["drama"], ["opera"]]
+    with pytest.raises(DataError) as caught:
+        labelled(Labels("genre", min_count=2), cells)
+    assert problem(caught) == ("unknown_label", ("genre",), 1, 4, ("opera",))
+    target = Labels("genre", min_count=2, others="ignore")
+    assert labelled(target, cells).tolist() == [[0, 1], [1, 1], [1, 0], [0, 0]]
+    assert target.notes() == ["1 labels of genre are no class and are ignored: opera"]
+
+
+def test_a_cell_with_more_labels_than_may_be_is_refused_and_not_cut() -> None:
+    with pytest.raises(DataError) as caught:
+        labelled(Labels("genre", max_labels=2), [["a", "b"], ["a", "b", "c"], ["a"]])
+    assert problem(caught)[:4] == ("too_many_labels", ("genre",), 1, 3)
+    assert caught.value.problems[0].rows == (1,)
+
+
+def test_labels_that_are_given_must_be_there() -> None:
+    with pytest.raises(DataError, match=r"class_without_rows.*opera"):
+        labelled(Labels("genre", classes=["war", "opera"], others="ignore"), [["war"], ["drama"]])
+    with pytest.raises(DataError, match="no_classes"):
+        labelled(Labels("genre"), [["war"], ["war"]])
+
+
+def test_impossible_labels_are_refused() -> None:
+    for options in (
+        {"min_count": 0},
+        {"max_labels": 0},
+        {"others": "drop"},
+        {"empty": "zero"},
+        {"classes": ["a", "a"]},
+    ):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            Labels("genre", **options)  # type: ignore[arg-type]
+
+
+def test_labels_return_from_a_file() -> None:
+    target = Labels("genre")
+    cells = [["war", "drama"], ["drama"], ["action"]]
+    y = labelled(target, cells)
+    file = io.BytesIO()
+    torch.save(target.state_dict(), file)
+    file.seek(0)
+    other = Labels("genre")
+    restore(other, torch.load(file, weights_only=True))
+    assert other.classes == target.classes
+    assert torch.equal(other.encode(lists(cells, other)[0]), y)
+
+
+def test_flags_are_one_zero_or_missing() -> None:
+    target = Flags(["war", "drama"])
+    y = target.encode({"war": torch.tensor([1.0, NAN]).double(), "drama": torch.tensor([0.0, 1.0]).double()})
+    assert target.classes == ["war", "drama"]
+    assert y[0].tolist() == [1, 0]
+    assert y[1].isnan().tolist() == [True, False]
+    with pytest.raises(DataError) as caught:
+        target.encode({"war": torch.tensor([1.0, 0.0]).double(), "drama": torch.tensor([0.5, 1.0]).double()})
+    assert problem(caught) == ("unknown_label", ("drama",), 1, 2, ("0.5",))
+
+
+@pytest.mark.parametrize("fields", [["war"], ["war", "war"]])
+def test_flags_are_two_fields_or_more(fields: list[str]) -> None:
+    with pytest.raises(ValueError, match="fields must be two or more"):
+        Flags(fields)
