@@ -117,19 +117,22 @@ class Rows(nn.Module):
         dim: width of a row.
         seen: (codes,) bool, which codes training rows hold; the others are spare. By default, or empty: all are held.
         hide: share of training rows hidden, 0 ≤ hide < 1; spare codes replace theirs, each as often.
+        std: standard deviation of the numbers at the start; by default 1/√dim.
 
     Shape: (B,) int64 -> (B, dim) float32.
     """
 
     spare: Tensor
 
-    def __init__(self, codes: int, dim: int, *, seen: Tensor | None = None, hide: float = 0.01):
+    def __init__(
+        self, codes: int, dim: int, *, seen: Tensor | None = None, hide: float = 0.01, std: float | None = None
+    ):
         super().__init__()
         if not 0 <= hide < 1:
             raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
         spare = torch.zeros(0, dtype=torch.int64) if seen is None or not len(seen) else (~seen).nonzero().squeeze(1)
         self.table = nn.Embedding(codes, dim)
-        nn.init.normal_(self.table.weight, std=dim**-0.5)
+        nn.init.normal_(self.table.weight, std=dim**-0.5 if std is None else std)
         self.table.weight.data[spare] = 0
         self.hide = hide if len(spare) else 0.0
         self.register_buffer("spare", spare, persistent=False)
