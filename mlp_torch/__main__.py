@@ -15,6 +15,7 @@ VERBS = {
     "evaluate": "score a model on labelled rows, beside the baseline",
     "predict": "score a table of any size, from file to file",
     "serve": "answer requests with a model",
+    "neighbours": "show which words an embedding has learned to be alike",
     "data": "bring the real data sets of the examples onto this machine",
 }
 USAGE = "usage: mlp_torch VERB …\n\n" + "\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())

@@ -11,15 +11,19 @@ from types import MappingProxyType
 
 import lightning.pytorch as lightning
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from mlp_torch.head import Head
+from mlp_torch.head import Batch, Head
 from mlp_torch.model import Encoder, Modality, Single
 from mlp_torch.reproducibility.transform import restore
+from mlp_torch.responsible.report import Report, number
+from mlp_torch.responsible.verdict import judge
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.training.checkpoints import read
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
+
+FEW = 100  # rows of which metrics say something
 
 
 def single(
@@ -78,6 +82,31 @@ def calibrate(task: Task, data: Data) -> None:
     table = data.judged["calibration"]
     if len(table.y):
         task.model.calibrate(outputs(task, table), table.y, table.weight)
+
+
+def judge_unseen(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
+    """Adds the model's metrics on rows with a category that training never showed; tells them beside those of all rows.
+
+    Of less than 100 rows nothing is told: chance alone would speak.
+
+    Args:
+        report: that has the model's metrics on the whole split.
+        task: trained.
+        split: its name.
+        table: its rows.
+        out: (N, …) what the model says of them.
+    """
+    unseen = {name: rows for name, rows in task.transform.unseen(table.features).items() if rows.any()}
+    rows = torch.stack([torch.zeros(len(table.y), dtype=torch.bool), *unseen.values()]).any(dim=0)  # (N,)
+    if rows.sum() < FEW:
+        return []
+    values = judge(task.model, out[rows], table.y[rows]).values
+    report.add_slice("unseen", split, values)
+    whole = report.of("model", split)
+    shown = {name: value for name, value in values.items() if name != "loss"}
+    told = ", ".join(f"{name} {number(value)} (all rows {number(whole.get(name))})" for name, value in shown.items())
+    fields = ", ".join(f"{name} {int(new.sum()):,}" for name, new in unseen.items())
+    return [f"On {int(rows.sum()):,} {split} rows with a category that training never showed ({fields}): {told}."]
 
 
 def ship(

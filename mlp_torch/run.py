@@ -1,7 +1,7 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
 RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  report.json
-predictions/  model/
+predictions/  embeddings/  model/
 """
 
 import logging
@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, ship, single, without_advice
+from mlp_torch.build import accelerator, calibrate, epoch_notes, judge_unseen, load_best, ship, single, without_advice
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
@@ -35,6 +35,7 @@ from mlp_torch.responsible.verdict import judge
 from mlp_torch.serving.formats import check_formats
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
+from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
@@ -60,9 +61,13 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     report = evaluate(cfg, task, data, folder)
     report.notes += epoch_notes(epoch, trainer)
     metrics = report.flat() | {"epoch": epoch + 1, "seconds": round(trained - started, 1)}
+    vectors = learned(task.model, data.transform.named_columns())
+    write(folder / "embeddings", vectors)
+    logger.log_embeddings(vectors)
     log_closing(logger, cfg, task, data, metrics)
     files.write_json(folder / "metrics.json", metrics)
-    files.write_json(folder / "report.json", report.to_json())
+    columns = {name: column.report() for name, column in data.transform.named_columns().items()}
+    files.write_json(folder / "report.json", {**report.to_json(), "columns": columns})
     config = OmegaConf.to_yaml(cfg, resolve=True)
     formats = list(cfg.export.formats)
     ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
@@ -181,6 +186,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
         judged = judge(task.model, out, table.y)
         report.add("model", split, judged.values)
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
+        report.notes += judge_unseen(report, task, split, table, out)
         for name, rival in rivals.items():
             report.add(name, split, judge(head, rival.out(table.features), table.y).values)
         found = predictions(task, data, split, out)
@@ -205,7 +211,7 @@ def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
     """Key, target, what was predicted and the loss of each row of a split."""
     table = data.judged[split]
     losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
-    columns: dict[str, Any] = {"target": table.y.numpy()}
+    columns: dict[str, Any] = {"target": table.y.numpy() if table.y.dim() == 1 else table.y.tolist()}
     for name, value in task.model.predict(out).items():
         columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
     columns["loss"] = losses.numpy()
@@ -221,6 +227,7 @@ def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, me
         logger.log_pictures(task.model.head.pictures(predicted, task.model.labels(table.y)))
     chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}
+    logger.log_notes(data.notes())
     logger.log_hyperparams(flattened(chosen), {key: value for key, value in metrics.items() if key.startswith("test/")})
     logger.finalize("success")
 

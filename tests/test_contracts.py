@@ -118,6 +118,7 @@ EXAMPLES: dict[str, dict[str, Make]] = {
         "mean": lambda: Bag(TEXT, dim=3),
         "sum of the most frequent": lambda: Bag(TEXT, dim=3, pool="sum", most=2),
         "attention over a set": lambda: Bag(TAGS, dim=3, pool="attention", min_count=2),
+        "pretrained and frozen": lambda: Bag(TEXT, vectors=Pretrained(VECTORS, freeze=True)),
     },
     "HashedBag": {"sum": lambda: HashedBag(TAGS, 7, pool="sum")},
     "Text": {"default": lambda: Text("text", max_tokens=5)},

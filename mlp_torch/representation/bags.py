@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.fingerprint import bigquery_bucket, cat, cross
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.embeddings import Lookup, checked_dim, default_dim
+from mlp_torch.representation.embeddings import Lookup, checked_dim, default_dim, meanings_of, spelled
+from mlp_torch.representation.pretrained import Pretrained, width_of
 
 Pool = Literal["mean", "sum", "attention"]
 
@@ -82,6 +83,7 @@ class Vocabulary(Column):
 
     vocabulary: Tensor
     code: Tensor
+    spelled: Tensor
 
     def __init__(self, read: Read, *, min_count: int, most: int):
         super().__init__({"x": read})
@@ -92,6 +94,7 @@ class Vocabulary(Column):
         self.key, self.min_count, self.most = read.key, min_count, most
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
+        self.register_buffer("spelled", torch.zeros(0, dtype=torch.uint8))
         self.lookup = Lookup(self.vocabulary, self.code)
 
     def fit(self, sample: Sample) -> None:
@@ -107,6 +110,10 @@ class Vocabulary(Column):
         kept = frequent[np.argsort(-cells[frequent], kind="stable")[: self.most]]
         self.vocabulary = torch.from_numpy(np.sort(words[kept]))
         self.code = torch.arange(len(self.vocabulary)) + 2
+        self.spelled = spelled(self.vocabulary, sample.words(self.reads["x"]))
+
+    def meanings(self) -> list[str]:
+        return meanings_of(self.code, self.vocabulary, self.spelled)
 
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1
@@ -131,6 +138,7 @@ class Bag(Vocabulary):
         min_count: cells of training rows that a word must be in; rarer ones count as unknown.
         most: words; of more, the most frequent ones are kept, and the others count as unknown.
         hide: share of words hidden in a step where none of the training rows' is unknown, so that its row is learned.
+        vectors: where words begin, if others have learned them: see `Pretrained`; `dim` is theirs.
 
     Raises:
         ValueError: in `fit`, if no word is frequent enough.
@@ -145,19 +153,29 @@ class Bag(Vocabulary):
         min_count: int = 1,
         most: int = 100_000,
         hide: float = 0.01,
+        vectors: Pretrained | None = None,
     ):
         super().__init__(read, min_count=min_count, most=most)
         checked_pool(pool)
         if not 0 <= hide < 1:
             raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
-        self.width, self.pool, self.hide = checked_dim(dim), pool, hide
+        self.width, self.pool, self.hide, self.vectors = checked_dim(dim), pool, hide, vectors
+
+    def fit(self, sample: Sample) -> None:
+        super().fit(sample)
+        if self.vectors is not None:
+            self.vectors.fit(self.vocabulary, self.code, name=self.key, dim=self.width)
 
     def resize(self) -> None:
         super().resize()
-        self.dim = self.width or default_dim(self.codes)
+        self.dim = self.width or width_of(self.vectors) or default_dim(self.codes)
+
+    def notes(self) -> list[str]:
+        return [] if self.vectors is None else [self.vectors.note(len(self.vocabulary))]
 
     def layer(self) -> nn.Module:
-        return Pooled(Rows(self.codes, self.dim, seen=self.seen, hide=self.hide), self.dim, self.pool)
+        rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide)
+        return Pooled(rows if self.vectors is None else self.vectors.into(rows), self.dim, self.pool)
 
 
 class HashedBag(Column):

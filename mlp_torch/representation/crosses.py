@@ -90,16 +90,12 @@ class Crossed(Column):
 
     def notes(self) -> list[str]:
         found, rows = self.report(), int(self.loads.rows.sum())
-        text = f"{' × '.join(f'{size:,}' for size in self.sizes.tolist())} = {found['combinations']:,} combinations"
-        told = [self.loads.note(f"{' × '.join(self.fields())}, of {text},")]
+        parts = " × ".join(f"{size:,}" for size in self.sizes.tolist())
+        told = [self.loads.note(f"of {parts} = {found['combinations']:,} combinations")]
         if found["combinations"] > rows:
-            few = f"the parts have {text}, more than the {rows:,} training rows: most are seen hardly ever or never"
+            few = f"{parts} values have more combinations than the {rows:,} training rows: most are hardly ever seen"
             told.append(f"WARNING: {few}; cut the parts into fewer values, or take l1 or l2")
         if found["values"] > self.buckets:
             many = f"{found['values']:,} combinations of training rows share {self.buckets:,} buckets"
             told.append(f"WARNING: {many}; more buckets tell them apart")
         return told
-
-    def fields(self) -> list[str]:
-        """The raw fields of the parts, for people."""
-        return [read.field for read in self.reads.values()]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.pretrained import Pretrained
+from mlp_torch.representation.pretrained import Pretrained, width_of
 
 UNKNOWN, MISSING = "(unknown)", "(missing)"  # how codes 0 and 1 are called
 
@@ -164,8 +164,7 @@ class Embedding(Column):
 
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1
-        given = 0 if self.vectors is None else self.vectors.vectors.shape[1]
-        self.dim = self.width or given or default_dim(self.codes)
+        self.dim = self.width or width_of(self.vectors) or default_dim(self.codes)
         missing = self.vocabulary.new_zeros(1)
         self.lookup = Lookup(torch.cat([self.vocabulary, missing]), torch.cat([self.code, missing + 1]))
 
@@ -179,9 +178,9 @@ class Embedding(Column):
     def notes(self) -> list[str]:
         count, told = len(self.vocabulary), []
         if self.rare:
-            text = f"{int(self.rare):,} of {count + int(self.rare):,} categories of {self.key} are in fewer than"
+            text = f"{int(self.rare):,} of {count + int(self.rare):,} categories are in fewer than"
             told.append(f"{text} {self.min_count:,} training rows and count as ones that training never showed")
-        return told if self.vectors is None else [*told, self.vectors.note(self.key, count)]
+        return told if self.vectors is None else [*told, self.vectors.note(count)]
 
     def meanings(self) -> list[str]:
         return meanings_of(self.code, self.vocabulary, self.spelled)

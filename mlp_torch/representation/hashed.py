@@ -103,7 +103,7 @@ class Hashed(Column):
         return self.loads.report()
 
     def notes(self) -> list[str]:
-        return [self.loads.note(self.key)]
+        return [self.loads.note()]
 
     def layer(self) -> nn.Module:
         if self.second is None:

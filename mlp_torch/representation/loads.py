@@ -62,11 +62,11 @@ class Loads(nn.Module):
             found |= {"collisions_of_both": int(self.alike), "collisions_of_both_expected": collisions(n, m**2)}
         return found
 
-    def note(self, name: str) -> str:
-        """The same in a sentence."""
+    def note(self, of: str = "values") -> str:
+        """The same in a sentence; `of` says what the values are."""
         x = self.report()
         parts = [
-            f"{x['values']:,} values of {name} in {x['buckets']:,} buckets",
+            f"{x['values']:,} {of} in {x['buckets']:,} buckets",
             f"{x['least']:,} to {x['most']:,} in one, median {x['median']:,}",
             f"{x['empty']:,} empty ({x['empty_expected']:,.0f} expected)",
             f"{x['collisions']:,} collisions ({x['collisions_expected']:,.0f} expected)",

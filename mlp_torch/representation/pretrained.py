@@ -14,8 +14,8 @@ Shape: (n,) int64 fingerprints and their codes -> (m,) codes and (m, d) float32 
 >>> path = Path(tempfile.mkdtemp()) / "some.vec"
 >>> _ = path.write_text("Oslo 0.5 1\\nRome 2 3\\n")
 >>> some = Pretrained(path); some.fit(fingerprints(["Rome", "Ulm"]), torch.tensor([2, 3]), name="city")
->>> some.codes, some.vectors, some.note("city", 2)
-(tensor([2]), tensor([[2., 3.]]), '1 of 2 words of city begin with a vector of some.vec')
+>>> some.codes, some.vectors, some.note(2)
+(tensor([2]), tensor([[2., 3.]]), '1 of 2 words begin with a vector of some.vec')
 """
 
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ class Pretrained(nn.Module):
         weight, mean = rows.table.weight.data, self.vectors.mean(dim=0)  # (codes, d), (d,)
         if self.others == "random":
             spread = self.vectors.std(dim=0, correction=0)
-            weight.mul_(spread * weight.shape[1] ** 0.5).add_(mean)  # they are drawn with a deviation of 1/√d
+            weight.normal_().mul_(spread).add_(mean)
         else:
             weight.copy_(mean.expand_as(weight))
         weight[rows.spare] = mean
@@ -102,10 +102,15 @@ class Pretrained(nn.Module):
         weight[self.codes] = self.vectors
         return rows
 
-    def note(self, name: str, words: int) -> str:
+    def note(self, words: int) -> str:
         """How many of so many words have a vector."""
         held = "keep the" if self.freeze else "begin with a"
-        return f"{len(self.codes):,} of {words:,} words of {name} {held} vector of {Path(self.path).name}"
+        return f"{len(self.codes):,} of {words:,} words {held} vector of {Path(self.path).name}"
+
+
+def width_of(vectors: Pretrained | None) -> int:
+    """The width of vectors that were read; 0 where there are none."""
+    return 0 if vectors is None else vectors.vectors.shape[1]
 
 
 class Kept(nn.Module):

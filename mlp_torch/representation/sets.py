@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.bags import Bag, HashedBag, Pool, Vocabulary
+from mlp_torch.representation.pretrained import Pretrained
 
 
 class Set(Bag):
@@ -30,6 +31,7 @@ class Set(Bag):
         pool: `mean`, `sum` or `attention`.
         min_count: training rows that a member must be in; rarer ones count as unknown, whose vector is learned too.
         hide: share of members hidden in a step where none of the training rows' is unknown.
+        vectors: where members begin, if others have learned them: see `Pretrained`; `dim` is theirs.
 
     Raises:
         ValueError: in `fit`, if no member is frequent enough.
@@ -45,9 +47,10 @@ class Set(Bag):
         pool: Pool = "mean",
         min_count: int = 1,
         hide: float = 0.01,
+        vectors: Pretrained | None = None,
     ):
         read = Read(field, "set", separator=separator, max_tokens=max_tokens)
-        super().__init__(read, dim=dim, pool=pool, min_count=min_count, hide=hide)
+        super().__init__(read, dim=dim, pool=pool, min_count=min_count, hide=hide, vectors=vectors)
 
 
 class HashedSet(HashedBag):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.bags import Bag, HashedBag, Pool
+from mlp_torch.representation.pretrained import Pretrained
 from mlp_torch.representation.vectors import Standardized
 
 
@@ -30,6 +31,7 @@ class Text(Bag):
         min_count: training texts that a word must be in; rarer words count as unknown, whose vector is learned too.
         most: words; of more, the most frequent ones are kept.
         hide: share of words hidden in a step where no word of the training rows is unknown.
+        vectors: where words begin, if others have learned them: see `Pretrained`; `dim` is theirs.
 
     Raises:
         ValueError: in `fit`, if no word is frequent enough.
@@ -45,9 +47,10 @@ class Text(Bag):
         min_count: int = 2,
         most: int = 50_000,
         hide: float = 0.01,
+        vectors: Pretrained | None = None,
     ):
         read = Read(field, "tokens", max_tokens=max_tokens)
-        super().__init__(read, dim=dim, pool=pool, min_count=min_count, most=most, hide=hide)
+        super().__init__(read, dim=dim, pool=pool, min_count=min_count, most=most, hide=hide, vectors=vectors)
 
 
 class HashedText(HashedBag):

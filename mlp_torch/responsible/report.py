@@ -30,28 +30,33 @@ class Report:
     def __init__(self, higher: Mapping[str, bool | None]):
         self.higher = {"loss": False, **higher}
         self.values: dict[str, dict[str, dict[str, float]]] = {}
+        self.slices: dict[str, dict[str, dict[str, float]]] = {}
         self.notes: list[str] = []
 
     def add(self, contender: str, split: str, values: Mapping[str, float]) -> None:
         """The metrics of a contender on a split."""
         self.values.setdefault(contender, {})[split] = dict(values)
 
+    def add_slice(self, name: str, split: str, values: Mapping[str, float]) -> None:
+        """The model's metrics on some rows of a split, which no contender is compared on."""
+        self.slices.setdefault(name, {})[split] = dict(values)
+
     def of(self, contender: str, split: str) -> dict[str, float]:
         """The metrics of a contender on a split; none where it was not judged."""
         return self.values.get(contender, {}).get(split, {})
 
     def flat(self) -> dict[str, float]:
-        """`test/auroc`, `test/auroc_baseline`, … as metrics.json holds them."""
+        """`test/auroc`, `test/auroc_baseline`, `test/auroc_unseen`, … as metrics.json holds them."""
         return {
-            f"{split}/{metric}{SUFFIX.get(contender, f'_{contender}')}": value
-            for contender, splits in self.values.items()
+            f"{split}/{metric}{SUFFIX.get(name, f'_{name}')}": value
+            for name, splits in [*self.values.items(), *self.slices.items()]
             for split, metrics in splits.items()
             for metric, value in metrics.items()
         }
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, of which `stored` makes the report again; the notes are left out."""
-        return {"higher": self.higher, "values": self.values}
+        return {"higher": self.higher, "values": self.values, "slices": self.slices}
 
     def compared(self, one: str, other: str, split: str) -> dict[str, float]:
         """By each metric that both have and that tells better from worse, how much better `one` is than `other`.
@@ -125,7 +130,7 @@ class Report:
 def stored(found: Mapping[str, Any]) -> Report:
     """The report of which `to_json` made this."""
     report = Report(found["higher"])
-    report.values = found["values"]
+    report.values, report.slices = found["values"], found["slices"]
     return report
 
 

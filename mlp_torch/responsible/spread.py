@@ -41,6 +41,18 @@ class Spread:
                 self.mean.add(contender, split, {name: statistics.fmean(values) for name, values in found.items()})
                 several = {name: statistics.stdev(values) for name, values in found.items() if len(values) > 1}
                 self.deviation.add(contender, split, several)
+        for name in dict.fromkeys(name for report in each for name in report.slices):
+            self.add_slice(name)
+
+    def add_slice(self, name: str) -> None:
+        """Mean and deviation of each metric on some rows, over the runs that have it."""
+        for split in TITLES:
+            each = [report.slices.get(name, {}).get(split, {}) for report in self.reports.values()]
+            found = {metric: [run[metric] for run in each if metric in run] for run in each for metric in run}
+            if found:
+                self.mean.add_slice(name, split, {metric: statistics.fmean(values) for metric, values in found.items()})
+                several = {metric: statistics.stdev(values) for metric, values in found.items() if len(values) > 1}
+                self.deviation.add_slice(name, split, several)
 
     def values(self, contender: str, split: str, metric: str) -> list[float]:
         """A metric of each run in which it is defined."""

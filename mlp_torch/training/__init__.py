@@ -6,6 +6,7 @@
 - task: `Task`, the LightningModule
 - checkpoints: best and last, whole or not there
 - tensorboard: curves beside their baseline
+- learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch
 - overfitting: can 32 rows be learned by heart?
 """

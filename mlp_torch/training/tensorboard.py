@@ -13,8 +13,9 @@ A resumed run goes on in the same curves: what the stopped one had written beyon
 ['baseline', 'train', 'val']
 """
 
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,13 @@ from lightning.pytorch.loggers import Logger
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from mlp_torch.errors import printable
+from mlp_torch.training.learned import Learned
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MOST_WORDS = 10_000  # of an embedding: the projector runs in a browser
 
 
 class TensorBoard(Logger):
@@ -75,6 +81,17 @@ class TensorBoard(Logger):
             writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]  # add_hparams would open another run
         for key, value in (metrics or {}).items():
             writer.add_scalar(key, value)
+
+    def log_embeddings(self, found: Mapping[str, Learned]) -> None:
+        """Words and their vectors by column, for the projector; of many a part, in the order of fingerprints: any."""
+        shutil.rmtree(self.folder / "embeddings", ignore_errors=True)  # what a run wrote that was stopped at its end
+        for name, (words, vectors) in found.items():
+            labels = [printable(word) or '""' for word in words[:MOST_WORDS]]
+            self.writer("embeddings").add_embedding(vectors[:MOST_WORDS], labels, tag=name)
+
+    def log_notes(self, notes: Sequence[str]) -> None:
+        """Sentences, as a list of Markdown."""
+        self.writer("val").add_text("notes", "\n".join(f"- {note}" for note in notes))
 
     def log_pictures(self, pictures: "Mapping[str, Figure]") -> None:
         """Figures by name."""

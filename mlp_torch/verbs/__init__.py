@@ -7,6 +7,7 @@
 - evaluate: a model on labelled rows
 - predict: a model on a table of any size
 - serve: a model as a service
+- neighbours: which words an embedding of a run has learned to be alike
 - data: the real data sets of the examples, fetched
 - sweep: several runs, one after the other, and what they have in common
 - closing: what a run that ends prints

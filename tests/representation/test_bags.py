@@ -1,13 +1,19 @@
 """Bags of words: the vocabulary of text and sets, hashed runs of words, and pooling without what fills a row up."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
-from mlp_torch.ingest.fingerprint import bigquery_bucket, cat
+from mlp_torch.ingest.fingerprint import bigquery_bucket, cat, fingerprints
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.bags import Bag, HashedBag, Pooled
+from mlp_torch.representation.pretrained import Pretrained
+from mlp_torch.representation.sets import Set
+from mlp_torch.representation.text import Text
 
 WORDS = Read("words", "tokens", max_tokens=4)
 A, B, C, D = 11, 22, 33, 44
@@ -130,3 +136,24 @@ def test_attention_weighs_words_by_the_query_and_those_that_are_not_there_not_at
     share = torch.tensor([1.0, 3.0]).mul(torch.tensor(1.0).tanh()).softmax(dim=0)
     assert torch.allclose(found, torch.tensor([[0, 0, share[0], share[1]]]))
     assert torch.allclose(found, pooled(torch.tensor([[3, 2]])))
+
+
+def test_words_begin_with_pretrained_vectors_and_are_called_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "a.vec").write_text("storm 1 2\ncalm 3 4\n")
+    known = fingerprints(["storm", "calm", "rain"])
+    bag = Bag(WORDS, vectors=Pretrained(tmp_path / "a.vec", freeze=True))
+    rows = {WORDS.key: torch.stack([known[0], known[1], known[2], torch.tensor(0)]).unsqueeze(0)}
+    words = list(zip(known.tolist(), ["storm", "calm", "rain"], strict=True))
+    bag.fit(Sample(rows, torch.zeros(1), lambda read: words if read == WORDS else []))
+    bag.resize()
+    assert bag.dim == 2
+    assert bag.notes() == ["2 of 3 words keep the vector of a.vec"]
+    assert sorted(bag.meanings()) == ["(missing)", "(unknown)", "calm", "rain", "storm"]
+    both = bag.layer().eval()(bag.encode({WORDS.key: torch.stack([known[0], known[1]]).unsqueeze(0)}))
+    assert both.tolist() == [[2, 3]]  # the mean of two frozen vectors
+
+
+@pytest.mark.parametrize("make", [Text, Set])
+def test_texts_and_sets_take_pretrained_vectors(make: Callable[..., Bag]) -> None:
+    vectors = Pretrained("a.vec")
+    assert make("title", vectors=vectors).vectors is vectors

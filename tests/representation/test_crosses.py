@@ -145,12 +145,12 @@ def test_the_report_counts_the_combinations_that_can_be_and_those_that_are() -> 
     column = counted()
     report = column.report()
     assert (report["combinations"], report["values"], report["buckets"]) == (6, 4, 100)
-    assert column.notes()[0].startswith("4 values of a × b, of 2 × 3 = 6 combinations, in 100 buckets, 0 to 1 in one")
+    assert column.notes()[0].startswith("4 of 2 × 3 = 6 combinations in 100 buckets, 0 to 1 in one")
 
 
 def test_more_combinations_than_training_rows_are_warned_of() -> None:
     (warning,) = [note for note in counted().notes() if note.startswith("WARNING")]
-    assert "the parts have 2 × 3 = 6 combinations, more than the 5 training rows" in warning
+    assert "2 × 3 values have more combinations than the 5 training rows" in warning
     rows = words(a=["x", "y"] * 10, b=["1", "2"] * 10)
     column = Crossed(["a", "b"], buckets=100)
     column.fit(Sample(rows, torch.zeros(20), lambda read: []))

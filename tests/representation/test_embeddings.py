@@ -162,9 +162,7 @@ def test_rarer_categories_than_min_count_are_unknown_and_counted() -> None:
     column = fit(Embedding("x", min_count=3), inputs(FREQUENT))
     assert column.codes == 4
     assert (column.encode(inputs(["c", "d", "unseen", None])) == torch.tensor([0, 0, 0, 1])).all()
-    told = (
-        "2 of 4 categories of x:string are in fewer than 3 training rows and count as ones that training never showed"
-    )
+    told = "2 of 4 categories are in fewer than 3 training rows and count as ones that training never showed"
     assert column.notes() == [told]
     assert fit(Embedding("x"), inputs(FREQUENT)).notes() == []
 

@@ -157,7 +157,7 @@ def test_the_note_counts_values_rows_and_collisions_without_missing_cells() -> N
     column = Hashed("x", buckets=4)
     column.fit(Sample({"x:string": torch.tensor([1, 5, 5, -3, 0, 0])}, torch.zeros(6), lambda read: []))
     (told,) = column.notes()
-    assert told.startswith("3 values of x:string in 4 buckets, 0 to 2 in one")
+    assert told.startswith("3 values in 4 buckets, 0 to 2 in one")
     assert told.endswith("75.0% of rows in a shared one")
     assert column.report()["collisions"] == 1
 

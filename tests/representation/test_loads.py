@@ -26,8 +26,8 @@ def test_the_report_counts_values_empty_buckets_collisions_and_rows() -> None:
 
 
 def test_the_note_says_the_same() -> None:
-    assert loads([0, 0, 0, 2, 3, 3], [1, 1, 8, 20, 5, 5], size=5).note("city") == (
-        "6 values of city in 5 buckets, 0 to 3 in one, median 1, 2 empty (1 expected), 3 collisions (2 expected), "
+    assert loads([0, 0, 0, 2, 3, 3], [1, 1, 8, 20, 5, 5], size=5).note() == (
+        "6 values in 5 buckets, 0 to 3 in one, median 1, 2 empty (1 expected), 3 collisions (2 expected), "
         "50.0% of rows in a shared one"
     )
 
@@ -36,7 +36,7 @@ def test_of_two_hashes_values_count_that_share_both_buckets() -> None:
     found = loads([0, 0, 0, 2, 3, 3], [1] * 6, [1, 1, 1, 1, 4, 0], size=5)
     assert found.report()["collisions_of_both"] == 2
     assert found.report()["collisions_of_both_expected"] == pytest.approx(6 - 25 * (1 - (1 - 1 / 25) ** 6))
-    assert found.note("city").endswith(", 2 collisions in both buckets (0.6 expected)")
+    assert found.note().endswith(", 2 collisions in both buckets (0.6 expected)")
 
 
 @pytest.mark.parametrize(("n", "m"), [(23, 365), (30, 20), (4000, 1000)])

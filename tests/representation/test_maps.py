@@ -60,3 +60,33 @@ def test_what_cannot_be_fitted_is_refused() -> None:
 def test_numbers_as_large_as_float64_holds_do_not_overflow() -> None:
     column = fitted(torch.tensor([[7], [8]]), torch.tensor([[1.7e308], [1.7e308]], dtype=torch.float64))
     assert float(column.scale) == pytest.approx(1.7e308)
+
+
+def hashed(names: torch.Tensor, numbers: torch.Tensor, buckets: int, *, signed: bool = True) -> torch.Tensor:
+    """(N, buckets): each row's numbers in their buckets, as its layer sees them; without signs as a control."""
+    column = fitted(names, numbers, buckets)
+    x = column.encode(dict(zip(column.keys, (names, numbers), strict=True)))
+    held = x[:, :, 1] if signed else x[:, :, 1].abs()
+    return torch.zeros(len(names), buckets).scatter_add(1, x[:, :, 0].long(), held) * column.scale.float()
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_signed_hashing_keeps_dot_products_on_average_and_without_signs_it_does_not(signed: bool) -> None:
+    # Weinberger et al. 2009, Lemma 2: E <h(x), h(y)> = <x, y>, over hash functions; here over sets of names
+    draw = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(30, dtype=torch.float64, generator=draw) + 0.5 for _ in range(2))
+    errors = []
+    for trial in range(2000):
+        names = fingerprints([f"{trial} {i}" for i in range(45)])
+        pair = torch.stack([names[:30], names[15:]])  # half of the names are in both
+        a, b = hashed(pair, torch.stack([x, y]), 20, signed=signed)
+        errors.append(float(a @ b) - float(x[15:] @ y[:15]))
+    mean, deviation = torch.tensor(errors).mean().item(), torch.tensor(errors).std().item() / 2000**0.5
+    assert (abs(mean) < 4 * deviation) == signed
+
+
+def test_names_unlimited_in_number_share_few_buckets() -> None:
+    names = fingerprints([f"name {i}" for i in range(100_000)]).reshape(-1, 10)
+    rows = hashed(names, torch.ones(10_000, 10, dtype=torch.float64), 64)
+    assert rows.shape == (10_000, 64)
+    assert float((rows**2).sum(dim=1).mean()) == pytest.approx(10, rel=0.05)  # E |h(x)|² = |x|²

@@ -129,9 +129,9 @@ def test_the_file_is_needed_once(freeze: bool, tmp_path: Path) -> None:
 def test_the_note_tells_how_many_words_are_covered(tmp_path: Path) -> None:
     path = written(tmp_path, "vec")
     (told,) = fit(Embedding("x", vectors=Pretrained(path))).notes()
-    assert told == "3 of 4 words of x:string begin with a vector of some.vec"
+    assert told == "3 of 4 words begin with a vector of some.vec"
     (told,) = fit(Embedding("x", vectors=Pretrained(path, freeze=True))).notes()
-    assert told == "3 of 4 words of x:string keep the vector of some.vec"
+    assert told == "3 of 4 words keep the vector of some.vec"
 
 
 def test_a_large_file_is_read_in_parts_and_of_equal_words_the_first_counts(

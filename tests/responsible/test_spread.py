@@ -54,3 +54,22 @@ def test_a_report_comes_back_as_it_was_stored():
     report = run(model={"auroc": 0.7}, constant={"auroc": 0.5})
     again = stored(json.loads(json.dumps(report.to_json())))
     assert (again.flat(), again.higher) == (report.flat(), report.higher)
+
+
+def test_metrics_on_some_rows_have_mean_and_deviation_beside_the_others_and_no_place_in_the_table():
+    reports = {str(i): run(model={"auroc": 0.7}) for i in range(3)}
+    for name, value in (("0", 0.5), ("1", 0.7)):
+        reports[name].add_slice("unseen", "test", {"auroc": value})
+    spread = Spread(reports)
+    assert spread.mean.flat() == {"test/auroc": pytest.approx(0.7), "test/auroc_unseen": pytest.approx(0.6)}
+    assert spread.deviation.flat()["test/auroc_unseen"] == pytest.approx(0.02**0.5)
+    assert "unseen" not in spread.table()
+    assert spread.findings() == []
+
+
+def test_metrics_on_some_rows_come_back_as_they_were_stored():
+    report = run(model={"auroc": 0.7})
+    report.add_slice("unseen", "test", {"auroc": 0.5})
+    again = stored(json.loads(json.dumps(report.to_json())))
+    assert again.flat() == {"test/auroc": 0.7, "test/auroc_unseen": 0.5}
+    assert "unseen" not in again.table()

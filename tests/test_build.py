@@ -1,0 +1,65 @@
+"""The steps of a build: what is told of rows with a category that training never showed."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tiny
+import torch
+
+from mlp_torch.build import judge_unseen
+from mlp_torch.ingest.source import Frame
+from mlp_torch.representation.embeddings import Embedding
+from mlp_torch.representation.numbers import Scaled
+from mlp_torch.reproducibility.split import ByColumn
+from mlp_torch.responsible.report import Report
+from mlp_torch.responsible.verdict import judge
+from mlp_torch.target import Category
+from mlp_torch.training.data import Data
+from mlp_torch.training.task import Task, outputs
+
+
+def task_of(new: int) -> tuple[Task, Data]:
+    """An untrained task on 600 test rows, of which `new` are of a city and half of these of a tail nobody knows."""
+    rows = tiny.table(1800)
+    part = np.array(["train"] * 900 + ["val"] * 300 + ["test"] * 600)
+    city, tail = np.array(rows["city"].to_pylist(), object), np.array([f"N{i % 20}" for i in range(1800)], object)
+    city[1200 : 1200 + new] = "Atlantis"
+    tail[1200 : 1200 + new // 2] = "N99"
+    rows = rows.set_column(1, "city", pa.array(city)).set_column(2, "tail", pa.array(tail))
+    columns: dict[str, Any] = {"city": Embedding("city"), "tail": Embedding("tail"), "age": Scaled("age")}
+    split = ByColumn("part", train=["train"], val=["val"], test=["test"])
+    data = Data(Frame(rows.append_column("part", pa.array(part))), columns, Category("late"), split).prepare()
+    torch.manual_seed(0)
+    return Task(data.transform, data.target, tiny.model(data)), data
+
+
+def told(new: int) -> tuple[Report, list[str]]:
+    task, data = task_of(new)
+    out = outputs(task, data.tables["test"])
+    report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
+    report.add("model", "test", judge(task.model, out, data.tables["test"].y).values)
+    return report, judge_unseen(report, task, "test", data.tables["test"], out)
+
+
+def test_the_metrics_of_rows_with_an_unseen_category_stand_beside_those_of_all_rows() -> None:
+    report, (note,) = told(new=200)
+    task, data = task_of(200)
+    table = data.tables["test"]
+    rows = torch.arange(600) < 200
+    wanted = judge(task.model, outputs(task, table)[rows], table.y[rows]).values
+    assert report.slices["unseen"]["test"] == wanted
+    assert report.flat()["test/auroc_unseen"] == pytest.approx(wanted["auroc"])
+    assert wanted["auroc"] != report.of("model", "test")["auroc"]
+    start = "On 200 test rows with a category that training never showed (city 200, tail 100): auroc "
+    assert note.startswith(start)
+    assert f"{wanted['auroc']:.4g} (all rows {report.of('model', 'test')['auroc']:.4g})" in note
+
+
+@pytest.mark.parametrize("new", [0, 99])
+def test_of_few_rows_nothing_is_told(new: int) -> None:
+    report, notes = told(new)
+    assert not notes
+    assert not report.slices
+    assert not any(name.endswith("_unseen") for name in report.flat())
