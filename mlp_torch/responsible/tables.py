@@ -2,10 +2,10 @@
 
 Book: ch. 7, Heuristic Benchmark: the rule of thumb that a colleague with a spreadsheet would find.
 
-Shape: Features by name, (N,) or (N, k) int64 codes or (N, w) float32 -> groups (N,) int64 -> `out` (N, n).
+Shape: single columns by name, see `columns` -> groups (N,) int64 -> `out` (N, n).
 
->>> flat({"hour": torch.tensor([7]), "wind": torch.tensor([[0.5, 1.0]])})
-{'hour': tensor([7]), 'wind[0]': tensor([0.5000]), 'wind[1]': tensor([1.])}
+>>> factor("hour", torch.tensor([7, 9, 7]), bins=20).groups({"hour": torch.tensor([9, 8])})
+tensor([1, 2])
 """
 
 from collections.abc import Callable
@@ -18,24 +18,9 @@ from torch import Tensor
 MAX_CATEGORIES = 255  # LightGBM's bins of a feature; a feature with more codes than that is numbers to it
 
 
-def flat(features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every single column: (N,) codes or numbers; those of a wider feature are called "name[0]", "name[1]", …"""
-    columns: dict[str, Tensor] = {}
-    for name, x in features.items():
-        if x.dim() == 2:
-            single = x.shape[1] == 1
-            columns |= {name if single else f"{name}[{i}]": column for i, column in enumerate(x.unbind(1))}
-        elif x.dim() == 1:
-            columns[name] = x
-        else:
-            shape = f"{tuple(x.shape)} {x.dtype}"
-            raise ValueError(f"baselines read (N,) and (N, k) codes or numbers, however: {name} is {shape}")
-    return columns
-
-
-def matrix(features: dict[str, Tensor]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def matrix(columns: dict[str, Tensor]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """(N, columns) float64, which holds codes exactly."""
-    return torch.stack([x.double() for x in flat(features).values()], dim=1).numpy()
+    return torch.stack([x.double() for x in columns.values()], dim=1).numpy()
 
 
 def is_category(x: Tensor) -> bool:
@@ -100,9 +85,8 @@ class Table(NamedTuple):
         """The columns, "hour" or "hour × carrier"."""
         return " × ".join(factor.name for factor in self.factors)
 
-    def out(self, features: dict[str, Tensor]) -> Tensor:
+    def out(self, columns: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
-        columns = flat(features)
         return self.say(join(self.factors, [factor.groups(columns) for factor in self.factors]))
 
     def say(self, groups: Tensor) -> Tensor:

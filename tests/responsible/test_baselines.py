@@ -10,12 +10,13 @@ from torch import Tensor
 from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.head import Batch, Head
 from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.multilabel import Multilabel
 from mlp_torch.problem.regression import Regression
 from mlp_torch.responsible import baselines, verdict
 from mlp_torch.responsible.baselines import Constant, LookUp, Trees, constant
-from mlp_torch.responsible.tables import flat
+from mlp_torch.responsible.columns import Columns
 from mlp_torch.responsible.verdict import judge
-from mlp_torch.target import AtLeast, Category, Number
+from mlp_torch.target import AtLeast, Category, Flags, Number
 
 
 def draw(seed: int) -> torch.Generator:
@@ -381,14 +382,53 @@ def test_a_split_without_labels_is_refused(rival):
 
 def test_several_codes_of_a_row_are_a_column_each():
     two = torch.stack([torch.arange(800) % 7, torch.arange(800) // 7 % 4], dim=1)
-    columns = flat({"airport": two})
+    columns = Columns({"airport": two})({"airport": two})
     assert list(columns) == ["airport[0]", "airport[1]"]
     assert torch.equal(columns["airport[1]"], two[:, 1])
     parts = tables({"airport": two}, coin(torch.where(two[:, 1] > 1, 0.9, 0.1), 1))
     assert LookUp(smallest=5).fit(binary(), parts) == ["The look-up table is over airport[1], 4 groups."]
 
 
-def test_features_of_another_shape_are_refused_by_name():
-    parts = tables({"photo": torch.zeros(800, 1, 5, 5, dtype=torch.uint8)}, coin(torch.full((800,), 0.5), 1))
-    with pytest.raises(ValueError, match=r"however: photo is \(500, 1, 5, 5\) torch.uint8"):
-        LookUp().fit(binary(), parts)
+def test_the_most_frequent_words_of_a_bag_are_marks():
+    bag = torch.tensor([[4, 7], [4, -1], [7, 4], [2, -1]])
+    columns = Columns({"tags": bag})({"tags": torch.tensor([[7, 7], [9, 4]])})
+    assert {name: x.tolist() for name, x in columns.items()} == {
+        "tags[2]": [0, 0],
+        "tags[4]": [0, 1],
+        "tags[7]": [1, 0],
+    }
+    many = torch.arange(400).reshape(200, 2) % 150
+    many[0, 1] = -1
+    assert len(Columns({"tags": many})({"tags": many})) == 100
+
+
+def test_the_numbers_of_a_map_add_up_by_bucket():
+    pairs = torch.tensor([[[3.0, 0.5], [3.0, 2.0]], [[8.0, -1.0], [0.0, 0.0]]])
+    columns = Columns({"bids": pairs})({"bids": pairs})
+    assert {name: x.tolist() for name, x in columns.items()} == {"bids[3]": [2.5, 0.0], "bids[8]": [0.0, -1.0]}
+
+
+def test_patches_of_an_image_are_their_means():
+    photo = torch.arange(2 * 28 * 28).reshape(2, 1, 28, 28).remainder(250).to(torch.uint8)
+    columns = Columns({"photo": photo})({"photo": photo})
+    assert len(columns) == 14 * 14
+    assert columns["photo[0]"][0] == photo[0, 0, :2, :2].float().mean()
+    small = photo[:, :, :8, :8]
+    assert torch.equal(columns_of(small), small.float().flatten(1))
+
+
+def columns_of(photo: torch.Tensor) -> torch.Tensor:
+    return torch.stack(list(Columns({"photo": photo})({"photo": photo}).values()), dim=1)
+
+
+def test_trees_learn_each_label_from_the_rows_that_it_is_known_of():
+    x = torch.rand(900, generator=torch.Generator().manual_seed(0))
+    y = torch.stack([x > 0.5, x < 0.3], dim=1).double()
+    y[:400, 1] = torch.nan
+    head = Multilabel(1, Flags(["large", "small"]))
+    parts = tables({"x": x}, y)
+    trees = Trees(num_threads=1)
+    trees.fit(head, parts)
+    predicted = head.predict(trees.out(parts["test"].features))["classes"]
+    known = ~parts["test"].y.isnan()
+    assert float((predicted == parts["test"].y)[known].float().mean()) > 0.97
