@@ -3,8 +3,11 @@
 import itertools
 import math
 
+import farmhash as google
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from mlp_torch.column import Sample
@@ -31,7 +34,7 @@ NAMES = words(a=["batch1-FC1-F1"], b=["batch1-FC2-F1"], c=["batch1-FC3-F1"])
 
 
 def test_a_cross_of_text_and_integers_is_kerass_hashed_crossing() -> None:
-    # keras, layers/preprocessing/hashed_crossing_test.py, test_correctness
+    # keras-team/keras, keras/src/layers/preprocessing/hashed_crossing_test.py, test_correctness and test_tf_string
     assert Crossed(["a", integers("n")], buckets=5).encode(LETTERS).tolist() == [1, 4, 1, 1, 3]
     assert Crossed(["a", integers("n")], buckets=10).encode(LETTERS)[0].item() == 1
     assert Crossed([integers("n"), "a"], buckets=5).encode(LETTERS).tolist() != [1, 4, 1, 1, 3]
@@ -43,6 +46,30 @@ def test_a_cross_of_three_parts_is_tensorflows() -> None:
     column = Crossed(["a", "b", "c"], buckets=100)
     assert column.encode(NAMES).tolist() == [83]
     assert column.part(NAMES).item() % 2**64 % (2**63 - 1) == 1971693436396284976
+
+
+parts_of_any_kind = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 200))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(parts_of_any_kind, min_size=2, max_size=4), st.integers(2, 2**31))
+def test_a_cross_is_googles_fingerprints_chained_in_whole_numbers(parts: list[str | int], buckets: int) -> None:
+    k, bits = 0xC6A4A7935BD1E995, 2**64 - 1
+
+    def mixed(x: int) -> int:
+        return x ^ (x >> 47)
+
+    chained, columns, rows = 0xDECAFCAFFE, [], {}
+    for i, part in enumerate(parts):
+        value = part if isinstance(part, int) else google.fingerprint64(part)
+        r = (chained ^ k) ^ (mixed(value * k & bits) * k & bits)
+        chained = mixed(mixed(r * k & bits) * k & bits)
+        columns.append(integers(f"p{i}") if isinstance(part, int) else f"p{i}")
+        rows |= {f"p{i}": torch.tensor([part]).double()} if isinstance(part, int) else words(**{f"p{i}": [part]})
+    column = Crossed(columns, buckets=2)
+    column.buckets = buckets  # codes only: no table of this size is built
+    assert column.part(rows).item() % 2**64 == chained
+    assert column.encode(rows).item() == chained % buckets
 
 
 def test_every_order_of_the_parts_is_another_cross() -> None:
