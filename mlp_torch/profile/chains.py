@@ -24,6 +24,7 @@ from mlp_torch.profile.finding import Finding
 from mlp_torch.representation.normality import ENOUGH, NEAR, PLAIN, RANKS, REACHED, advised, fitted, ranked
 
 LEAST = 100  # values; of fewer a score is luck
+UNLIMITED = (PLAIN, "Power", RANKS)  # chains of any number
 
 
 class Chains(NamedTuple):
@@ -40,18 +41,21 @@ class Chains(NamedTuple):
     why: str
 
 
-def chains_of(facts: Facts, rows: Mask | None = None, *, findings: Iterable[Finding] = ()) -> Chains | None:
+def chains_of(
+    facts: Facts, rows: Mask | None = None, *, findings: Iterable[Finding] = (), whole: bool = True
+) -> Chains | None:
     """The ranking; None where there is nothing to rank: no number, few values, or few that differ.
 
     Args:
         facts: of the field.
         rows: those to look at, such as training rows; by default all.
         findings: on the field.
+        whole: whether there are no other rows; else chains that one of their values could rule out are left out.
     """
     x = known(facts, rows)
     if facts.kind != "number" or len(x) < LEAST or len(np.unique(x)) <= FEW:
         return None
-    scores = tuple(ranked(torch.from_numpy(x)))
+    scores = tuple(score for score in ranked(torch.from_numpy(x)) if whole or score[0] in UNLIMITED)
     taken = advised(scores)
     if any(finding.code == "sentinel" for finding in findings):
         return Chains(
@@ -60,13 +64,13 @@ def chains_of(facts: Facts, rows: Mask | None = None, *, findings: Iterable[Find
     return Chains(scores, taken, f"{told(scores)}: {reason(dict(scores), taken)}")
 
 
-def lines_of(fields: Iterable[tuple[str, Chains | None]]) -> list[str]:
+def ranking(fields: Iterable[tuple[str, Chains | None]]) -> list[str]:
     """A line for each number that is far from normal, and one on all others."""
     ranked_ones = [(name, chains) for name, chains in fields if chains is not None]
     far = [(name, chains) for name, chains in ranked_ones if dict(chains.scores)[PLAIN] < ENOUGH]
     lines = [f"{quote(name)}: {chains.why}" for name, chains in far]
     near = len(ranked_ones) - len(far)
-    return [*lines, f"{near:,} {'other ' * bool(far)}numbers are near enough to normal as they are"] if near else lines
+    return [*lines, f"near enough to normal as they are: {near:,} of {len(ranked_ones):,} numbers"] if near else lines
 
 
 def known(facts: Facts, rows: Mask | None = None) -> NDArray[np.float64]:
@@ -103,10 +107,16 @@ def reason(scores: dict[str, float], taken: str) -> str:
     return "no curve is clearly better"
 
 
-def after(facts: Facts, chains: Chains) -> NDArray[np.float64]:
-    """(n,) what the chain that is taken, and a z-score behind it, make of the distinct values, `facts.levels`."""
-    values, _, counts = facts.levels
-    x = fitted(chains.advised, torch.from_numpy(known(facts)))(torch.from_numpy(values.copy())).numpy()
-    center = np.average(x, weights=counts)
-    found: NDArray[np.float64] = (x - center) / np.sqrt(np.average((x - center) ** 2, weights=counts))
+def after(facts: Facts, chains: Chains, rows: Mask | None = None) -> NDArray[np.float64]:
+    """(n,) what the chain that is taken, and a z-score behind it, make of the distinct values, `facts.levels`.
+
+    Args:
+        facts: of the field.
+        chains: of the field.
+        rows: those to fit on, such as training rows; by default all.
+    """
+    x = torch.from_numpy(known(facts, rows))
+    step = fitted(chains.advised, x)
+    there, all_of_them = step(x.clone()), step(torch.from_numpy(facts.levels[0].copy()))
+    found: NDArray[np.float64] = ((all_of_them - there.mean()) / there.std(correction=0)).numpy()
     return found

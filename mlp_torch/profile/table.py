@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
-from mlp_torch.profile.chains import lines_of
+from mlp_torch.profile.chains import ranking
 from mlp_torch.profile.described import Described
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
@@ -30,8 +30,8 @@ def printed(report: DataReport) -> str:
     head = ("field", "kind", "missing", "invalid", "distinct", "0, 25, 50, 75, 100 %, or frequent words", "found")
     rows = [head, *(cells_of(field, report.target) for field in report.fields)]
     told = [f"{report.name}: {report.rows:,} rows, {len(report.fields)} fields", *report.notes, *sampled(report)]
-    ranking = lines_of((field.facts.name, field.chains) for field in report.fields)
-    found = [printable("; ".join(told)), "", *aligned(rows), "", *map(printable, ranking)]
+    told_of = ranking((field.facts.name, field.chains) for field in report.fields)
+    found = [printable("; ".join(told)), "", *aligned(rows), "", *map(printable, told_of)]
     return "\n".join([*found, *warned(report.findings)])
 
 

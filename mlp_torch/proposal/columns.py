@@ -7,20 +7,24 @@
 [('', {'_target_': 'mlp_torch.representation.embeddings.Embedding', 'field': 'town'})]
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp_torch.errors import quote
+from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
+from mlp_torch.profile.chains import Chains, after, chains_of
 from mlp_torch.profile.facts import DAY, FEW, NA_WORDS, Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.words import FORMS
 from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
+from mlp_torch.representation.normality import PLAIN, RANKS
 
 PER_VALUE = 20  # rows; with fewer a whole number is no category
 MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
@@ -57,6 +61,7 @@ class Decision:
         policy: of its cells.
         loud: whether the reason must not be overlooked.
         findings: what is suspicious about it.
+        chains: the ranking of a number's chains on training rows.
     """
 
     facts: Facts
@@ -65,6 +70,7 @@ class Decision:
     policy: Any = None
     loud: bool = False
     findings: tuple[Finding, ...] = ()
+    chains: Chains | None = None
 
     def without(self, reason: str, *, loud: bool = False) -> "Decision":
         """The same field left out."""
@@ -76,22 +82,33 @@ class Decision:
         """What is printed."""
         if self.left_out:
             return ("LEFT OUT: " if self.loud else "left out: ") + self.left_out
-        names = [entry.node["_target_"].rpartition(".")[2] for entry in self.entries if entry.active]
-        return ", ".join(dict.fromkeys(names))
+        return ", ".join(dict.fromkeys(shown(entry.node) for entry in self.entries if entry.active))
 
 
-def decide(facts: Facts, findings: Sequence[Finding] = ()) -> Decision:
+def shown(node: Mapping[str, Any]) -> str:
+    """A column's class, and its first step where it has a chain."""
+    first, *steps = [item["_target_"].rpartition(".")[2] for item in (node, *node.get("steps", ()))]
+    return f"{first} ({steps[0]})" if steps else first
+
+
+def decide(
+    facts: Facts, findings: Sequence[Finding] = (), *, train: Mask | None = None, whole: bool = True
+) -> Decision:
     """The columns of a field, or the reason why it has none.
 
     Args:
         facts: of the field.
         findings: what is suspicious about it.
+        train: (N,) the training rows, on which chains of steps are ranked; by default all rows.
+        whole: whether these are all rows of the file.
     """
-    makers = {"number": of_number, "time": of_time}
-    entries = makers.get(facts.kind, of_text)(facts)
+    chains = chains_of(facts, train, findings=findings, whole=whole)
+    number = partial(of_number, chains=chains, train=train)
+    maker = number if facts.kind == "number" else of_time if facts.kind == "time" else of_text
+    entries = maker(facts)
     policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
     policy |= {"invalid": "missing"} if facts.stray else {}
-    decision = Decision(facts, entries, policy=policy, findings=tuple(findings))
+    decision = Decision(facts, entries, policy=policy, findings=tuple(findings), chains=chains)
     if reason := unusable_name(facts):
         return decision.without(reason)
     for finding in findings:
@@ -111,12 +128,18 @@ def unusable_name(facts: Facts) -> str:
     return ""
 
 
-def of_number(facts: Facts) -> tuple[Entry, ...]:
-    """A number as it is, or each value a category."""
+def of_number(facts: Facts, *, chains: Chains | None = None, train: Mask | None = None) -> tuple[Entry, ...]:
+    """A number as it is or after a chain of steps, or each value a category."""
     why = f"number, {facts.span}, {facts.distinct:,} distinct{gaps(facts)}"
     scaled: dict[str, Any] = {"_target_": f"{WORDS}.numbers.Scaled", "field": facts.name}
     if not facts.whole or not 2 < facts.distinct <= FEW:
-        if (far := farthest(facts.values[facts.present])) > 10:
+        values = facts.values[facts.present]
+        if chains is not None:
+            why += f"; {chains.why}"
+            if chains.advised != PLAIN:
+                scaled["steps"] = steps_of(chains)
+                values = after(facts, chains, train)
+        if (far := farthest(values)) > 10:
             scaled["clip"] = 10
             why += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
         if facts.whole and facts.distinct >= ID_SHARE * facts.rows and facts.rows >= ID_ROWS:
@@ -129,6 +152,12 @@ def of_number(facts: Facts) -> tuple[Entry, ...]:
         return (Entry("", scaled, f"{why}; whole, but a number and no category, since {reason}"),)
     why += "; whole and few: each value a category with a vector of its own. For amounts take the next line instead"
     return Entry("", embedded, why), Entry("", scaled, "the same as a number", active=False)
+
+
+def steps_of(chains: Chains) -> list[dict[str, Any]]:
+    """The nodes of the chain that is taken, and of the z-score behind it."""
+    options = {"output": "normal"} if chains.advised == RANKS else {}
+    return [{"_target_": f"{WORDS}.curves.{chains.advised}", **options}, {"_target_": f"{WORDS}.steps.ZScore"}]
 
 
 def farthest(known: NDArray[np.float64]) -> float:

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import built, check_targets, composed
-from mlp_torch.errors import ConfigError
+from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.cells import Mask
+from mlp_torch.ingest.inputs import to_inputs, words_of
 from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Csv, source
 from mlp_torch.profile.source import opened
 from mlp_torch.proposal.seen import Seen, recorded
 from mlp_torch.proposal.yaml import joined, slug
+from mlp_torch.reproducibility.split import TRAIN
 
 READING = ("delimiter", "encoding", "decimal", "max_cell_bytes", "strict")
 
@@ -101,6 +106,19 @@ class Experiment:
         """Whether its source reads files of this kind, in memory or as shards."""
         target = str(self.cfg.data.source.get("_target_"))
         return target.rpartition(".")[2].lower() == type(source(path)).__name__.lower()
+
+    def training_rows(self, block: Block) -> Mask:
+        """(N,) which rows of a table it trains on; none where its split does not take the table."""
+        reads = [*self.others["data.split"], *self.others["data.target"]]
+        found = np.zeros(len(block.table), bool)
+        try:
+            policies = {field: policy for field, policy in self.policies.items() if field in {r.field for r in reads}}
+            checked = Schema.of(reads, policies).check(block, training=True)
+            index = built(self.cfg.data.split).assign(to_inputs(checked, reads), words_of(checked))
+        except DataError:  # told elsewhere, by what training would refuse
+            return found
+        found[checked.keep[index.numpy() == TRAIN]] = True
+        return found
 
     def read(self, path: str, given: Mapping[str, Any]) -> Block:
         """A table, by the experiment's own options where its source reads files of this kind.

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near, quote
+from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.reads import Read
 from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.facts import Facts, counted, look
@@ -104,7 +105,8 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
     findings = found_in(table, known, goal)
     choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
-    decisions = [in_training(decision, choice) for decision in decided(fields, findings, goal)]
+    decisions = decided(fields, findings, goal, train=choice.index == 0, whole=total is None)
+    decisions = [in_training(decision, choice) for decision in decisions]
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
         raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
@@ -152,12 +154,22 @@ def unread(facts: Facts) -> str:
     return f"{total - cells:,} of {total:,} cells are no times" if cells > total / 2 else ""
 
 
-def decided(fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal) -> list[Decision]:
-    """What becomes of each field."""
+def decided(
+    fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal, *, train: Mask, whole: bool
+) -> list[Decision]:
+    """What becomes of each field.
+
+    Args:
+        fields: without the target.
+        findings: on them.
+        goal: what is predicted.
+        train: (N,) the training rows.
+        whole: whether these are all rows of the file.
+    """
     own = {facts.name: [finding for finding in findings if finding.fields[:1] == (facts.name,)] for facts in fields}
     name = goal.facts.name
     taken = {Read(name).key, Read(name, "string").key}
-    return distinguishable([decide(facts, own[facts.name]) for facts in fields], taken)
+    return distinguishable([decide(facts, own[facts.name], train=train, whole=whole) for facts in fields], taken)
 
 
 def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[Goal, Choice]:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import printable, quote
+from mlp_torch.profile.chains import ranking
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.table import aligned, cut, short, warned
@@ -255,6 +256,7 @@ def printed(plan: Plan) -> str:
     rows += [(*described(decision.facts), decision.becomes) for decision in plan.decisions]
     told = [*plan.table.notes, *goal.notes, *plan.choice.notes, plan.choice.sizes]
     told += [] if plan.near_key else [key_note(plan)]
+    told += map(printable, ranking((d.facts.name, d.chains) for d in plan.decisions if not d.left_out))
     found = [*([plan.near_key] if plan.near_key else []), *plan.choice.findings, *still_open(plan)]
     return "\n".join([*aligned(rows), "", *told, *warned(loudest_first(found))])
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.block import Block
+from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.profile.facts import Facts, counted, look
 from mlp_torch.profile.source import columns_of
@@ -77,7 +78,8 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
         field: look(field, array, decimal=block.decimal, na_values=(policies.get(field) or {}).get("na_values", ()))
         for field, array in table.items()
     }
-    new, others = decided(experiment, known), replaced(experiment, known)
+    train = experiment.training_rows(block)
+    new, others = decided(experiment, known, train=train), replaced(experiment, known, train=train)
     lost = list(dict.fromkeys(read.field for read in experiment.reads if read.field not in known))
     stopping = [
         *(Change("vanished", told(experiment, field)) for field in lost),
@@ -97,7 +99,7 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
     return Update(changes, amended(experiment, [*new, *others], reasons), source_of(experiment, name), by_hand)
 
 
-def decided(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision]:
+def decided(experiment: Experiment, known: Mapping[str, Facts], *, train: Mask) -> list[Decision]:
     """What becomes of the fields that are new."""
     fresh = [facts for field, facts in known.items() if not experiment.knows(field)]
     if not fresh:
@@ -105,17 +107,18 @@ def decided(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision
     found = suspicions(known, target=experiment.target)
     own = {facts.name: [finding for finding in found if finding.fields[:1] == (facts.name,)] for facts in fresh}
     taken = {read.key for read in experiment.reads}
-    return distinguishable([decide(facts, own[facts.name]) for facts in fresh], taken)
+    return distinguishable([decide(facts, own[facts.name], train=train) for facts in fresh], taken)
 
 
-def replaced(experiment: Experiment, known: Mapping[str, Facts]) -> list[Decision]:
+def replaced(experiment: Experiment, known: Mapping[str, Facts], *, train: Mask) -> list[Decision]:
     """What becomes of fields that can no longer be read as their columns, all of this file, read them."""
     found = []
     for field, facts in known.items():
         mine = entries_of(experiment, field)
         whole = all(("data", "columns", key) in mine for key in experiment.users(field))
         if misread(experiment, facts) and whole and not experiment.needs(field):
-            found.append(decide(facts, [one for one in suspicions({field: facts}) if one.fields[:1] == (field,)]))
+            own = [one for one in suspicions({field: facts}) if one.fields[:1] == (field,)]
+            found.append(decide(facts, own, train=train))
     return found
 
 
