@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import InputKind
 
 from mlp_torch import files
 from mlp_torch.errors import ModelError
@@ -124,7 +125,7 @@ def write_pt2(scoring: "Scoring", path: Path, tried: list[Trial], classes: str) 
     """Writes model.pt2, and compares what is read back from it."""
     told = exported(Portable(scoring, codes=True), tried[0].inputs, path.name).module()
     compare(path.name, lambda inputs: told(inputs), tried)
-    program = exported(Portable(scoring, codes=False), tried[0].inputs, path.name)
+    program = without_unread(exported(Portable(scoring, codes=False), tried[0].inputs, path.name))
     files.write(path, lambda file: torch.export.save(program, file, extra_files={CLASSES: classes}))
     loaded = torch.export.load(path).module()
     compare(path.name, lambda inputs: loaded(inputs), [trial._replace(codes={}) for trial in tried])
@@ -142,6 +143,15 @@ def exported(module: Portable, inputs: Inputs, file: str) -> ExportedProgram:
     except RuntimeError as error:
         said = str(error).strip().partition("\n")[0]
         raise ModelError(f"{file} needs a model that torch.export takes, however: {said}; {instead(file)}") from error
+
+
+def without_unread(program: ExportedProgram) -> ExportedProgram:
+    """The same program without what its graph does not read, such as the words of a vocabulary; torch would ship it."""
+    read = {node.name for node in program.graph.nodes if node.users}
+    for item in program.graph_signature.input_specs:
+        if item.kind is InputKind.BUFFER and item.arg.name not in read and item.target in program.state_dict:
+            program.state_dict[item.target] = program.state_dict[item.target].new_zeros(0)
+    return program
 
 
 def compare(file: str, answer: Answer, tried: list[Trial]) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import farmhash
@@ -92,6 +93,25 @@ def test_the_manifest_vouches_for_each_file(binary):
     sums = json.loads((folder / "manifest.json").read_text())["sha256"]
     assert {"model.pt", "model.onnx", "model.pt2"} < set(sums)
     assert all(files.sha256(folder / name) == known for name, known in sums.items())
+
+
+def contents(path: Path) -> bytes:
+    """A file, or all that an archive holds."""
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
+
+
+def test_no_graph_ships_the_words_that_training_rows_held(binary):
+    data, _, folder = binary
+    column = next(column for column in data.transform.named_columns().values() if len(column.meanings()) > 2)
+    word = max(column.meanings()[2:], key=len)
+    assert len(word) >= 4
+    assert any(json.dumps(word)[1:-1].encode() in bytes(x.tolist()) for x in column.buffers() if x.dtype == torch.uint8)
+    for file in ("model.pt", "model.onnx", "model.pt2"):
+        for form in (word, json.dumps(word)[1:-1]):
+            assert form.encode() not in contents(folder / file), file
 
 
 def test_a_damaged_file_is_found_when_the_model_is_loaded(binary, tmp_path):
