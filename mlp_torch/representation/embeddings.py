@@ -16,6 +16,7 @@ import json
 import math
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
@@ -203,11 +204,12 @@ def spelled(vocabulary: Tensor, words: Iterable[tuple[int, str]]) -> Tensor:
     """
     known = dict(words)
     found = [known.get(fingerprint, str(fingerprint)) for fingerprint in vocabulary.tolist()]
-    return torch.tensor(list(json.dumps(found).encode()) if known else [], dtype=torch.uint8)
+    text = json.dumps(found).encode() if known else b""
+    return torch.tensor(np.frombuffer(text, np.uint8))
 
 
 def meanings_of(code: Tensor, vocabulary: Tensor, spelled: Tensor) -> list[str]:
     """By code, the words of a vocabulary, or their fingerprints; 0 is unknown, 1 missing."""
-    words = json.loads(bytes(spelled.tolist())) if len(spelled) else list(map(str, vocabulary.tolist()))
+    words = json.loads(spelled.cpu().numpy().tobytes()) if len(spelled) else list(map(str, vocabulary.tolist()))
     found = {0: UNKNOWN, 1: MISSING, **dict(zip(code.tolist(), words, strict=True))}
     return [found.get(i, "") for i in range(max(found) + 1)]
