@@ -49,8 +49,9 @@ def learned(model: nn.Module, columns: Mapping[str, Column]) -> dict[str, Learne
             continue
         member = path.removesuffix("encoder").rstrip(".")
         for name, layer in module.layers.items():
-            if name in known:
-                codes = torch.arange(len(known[name]), device=next(layer.parameters()).device)
+            weight = next(layer.parameters(), None)  # marks of a set are not learned
+            if name in known and weight is not None:
+                codes = torch.arange(len(known[name]), device=weight.device)
                 vectors = layer(codes.unsqueeze(1)).flatten(1)  # (n, d), as of rows that hold one word each
                 found[f"{member}/{name}".lstrip("/")] = Learned(known[name], vectors.float().cpu())
     return found

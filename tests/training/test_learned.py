@@ -19,6 +19,7 @@ from mlp_torch.representation.calendar import Calendar
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.pretrained import Pretrained
+from mlp_torch.representation.sets import MultiHot
 from mlp_torch.representation.shared import SharedEmbedding
 from mlp_torch.training.learned import Learned, learned, write
 from mlp_torch.training.tensorboard import MOST_WORDS, TensorBoard
@@ -72,6 +73,15 @@ def test_members_of_a_model_have_theirs_side_by_side() -> None:
     found = learned(model, fitted)
     assert list(found) == ["members.0/city", "members.0/both", "members.1/city", "members.1/both"]
     assert not torch.equal(found["members.0/city"].vectors, found["members.1/city"].vectors)
+
+
+def test_a_column_whose_layer_learns_nothing_has_no_vectors() -> None:
+    marks = MultiHot("tags", max_tokens=2)
+    x = fingerprints(["a", "b", "a", None]).reshape(2, 2)
+    marks.fit(Sample({marks.key: x}, torch.zeros(2), lambda read: [(int(x[0, 0]), "a"), (int(x[0, 1]), "b")]))
+    marks.resize()
+    assert marks.meanings()
+    assert learned(Encoder({"tags": marks}), {"tags": marks}) == {}
 
 
 def test_another_run_begins_with_the_file_of_this_one(tmp_path: Path) -> None:
