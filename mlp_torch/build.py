@@ -141,6 +141,7 @@ def without_advice() -> None:
         ".*does not have many workers.*",  # a batch is a slice: workers would copy it
         ".*Checkpoint directory .* exists and is not empty.*",  # resume writes where it was
         ".*number of training batches .* is smaller than the logging interval.*",  # small tables
+        r".*module\(s\) in eval mode.*",  # frozen trunks stay so
         ".*torch.jit.*",  # see mlp_torch/script.py
         ".*LeafSpec.*",  # Lightning's own use of a deprecated name of torch
     ):
