@@ -6,15 +6,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiny
 import torch
 from torch import Tensor, nn
 
+import mlp_torch
+from mlp_torch.build import ship
 from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.ingest.source import Frame
 from mlp_torch.representation import pretrained
 from mlp_torch.representation.embeddings import Embedding
+from mlp_torch.representation.numbers import Scaled
 from mlp_torch.representation.pretrained import Kept, Pretrained
+from mlp_torch.reproducibility.split import ByFingerprint
 from mlp_torch.reproducibility.transform import Transform, restore
+from mlp_torch.target import Category
+from mlp_torch.training.data import Data
+from mlp_torch.training.task import Task, outputs
 
 VECTORS = {"Oslo": [0.5, -1.0, 2.0], "Rome": [1.0, 1.0, 1.0], "naïve": [0.0, 0.25, -3.0]}
 WORDS = ["Rome", "Ulm", None, "naïve", "Oslo"]
@@ -124,6 +133,36 @@ def test_the_file_is_needed_once(freeze: bool, tmp_path: Path) -> None:
     assert torch.equal(layers[0](old.encode(rows)), layers[1](new.encode(rows)))
     with pytest.raises(ValueError, match=r"must hold words and vectors, however: .*No such file"):
         fit(Embedding("x", vectors=Pretrained(path)))
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_run_goes_on_and_is_shipped_without_the_file(freeze: bool, tmp_path: Path) -> None:
+    path = written(tmp_path, "vec")
+
+    def unprepared() -> Data:
+        columns = {"city": Embedding("city", vectors=Pretrained(path, freeze=freeze)), "age": Scaled("age")}
+        split = ByFingerprint(["id"], val=0.2, test=0.2, calibration=0.1)
+        return Data(Frame(tiny.table(400)), columns, Category("late"), split)
+
+    data = unprepared().prepare()
+    torch.manual_seed(0)
+    task = Task(data.transform, data.target, tiny.model(data))
+    for parameter in task.model.parameters():
+        nn.init.normal_(parameter)  # as if it were trained
+    state = task.state_dict()
+    path.unlink()
+    again = unprepared().prepare(state)
+    resumed = Task(again.transform, again.target, tiny.model(again))
+    restore(resumed, state)
+    wanted = outputs(task, data.tables["test"])
+    assert torch.equal(outputs(resumed, again.tables["test"]), wanted)
+    assert again.notes() == data.notes()
+    ship(resumed, again, tmp_path / "model", name="tiny", metrics={})
+    (answer,) = mlp_torch.load(tmp_path / "model").predict([{"city": "Rome", "age": 40.0}])
+    one = {"city:string": fingerprints(["Rome"]), "age": torch.tensor([40.0], dtype=torch.float64)}
+    table = data.tables["test"]._replace(features=data.transform(one), y=torch.zeros(1))
+    wanted = task.model.predict(outputs(task, table))["probability"]
+    assert answer["probability"] == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def test_the_note_tells_how_many_words_are_covered(tmp_path: Path) -> None:
