@@ -19,7 +19,7 @@ SHOWN = {
     "embedding": ["auroc", "log_loss"],
     "feature_cross": ["auroc", "log_loss"],
     "one_hot": ["auroc", "log_loss"],
-    "scaling": ["auroc", "log_loss"],
+    "scaling": ["rmse", "mae"],
     "regression": ["rmse", "mae"],
     "reframing": ["crps", "log_loss", "rmse", "mae", "coverage_90"],
     "numerical_embedding": ["rmse", "mae"],
