@@ -18,6 +18,7 @@
 - `fields`: the policy of one raw field: range, invalid and missing values.
 - `schema`: all fields of a model, saved with it as `schema.json`; the one validator's face.
 - `checks`: the one validator: every rule, every problem, every count.
+- `clauses`: the rule that cells break, in words.
 - `inspection`: its verdict on a source's blocks, as if they were one table.
 - `tally`: what it found so far in a block.
 - `cells`: one Arrow column read as one kind, and what all kinds ask of it.

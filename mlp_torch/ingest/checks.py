@@ -16,31 +16,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, nearest, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows, twice
-from mlp_torch.ingest.cells import Cells, How, Mask, blanked, is_text, present
+from mlp_torch.ingest.cells import Cells, How, Mask, blanked, present
+from mlp_torch.ingest.clauses import clause, most_bytes, too_large
 from mlp_torch.ingest.fields import Field, path
 from mlp_torch.ingest.kinds.number import SPELLED
-from mlp_torch.ingest.kinds.read import FAULTS, KINDS, read
-from mlp_torch.ingest.kinds.rows import ragged
-from mlp_torch.ingest.layouts import decoded, parts_of
+from mlp_torch.ingest.kinds.read import FAULTS, read
+from mlp_torch.ingest.layouts import decoded, joined
 from mlp_torch.ingest.notice import beyond_training, strangers
 from mlp_torch.ingest.reads import Read
-from mlp_torch.ingest.tally import Tally, examples
+from mlp_torch.ingest.tally import Tally
 
-TEXTS = FAULTS | {
-    "too_large_integer": "float64 cannot hold whole numbers beyond 2^53 exactly; read such ids as string, from text",
-    "not_whole": "a category must be text or a whole number; a continuous number needs a column that reads numbers, "
-    "or as the target mlp_torch.target.Number with head=regression",
-    "aware_time": "a time must be wall clock without a time zone; convert to local time and drop the zone first",
-    "wrong_type": "cells of this type cannot be read",
-    "invalid_unicode": "text must be UTF-8, without lone surrogates",
-    "nested_value": "a cell must hold text, a number, true, false or null",
-    "missing_field": "a field that some rows have must be in all, null where it is missing",
-}
 MAX_NAMES = 50  # of available columns that are listed
 KEYS = {"cell_too_large": "data.source.max_cell_bytes"}
 
@@ -143,7 +132,7 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
     how = How(tally.block.decimal, tally.block.folder)
     cells = {item.key: read(array, item, policy, how) for item in reads}
     column = (policy.name, array)
-    wrong = too_large(array, max([tally.block.max_cell_bytes, *(KINDS[item.kind].most_bytes for item in reads)]))
+    wrong = too_large(array, most_bytes(reads, tally.block))
     for item in reads:
         spelled = {SPELLED} if tally.block.untyped else set()
         tally.change(policy.name, {what: n for what, n in cells[item.key].changed.items() if what not in spelled})
@@ -155,7 +144,7 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
             if bad.any():
                 wrong[code] = wrong.get(code, False) | bad
     for code, bad in wrong.items():
-        settle_invalid(code, bad, column, policy, tally)
+        settle_invalid(code, bad, column, policy, reads=reads, tally=tally)
     if wrong:
         gone = any_of(array, wrong.values())
         cells = {key: item._replace(values=blanked(item.values, gone)) for key, item in cells.items()}
@@ -166,28 +155,6 @@ def judged(array: pa.Array, policy: Field, reads: list[Read], tally: Tally) -> d
     return cells
 
 
-def too_large(array: pa.Array, most: int) -> dict[str, Mask]:
-    """Which texts, or lists of texts, are longer than allowed."""
-    if not (is_text(array.type) or pa.types.is_nested(array.type)):
-        return {}
-    large = sizes(array) > most
-    return {"cell_too_large": large} if large.any() else {}
-
-
-def sizes(array: pa.Array) -> NDArray[np.int64]:
-    """(N,) bytes of each text, or of all texts of a list; other cells have none."""
-    found = np.zeros(len(array), np.int64)
-    if is_text(array.type):
-        found = pc.binary_length(array.cast(pa.large_string())).fill_null(0).to_numpy()
-    elif isinstance(array.type, pa.SparseUnionType):
-        for _, at, part in parts_of(array):
-            found[at] = sizes(part)
-    elif isinstance(array.type, pa.ListType | pa.LargeListType) and is_text(array.type.value_type):
-        lengths, words = ragged(array)
-        np.add.at(found, np.repeat(np.arange(len(array)), lengths), sizes(words))
-    return found
-
-
 def any_of(array: pa.Array, masks: Iterable[Mask]) -> Mask:
     """Whether any of the masks marks a cell."""
     found = np.zeros(len(array), bool)
@@ -196,7 +163,9 @@ def any_of(array: pa.Array, masks: Iterable[Mask]) -> Mask:
     return found
 
 
-def settle_invalid(code: str, bad: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
+def settle_invalid(
+    code: str, bad: Mask, column: tuple[str, pa.Array], policy: Field, *, reads: list[Read], tally: Tally
+) -> None:
     """Refuses, drops or counts invalid cells, as the policy says."""
     if code in FAULTS and policy.invalid == "missing":
         tally.change(policy.name, {f"{code} read as missing": int(bad.sum())})
@@ -204,7 +173,7 @@ def settle_invalid(code: str, bad: Mask, column: tuple[str, pa.Array], policy: F
         tally.drop(f"{policy.name}: {code}", bad)
     else:
         key = path(policy.name, "invalid") if code in FAULTS else KEYS.get(code)
-        tally.refuse(code, text_of(code, bad, column[1], policy, tally.block), column, bad, key)
+        tally.refuse(code, clause(code, bad, column[1], policy, reads=reads, block=tally.block), column, bad, key)
 
 
 def settle_missing(missing: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
@@ -213,22 +182,6 @@ def settle_missing(missing: Mask, column: tuple[str, pa.Array], policy: Field, t
         tally.drop(f"{policy.name}: missing_value", missing)
     elif missing.any():
         tally.refuse("missing_value", "a value must be there", column, missing, path(policy.name, "missing"))
-
-
-def text_of(code: str, bad: Mask, array: pa.Array, policy: Field, block: Block) -> str:
-    """The clause of a problem, with what is known of this column."""
-    if code == "cell_too_large":
-        return f"a cell must have at most {block.max_cell_bytes:,} bytes, however: {sizes(array).max():,}"
-    if code == "out_of_range":
-        return f"{TEXTS[code]} {policy.range}"
-    if code in ("wrong_type", "aware_time", "nested_value") and not pa.types.is_union(array.type):
-        return f"{TEXTS[code]}, however: {array.type}"
-    if code in ("not_a_number", "not_a_time") and "" in examples(array, np.flatnonzero(bad)):
-        return f'{TEXTS[code]}; "" means missing with na_values: [""]'
-    commas = block.decimal == "." and code == "not_a_number"
-    if commas and any(item.replace(",", "").isdigit() and "," in item for item in examples(array, np.flatnonzero(bad))):
-        return f"{TEXTS[code]}; a decimal comma needs data.source.decimal: ','"
-    return TEXTS[code]
 
 
 def training_problems(missing: Mapping[str, int], used: int, tally: Tally) -> Iterable[Problem]:
@@ -250,12 +203,8 @@ def emptiness(counts: Mapping[str, Any], empty: Iterable[str], *, unit: str = "r
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece; categories as their values."""
-    chunks = [decoded(chunk) for chunk in column.chunks]
-    return (
-        chunks[0]
-        if len(chunks) == 1
-        else pa.chunked_array(chunks or [decoded(pa.array([], column.type))]).combine_chunks()
-    )
+    chunks = [decoded(chunk) for chunk in column.chunks] or [decoded(pa.array([], column.type))]
+    return chunks[0] if len(chunks) == 1 else joined(chunks)
 
 
 def kept(values: Any, some: pa.BooleanArray | None) -> pa.Array:

@@ -24,7 +24,7 @@ from mlp_torch.ingest.fingerprint import arrow_fingerprints, cross, fingerprints
 from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.kinds.string import spelled_out
 from mlp_torch.ingest.reads import Inputs, Read, Words
-from mlp_torch.ingest.records import ABSENT, column_of, is_torn
+from mlp_torch.ingest.records import ABSENT, column_of, is_torn, nested_kind
 
 
 @runtime_checkable
@@ -66,13 +66,19 @@ def from_frame(frame: Any) -> pa.Table:
     for original in frame.columns:
         column = frame[original]
         try:
-            found = pa.Array.from_pandas(column)
+            found = column_of(column.tolist()) if holds_maps(column) else pa.Array.from_pandas(column)
             if column.dtype == object and pa.types.is_temporal(found.type):
                 check_times(found, column.dropna().tolist())
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             found = column_of(column.astype(object).where(column.notna(), None).tolist())
         arrays.append(found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found)
     return pa.table(arrays, names=names) if names else no_columns(len(frame))
+
+
+def holds_maps(column: Any) -> bool:
+    """Whether a pandas column holds dicts of numbers: Arrow would make a struct with a field for each name of all."""
+    first = next((cell for cell in column if cell is not None), None) if column.dtype == object else None
+    return nested_kind(first) == "pairs" if isinstance(first, Mapping) else False
 
 
 def check_times(found: pa.Array, times: list[object]) -> None:

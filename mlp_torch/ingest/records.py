@@ -6,13 +6,14 @@
 
 import math
 import reprlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mlp_torch.ingest.kinds.maps import is_amount
+NESTED = (list, tuple, set, Mapping, np.ndarray)
 
 
 def column_of(values: Sequence[object]) -> pa.Array:
@@ -42,7 +43,9 @@ TYPES = {
     "unsigned": pa.uint64(),
     "fraction": pa.float64(),
     "bytes": pa.large_binary(),
+    "nothing": pa.large_list(pa.null()),
     "words": pa.large_list(pa.large_string()),
+    "wholes": pa.large_list(pa.int64()),
     "numbers": pa.large_list(pa.float64()),
     "pairs": pa.map_(pa.large_string(), pa.float64()),
 }
@@ -53,16 +56,27 @@ MAKE: dict[str, Callable[[Any], object]] = {
     "fraction": float,
     "text": str,
     "bytes": bytes,
-    "words": list,
-    "numbers": lambda numbers: [float(number) for number in numbers],
-    "pairs": lambda pairs: [(name, float(number)) for name, number in pairs.items()],
+    "nothing": lambda members: [None] * len(members),
+    "words": lambda members: [member if isinstance(member, str) else None for member in members],
+    "wholes": lambda members: [int(member) if kind_of(member) else None for member in members],
+    "numbers": lambda members: [real(member) for member in members],
+    "pairs": lambda pairs: [(name, real(number)) for name, number in pairs_of(pairs)],
 }
+LISTS = {frozenset[str](): "nothing", frozenset(["text"]): "words", frozenset(["whole"]): "wholes"}
+NUMBERS = {"whole", "unsigned", "fraction"}
+AMOUNTS = NUMBERS | {""}
 SCALAR = ("bool", "whole", "unsigned", "fraction", "text")
 ABSENT = object()  # a cell that its record lacks
 
 
 def kind_of(value: object) -> str:
     """A type of cells, a problem that it is, or "" where there is no value."""
+    kind = flat_kind(value)
+    return nested_kind(value) if kind == "wrong_type" and isinstance(value, NESTED) else kind
+
+
+def flat_kind(value: object) -> str:
+    """The same of a cell that is no list or the like; those are of the wrong type, however deep they go."""
     if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
         return ""
     if isinstance(value, str):
@@ -79,22 +93,49 @@ def kind_of(value: object) -> str:
         return "missing_field"
     if isinstance(value, bytes | bytearray | memoryview):
         return "bytes"
-    return nested_kind(value) if isinstance(value, list | tuple | set | Mapping | np.ndarray) else "wrong_type"
+    return "wrong_type"
 
 
 def nested_kind(value: Any) -> str:
-    """A list of words or of numbers, a dict of numbers; what is neither, or goes deeper, no field holds."""
-    if isinstance(value, Mapping):
-        named = all(kind_of(name) == "text" for name in value)
-        return "pairs" if named and all(is_amount(number) for number in value.values()) else "nested_value"
-    if isinstance(value, np.ndarray) and value.ndim != 1:
+    """A list of words or of numbers, names with numbers; what is neither, or goes deeper, no field holds.
+
+    A null, or a number that is none, in a list or beside a name is the matter of the field's kind.
+    """
+    if isinstance(value, set) or (isinstance(value, np.ndarray) and value.ndim != 1):
         return "nested_value"
-    if isinstance(value, list | tuple | np.ndarray):
-        if all(kind_of(member) == "text" for member in value):
-            return "words"
-        if all(is_amount(number) for number in value):
-            return "numbers"
-    return "nested_value"
+    if isinstance(value, Mapping) or (len(value) and all(isinstance(member, tuple) for member in value)):
+        return pairs_kind(pairs_of(value))
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fi":  # at once
+        return "numbers" if value.dtype.kind == "f" else "wholes"
+    kinds = {member_kind(member) for member in value} - {""}
+    if kinds and kinds <= NUMBERS:
+        return LISTS.get(frozenset(kinds), "numbers")
+    if "invalid_unicode" in kinds and kinds <= {"text", "invalid_unicode"}:
+        return "invalid_unicode"
+    return LISTS.get(frozenset(kinds), "nested_value")
+
+
+def pairs_of(value: Any) -> list[Any]:
+    """The pairs of a dict, or of a list of them, as pandas makes of Arrow's maps."""
+    return list(value.items() if isinstance(value, Mapping) else value)
+
+
+def pairs_kind(pairs: list[Any]) -> str:
+    """Names with numbers; None stands for a number that is missing."""
+    if not all(len(pair) == 2 and isinstance(pair[0], str) and member_kind(pair[1]) in AMOUNTS for pair in pairs):
+        return "nested_value"
+    return "invalid_unicode" if any(is_torn(name) for name, _ in pairs) else "pairs"
+
+
+def member_kind(member: Any) -> str:
+    """A type of what a list or dict holds: an amount may be as large as float64 has them."""
+    kind = flat_kind(member)
+    return "fraction" if kind == "too_large_integer" and abs(member) <= sys.float_info.max else kind
+
+
+def real(number: Any) -> float | None:
+    """A number as float64."""
+    return None if number is None else float(number)
 
 
 def printed(value: object) -> str:

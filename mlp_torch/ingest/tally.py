@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, Problem
+from mlp_torch.errors import MAX_EXAMPLE_LENGTH, MAX_EXAMPLES, MAX_ROWS, Problem
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.cells import Mask
 
+MORE = MAX_EXAMPLE_LENGTH + 1  # characters: messages say by "…" that there are more
+LISTS = (pa.ListScalar, pa.LargeListScalar, pa.FixedSizeListScalar)  # a map is one of pairs
 UNSHOWN = ("missing_value", "missing_field", "cell_too_large")  # where the cells tell nothing
 
 
@@ -83,10 +85,18 @@ def examples(array: pa.Array, at: NDArray[np.int64]) -> tuple[str, ...]:
 
 
 def shown(scalar: Any) -> str:
-    """A value as text."""
+    """A value as text, of a long one its beginning."""
+    scalar = scalar.value if isinstance(scalar, pa.UnionScalar) else scalar
     try:
-        return str(scalar.as_py())
+        value = first_of(scalar) if isinstance(scalar, LISTS) and scalar.is_valid else scalar.as_py()
+        return str(value[:MORE] if isinstance(value, bytes) else value)[:MORE]
     except UnicodeDecodeError:  # text that is not UTF-8
         return str(scalar.as_buffer().to_pybytes())
     except (ValueError, OverflowError):  # a time beyond Python's
         return f"{getattr(scalar, 'value', '?')} as {scalar.type}"
+
+
+def first_of(scalar: Any) -> list[Any]:
+    """The first members of a list, or pairs of a map, which may have a million."""
+    found: list[Any] = scalar.values[:MAX_EXAMPLE_LENGTH].to_pylist()
+    return [tuple(pair.values()) for pair in found] if isinstance(scalar, pa.MapScalar) else found

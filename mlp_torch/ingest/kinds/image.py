@@ -3,7 +3,8 @@
 Text is a path where the source has a folder (CSV, Parquet), relative to it; else, as in a request, it is base64: no
 request makes a server read a file. "data:…;base64,…" is base64 anywhere. Pixels are turned as EXIF says, laid on white
 where they are transparent, brought to the wanted channels and, without keeping proportions, to the wanted size. All 0
-stands for a missing image, so that one that is black throughout gets 1 of 255 in its first pixel.
+stands for a missing image, so that one that is black throughout gets 1 of 255 in its first pixel. Bytes may also stand
+in a struct's field `bytes`, as the Hugging Face hub's Parquet files have them.
 Shape: N cells -> (N, C, H, W) uint8.
 
 >>> item = Read("photo", "image", size=(1, 2, 2))
@@ -15,6 +16,7 @@ Shape: N cells -> (N, C, H, W) uint8.
 import base64
 import binascii
 import io
+import struct
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,6 +37,16 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits a channel: others would be cut in silence
 MOST_BYTES = 2**24  # of a file
 MOST_PIXELS = 50_000_000
+ORIENTATION = 0x0112  # of EXIF
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 EXAMPLE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )  # a pixel
@@ -47,10 +59,13 @@ class Unreadable(Exception):
 class Image(Kind):
     """An image of a size."""
 
+    nested = True
+    takes = "the bytes of a file; or text: its path in a table that is a file, base64 elsewhere"
     most_bytes = 4 * MOST_BYTES // 3 + 64  # as base64
     faults = {  # noqa: RUF012
         "no_image_file": "a path must be that of a file; paths are relative to the table's folder",
-        "broken_image": f"an image must be {', '.join(FORMATS)} of 8 bits a channel, and whole; base64 in a request",
+        "broken_image": f"an image must be a whole file of {', '.join(FORMATS)} with 8 bits a channel; text that does "
+        "not come from a file must be base64 of one, without line breaks",
         "huge_image": f"an image must have at most {MOST_PIXELS:,} pixels and {MOST_BYTES:,} bytes",
     }
 
@@ -69,9 +84,11 @@ class Image(Kind):
 
     def of_values(self, array: pa.Array, item: Read, field: Field, how: How) -> Cells:
         kind = array.type
-        is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-        if not is_bytes:
-            return refused(array, "wrong_type", self.absent(item, len(array)))
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            array = array.flatten()[kind.get_field_index("bytes")]
+        if not is_bytes(array.type):
+            code = "nested_value" if pa.types.is_nested(array.type) else "wrong_type"
+            return refused(array, code, self.absent(item, len(array)))
         return decoded((cell.as_py() for cell in array), len(array), item)
 
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
@@ -99,6 +116,11 @@ class Image(Kind):
 
     def reader(self, policy: Field, item: Read) -> Reader:
         return ImageReader(policy, item)
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether cells are bytes of any length."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def named(text: str, folder: Path | None) -> bytes | Unreadable:
@@ -154,20 +176,36 @@ def pixels(content: bytes, size: tuple[int, ...]) -> bytes:
             with Pillow.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise Unreadable("huge_image")
-                if image.mode not in MODES:
+                if image.mode not in MODES or is_deep(content):
                     raise Unreadable("broken_image")
                 return shaped(image, size)
     except (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError) as error:
         raise Unreadable("huge_image" if isinstance(error, Pillow.DecompressionBombError) else "broken_image") from None
 
 
+def is_deep(content: bytes) -> bool:
+    """Whether a PNG has 16 bits a channel, of which Pillow would drop half in silence."""
+    return content.startswith(b"\x89PNG") and content[24:25] == b"\x10"  # where its first chunk has the depth
+
+
+def turned(image: Any) -> Any:
+    """An opened image as its EXIF says; one whose EXIF is damaged as it is, which viewers do too."""
+    from PIL.Image import Transpose
+
+    image.load()
+    try:
+        way = image.getexif().get(ORIENTATION)
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error):
+        return image
+    return image.transpose(Transpose[TURNS[way]]) if way in TURNS else image
+
+
 def shaped(image: Any, size: tuple[int, ...]) -> bytes:
     """An opened image turned, laid on white, with the wanted channels and size."""
     from PIL import Image as Pillow
-    from PIL import ImageOps
 
     channels, height, width = size
-    image = ImageOps.exif_transpose(image)
+    image = turned(image)
     if "transparency" in image.info or image.mode in ("LA", "RGBA"):
         image = image.convert("RGBA")
         image = Pillow.alpha_composite(Pillow.new("RGBA", image.size, "white"), image)

@@ -1,6 +1,7 @@
 """Maps from names to numbers: Arrow maps and structs, dicts, or objects of JSON in text.
 
-Of a struct, as Arrow makes one of dicts, a field that is null is a name that is not there.
+Of a struct, as Arrow makes one of dicts, a field that is null is a name that is not there. Names come in the order of
+their fingerprints, so that a map is the same in whatever order its names stand.
 Shape: N cells -> `MapKeys` (N, max_tokens) int64 fingerprints of names, 0 = none; `MapValues` (N, max_tokens) float64.
 
 >>> item = Read("bids", "map_keys", max_tokens=2)
@@ -27,8 +28,10 @@ from mlp_torch.ingest.kinds.reader import Reader, Strings
 from mlp_torch.ingest.kinds.rows import filled, ragged
 from mlp_torch.ingest.kinds.string import String, frequent
 from mlp_torch.ingest.reads import Inputs, Read, Words
+from mlp_torch.ingest.records import is_torn
 
 MAPS = pa.map_(pa.large_string(), pa.float64())
+UNREADABLE = ("not_a_map", "invalid_unicode")
 SHOWN = 2  # names of an example
 
 
@@ -36,9 +39,10 @@ class MapKeys(Kind):
     """The names of a map."""
 
     nested = True
+    takes = "names with numbers, or text that is an object of JSON"
     faults = {  # noqa: RUF012
         "not_a_map": "a map must be names with finite numbers, in text an object of JSON",
-        "too_many_names": "a map must have at most as many names as its column's max_names",
+        "too_many_names": "a map must have at most as many names as its column's max_names={max_tokens}",
         "repeated_name": "a map must have a name once",
     }
 
@@ -48,24 +52,25 @@ class MapKeys(Kind):
     def of_text(self, text: pa.DictionaryArray, item: Read, field: Field, how: How) -> Cells:
         na = listed(text, field)
         known = without(text, na)
-        pairs = [None if word is None else parsed(word) for word in known.dictionary.to_pylist()]
-        wrong = by_word(np.array([found is None for found in pairs], bool), known)
-        maps = pa.array(pairs, MAPS).take(known.indices)
-        cells = checked(maps, item, {"not_a_map": wrong})
+        found = [parsed(word) for word in known.dictionary.to_pylist()]
+        bad = {code: by_word(np.array([pairs == code for pairs in found], bool), known) for code in UNREADABLE}
+        pairs = pa.array([None if isinstance(pairs, str) else pairs for pairs in found], MAPS)
+        cells = checked(pairs.take(known.indices), item, bad)
         return cells._replace(changed={"na_values read as missing": int(na.sum())})
 
     def of_values(self, array: pa.Array, item: Read, field: Field, how: How) -> Cells:
         kind = array.type
         if pa.types.is_struct(kind) and all(pa.types.is_null(part.type) or is_number(part.type) for part in kind):
             return checked(of_struct(array), item, {})
+        if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_null(kind.value_type):
+            return nameless(array)
         if not pa.types.is_map(kind) or not is_number(kind.item_type):
             code = "nested_value" if pa.types.is_nested(kind) else "wrong_type"
             return refused(array, code, self.absent(item, len(array)))
-        return checked(array.cast(MAPS), item, {})
+        return checked(array.cast(MAPS, safe=False), item, {})  # large whole numbers are rounded, as all amounts are
 
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
-        lengths, pairs = ragged(array)
-        return filled(arrow_fingerprints(pairs.field(0), field=item.field), torch.from_numpy(lengths), item.max_tokens)
+        return rows_in_order(array, item)[0]
 
     def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
         parts = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
@@ -83,6 +88,7 @@ class MapKeys(Kind):
         names: list[str | None] = []
         numbers = torch.zeros(len(values), item.max_tokens, dtype=torch.float64)
         for row, found in enumerate(pairs):
+            numbers[row] = 0.0 if values[row] is not None else float("nan")
             names += [name for name, _ in found] + [None] * (item.max_tokens - len(found))
             numbers[row, : len(found)] = torch.tensor([number for _, number in found], dtype=torch.float64)
         return numbers, names
@@ -95,9 +101,7 @@ class MapValues(MapKeys):
     """The numbers of a map, in the order of its names."""
 
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
-        lengths, pairs = ragged(array)
-        numbers = torch.from_numpy(np.array(pairs.field(1).to_numpy(zero_copy_only=False), np.float64))
-        return filled(numbers, torch.from_numpy(lengths), item.max_tokens)
+        return rows_in_order(array, item)[1]
 
     def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
         return []
@@ -106,13 +110,17 @@ class MapValues(MapKeys):
         return super().example(item._replace(kind="map_keys"), inputs, words)
 
 
-def parsed(text: str) -> list[tuple[str, float]] | None:
-    """The pairs of an object of JSON, with names that are there twice; None for anything else."""
+def parsed(text: str) -> list[tuple[str, float]] | str:
+    """The pairs of an object of JSON, with names that are there twice; else the reason code."""
     try:
         found = json.loads(text, object_pairs_hook=Pairs)
     except (ValueError, RecursionError):
-        return None
-    return list(found) if isinstance(found, Pairs) and all(is_amount(number) for _, number in found) else None
+        return "not_a_map"
+    if found == []:  # see `nameless`
+        return []
+    if not isinstance(found, Pairs) or not all(is_amount(number) for _, number in found):
+        return "not_a_map"
+    return "invalid_unicode" if any(is_torn(name) for name, _ in found) else list(found)  # escaped lone surrogates
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -129,9 +137,17 @@ def is_amount(number: object) -> bool:
         return False
 
 
+def nameless(lists: Any) -> Cells:
+    """Lists of nothing: [] is a map without names, as pandas makes of Arrow's and PHP writes in JSON."""
+    bad = ragged(lists)[0] > 0
+    names = np.zeros(len(lists), np.int64)
+    maps = pa.array([[]], MAPS).take(pa.array(names, mask=bad | ~present(lists)))
+    return Cells(maps, {"not_a_map": bad}, {})
+
+
 def of_struct(array: pa.StructArray) -> pa.MapArray:
     """A struct's fields as names."""
-    columns = [part.cast(pa.float64()) for part in array.flatten()]  # null where the struct is
+    columns = [part.cast(pa.float64(), safe=False) for part in array.flatten()]  # null where the struct is
     there = np.zeros((len(array), len(columns)), bool)
     numbers = np.zeros(there.shape)
     for i, column in enumerate(columns):
@@ -140,6 +156,21 @@ def of_struct(array: pa.StructArray) -> pa.MapArray:
     offsets = pa.array(np.concatenate([[0], np.cumsum(there.sum(axis=1))]), pa.int32())
     maps = pa.MapArray.from_arrays(offsets, names, pa.array(numbers[there]))
     return blanked(maps, ~present(array))
+
+
+def rows_in_order(maps: Any, item: Read) -> tuple[Tensor, Tensor]:
+    """(N, max_tokens) names and numbers of N maps."""
+    lengths, pairs = ragged(maps)
+    names = arrow_fingerprints(pairs.field(0), field=item.field)
+    numbers = torch.from_numpy(np.array(pairs.field(1).to_numpy(zero_copy_only=False), np.float64))
+    rows = torch.from_numpy(lengths)
+    return in_order(filled(names, rows, item.max_tokens), filled(numbers, rows, item.max_tokens))
+
+
+def in_order(names: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, M) names and numbers by fingerprint, what is none last. Must script."""
+    order = names.masked_fill(names == 0, 9223372036854775807).argsort(dim=1)  # 2^63 - 1, behind all fingerprints
+    return names.gather(1, order), numbers.gather(1, order)
 
 
 def checked(maps: Any, item: Read, bad: dict[str, Mask]) -> Cells:
@@ -155,6 +186,7 @@ def checked(maps: Any, item: Read, bad: dict[str, Mask]) -> Cells:
     same = (np.diff(row[order]) == 0) & (np.diff(names[order]) == 0)
     again[row[order][1:][same]] = True
     found = {
+        **bad,
         "not_a_map": bad.get("not_a_map", strange) | strange,
         "too_many_names": lengths > item.max_tokens,
         "repeated_name": again,
@@ -163,7 +195,10 @@ def checked(maps: Any, item: Read, bad: dict[str, Mask]) -> Cells:
 
 
 class MapReader(Reader):
-    """Names and numbers: in `tensors` the numbers, (B, M); in `strings` B · M names, row after row, None = none."""
+    """Names and numbers: in `tensors` the numbers, (B, M); in `strings` B · M names, row after row, None = none.
+
+    A row without names is missing if its numbers are NaN, else it is a map without names.
+    """
 
     def __init__(self, policy: Field, read: Read):
         super().__init__(policy, read)
@@ -179,7 +214,9 @@ class MapReader(Reader):
         names = scripted_fingerprints(strings[self.field]).to(self.int64)
         if numbers.dim() != 2 or numbers.shape[1] != self.most or names.shape[0] != numbers.numel():
             raise RuntimeError(f'field "{self.field}" must have {self.most} numbers and names a row')
-        names = names.reshape(numbers.shape)
+        names, numbers = in_order(names.reshape(numbers.shape), numbers)
+        again = (names[:, 1:] == names[:, :-1]) & (names[:, 1:] != 0)
         bad = self.refuse((~numbers.isfinite() & (names != 0)).any(dim=1), "be finite")
-        missing = (names == 0).all(dim=1)
+        bad = bad | self.refuse(again.any(dim=1), "have a name once")
+        missing = ((names == 0) & numbers.isnan()).all(dim=1)
         return names if self.is_names else numbers.masked_fill(names == 0, 0.0), bad, missing

@@ -27,6 +27,14 @@ def ragged(lists: Any) -> tuple[Any, Any]:
     return lengths, lists.values.slice(first, int(lengths.sum()))
 
 
+def lists_of(array: Any, kind: pa.DataType) -> Any:
+    """Lists of any length or of one as lists with members of a type; Arrow's own cast trips over lists of nulls."""
+    is_fixed = pa.types.is_fixed_size_list(array.type)
+    lengths, members = ragged(array.cast(pa.large_list(array.type.value_type)) if is_fixed else array)
+    ends = pa.array(np.concatenate([[0], lengths.cumsum()]), pa.int64())
+    return pa.LargeListArray.from_arrays(ends, members.cast(kind, safe=False), mask=array.is_null())
+
+
 def filled(members: Tensor, lengths: Tensor, width: int) -> Tensor:
     """(M,) members of N lists as (N, width): the first ones of each, then 0. Must script."""
     begins = lengths.cumsum(0) - lengths

@@ -21,7 +21,7 @@ from mlp_torch.ingest.cells import Cells, How, Mask, blanked, listed, present, w
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.reader import Reader, Strings
-from mlp_torch.ingest.kinds.rows import LISTS, beyond, ragged, rows_of, words_of
+from mlp_torch.ingest.kinds.rows import LISTS, beyond, lists_of, ragged, rows_of, words_of
 from mlp_torch.ingest.kinds.string import TROUBLES, UNNAMED, frequent
 from mlp_torch.ingest.kinds.tokens import scripted_rows
 from mlp_torch.ingest.reads import Inputs, Read, Words
@@ -33,6 +33,7 @@ class Set(Kind):
     """The first `max_tokens` members of a cell; that a cell has more is counted."""
 
     nested = True
+    takes = "a list of texts or of whole numbers, or text with the separator"
     faults = {"null_member": "a list must hold no null; a missing list is null itself"}  # noqa: RUF012
 
     def absent(self, item: Read, n: int) -> pa.Array:
@@ -53,7 +54,7 @@ class Set(Kind):
         texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_integer)
         if not (pa.types.is_null(inner) or any(is_one(inner) for is_one in texts)):
             return refused(array, "wrong_type", self.absent(item, len(array)))
-        return members(array.cast(pa.large_list(kind.value_type)).cast(LISTS), item, {})
+        return members(lists_of(array, pa.large_string()), item, {})
 
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
         return rows_of(array, item.max_tokens, item.field)
@@ -67,6 +68,9 @@ class Set(Kind):
 
     def troubles(self, example: object) -> list[object]:
         return list(TROUBLES)
+
+    def raw(self, values: list[Any], item: Read) -> tuple[Tensor | None, list[str | None] | None]:
+        return None, values
 
     def reader(self, policy: Field, item: Read) -> Reader:
         return SetReader(policy, item)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.jit import is_scripting  # type: ignore[attr-defined]  # public, but not in torch.jit.__all__
 
-from mlp_torch.ingest.cells import Cells, How, listed, without
+from mlp_torch.ingest.cells import Cells, How, is_coded, listed, without
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.reader import Reader, Strings
 from mlp_torch.ingest.kinds.rows import ragged
@@ -44,7 +44,8 @@ class Statistics(Tokens):
         na = listed(text, field)
         return Cells(without(text, na), {}, {"na_values read as missing": int(na.sum())})
 
-    def tensor(self, array: pa.DictionaryArray, item: Read) -> Tensor:
+    def tensor(self, array: pa.Array, item: Read) -> Tensor:
+        array = array if is_coded(array.type) else array.dictionary_encode()
         return of_cells(measured(array.dictionary), array, torch.tensor(torch.nan, dtype=torch.float64))
 
     def words(self, array: Any, item: Read) -> list[tuple[int, str]]:

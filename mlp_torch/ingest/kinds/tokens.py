@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from mlp_torch.ingest.cells import CODED, Cells, How, by_word, listed, without
+from mlp_torch.ingest.cells import CODED, Cells, How, by_word, is_coded, listed, without
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import scripted_fingerprints
 from mlp_torch.ingest.kinds.kind import Kind
@@ -32,6 +32,8 @@ SHOWN = 3  # words of an example
 class Tokens(Kind):
     """The first `max_tokens` words of a text; that a text has more is counted."""
 
+    takes = "text"
+
     def absent(self, item: Read, n: int) -> pa.Array:
         return pa.nulls(n, CODED)
 
@@ -42,7 +44,8 @@ class Tokens(Kind):
         more = f"more than {item.max_tokens} words, of which the first are read"
         return Cells(text, {}, {"na_values read as missing": int(na.sum()), more: int(cut.sum())})
 
-    def tensor(self, array: pa.DictionaryArray, item: Read) -> Tensor:
+    def tensor(self, array: pa.Array, item: Read) -> Tensor:
+        array = array if is_coded(array.type) else array.dictionary_encode()  # it was decoded on disk
         rows = rows_of(word_lists(array.dictionary), item.max_tokens, item.field)
         return of_cells(rows, array, torch.zeros((), dtype=torch.int64))
 
@@ -55,6 +58,9 @@ class Tokens(Kind):
 
     def troubles(self, example: object) -> list[object]:
         return [*TROUBLES, " ".join(["again and AGAIN 5°!"] * 100)]
+
+    def raw(self, values: list[Any], item: Read) -> tuple[Tensor | None, list[str | None] | None]:
+        return None, values
 
     def reader(self, policy: Field, item: Read) -> Reader:
         return TokensReader(policy, item)
@@ -72,11 +78,7 @@ def word_lists(texts: Any) -> Any:
 
 def texts_in(array: Any) -> Any:
     """The distinct texts of coded cells, in one piece or in several."""
-    return (
-        pc.unique(array.cast(pa.large_string())).combine_chunks()
-        if isinstance(array, pa.ChunkedArray)
-        else (pc.unique(array.dictionary_decode()))
-    )
+    return pc.unique(array.cast(pa.large_string()))
 
 
 def of_cells(rows: Tensor, coded: pa.DictionaryArray, missing: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.maps import is_amount
 from mlp_torch.ingest.kinds.reader import Reader, Strings
-from mlp_torch.ingest.kinds.rows import ragged
+from mlp_torch.ingest.kinds.rows import lists_of, ragged
 from mlp_torch.ingest.reads import Inputs, Read, Words
 
 LISTS = pa.large_list(pa.float64())
@@ -32,9 +32,10 @@ class Vector(Kind):
     """A vector of d numbers."""
 
     nested = True
+    takes = "a list of numbers, or text that is a list of JSON"
     faults = {  # noqa: RUF012
         "not_a_vector": "a vector must be a list of finite numbers that float32 has, in text a list of JSON",
-        "wrong_size": "a vector must have as many numbers as its column's size",
+        "wrong_size": "a vector must have as many numbers as its column's size={size[0]}",
     }
 
     def absent(self, item: Read, n: int) -> pa.Array:
@@ -55,7 +56,7 @@ class Vector(Kind):
         if not is_list or not (is_number(kind.value_type) or pa.types.is_null(kind.value_type)):
             code = "nested_value" if pa.types.is_nested(kind) and not is_list else "wrong_type"
             return refused(array, code, self.absent(item, len(array)))
-        return checked(array.cast(pa.large_list(kind.value_type)).cast(LISTS), item)
+        return checked(lists_of(array, pa.float64()), item)
 
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
         (d,) = item.size
