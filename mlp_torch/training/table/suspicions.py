@@ -4,7 +4,7 @@ Shape: Inputs of N rows, `y` (N,) float64, `index` (N,) into `SPLITS`, -1 = in n
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem, quote
 from mlp_torch.ingest.fingerprint import cat, cross
@@ -118,7 +118,10 @@ def occurrences(x: Tensor, at: Tensor) -> Tensor:
 
 
 def hashed(x: Tensor) -> Tensor:
-    """(N, …) of any type -> (N,) int64: one number for all values of a row."""
+    """(N, …) of any type -> (N,) int64: one number for all values of a row; of pixels eight make one value."""
+    if x.dtype == torch.uint8:
+        flat = x.reshape(len(x), -1)
+        x = nn.functional.pad(flat, [0, -flat.shape[1] % 8]).view(torch.int64)
     return cross([bits(column) for column in x.reshape(len(x), -1).unbind(1)])
 
 
