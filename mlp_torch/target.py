@@ -226,10 +226,8 @@ class Labels(Target):
         x = inputs[read.key]  # (N, L)
         if (many := x[:, -1] != 0).any():
             rows = tuple(many.nonzero().squeeze(1)[:MAX_ROWS].tolist())
-            text, bad = f"a cell must list at most {x.shape[1] - 1} labels", int(many.sum())
-            raise DataError(
-                Problem("too_many_labels", text, (read.field,), bad, len(x), rows, key="data.target.max_labels")
-            )
+            text, key = f"a cell must list at most {x.shape[1] - 1} labels", "data.target.max_labels"
+            raise DataError(Problem("too_many_labels", text, (read.field,), int(many.sum()), len(x), rows, key=key))
         strange = (x != 0) & ~torch.isin(x, self.fingerprints)
         if self.others == "error" and strange.any():
             bad = strange.any(dim=1)
@@ -250,7 +248,7 @@ def rows_with(x: Tensor) -> dict[int, int]:
     """How many rows of (N, L) hold each fingerprint."""
     x = x.sort(dim=1).values  # what a row holds twice is side by side
     first = torch.cat([torch.ones_like(x[:, :1], dtype=torch.bool), x[:, 1:] != x[:, :-1]], dim=1)
-    found, counts = x[first & (x != 0)].unique(return_counts=True)
+    found, counts = torch.unique(x[first & (x != 0)], return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
