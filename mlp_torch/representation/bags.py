@@ -1,7 +1,8 @@
 """Bags: several words of a cell, in no order, as one vector. Text and sets are bags; see `text` and `sets`.
 
 A cell's words are looked up or hashed one by one, and the vectors of those that are there are pooled: what fills a row
-up to `max_tokens` takes no part. A cell without words, missing or empty, has a row of its own.
+up to `max_tokens` takes no part. A cell without words, missing or empty, has a row of its own. Vectors begin at 0, as
+the weights of a linear model do: of most words, which are in few cells, a random start would remain as noise.
 
 Shape: (B, L) int64 fingerprints, 0 = none -> (B, L) int64 codes, -1 = none -> (B, dim) float32.
 
@@ -174,7 +175,7 @@ class Bag(Vocabulary):
         return [] if self.vectors is None else [self.vectors.note(len(self.vocabulary))]
 
     def layer(self) -> nn.Module:
-        rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide)
+        rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide, std=0)
         return Pooled(rows if self.vectors is None else self.vectors.into(rows), self.dim, self.pool)
 
 
@@ -225,4 +226,4 @@ class HashedBag(Column):
         return without_gaps(torch.cat(buckets, dim=1), torch.cat(held, dim=1), self.buckets)  # (B, L')
 
     def layer(self) -> nn.Module:
-        return Pooled(Rows(self.codes, self.dim, seen=self.seen), self.dim, self.pool)
+        return Pooled(Rows(self.codes, self.dim, seen=self.seen, std=0), self.dim, self.pool)
