@@ -100,6 +100,10 @@ class Column(nn.Module):
         """For people, what each of its codes stands for: `codes` texts, or none where there is nothing to tell."""
         return []
 
+    def before_after(self, inputs: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        """For pictures, by raw field: its numbers, (n,), and what `encode` made of each, (n,); as a rule none."""
+        return {}
+
     def layer(self) -> nn.Module:
         """The learned reader of the features: -> (B, dim) float32."""
         return Rows(self.codes, self.dim, seen=self.seen)

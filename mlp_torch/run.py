@@ -27,6 +27,7 @@ from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
 from mlp_torch.model import Model
 from mlp_torch.profile import page
+from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
@@ -220,11 +221,12 @@ def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
 
 
 def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, metrics: dict[str, float]) -> None:
-    """Hyperparameters beside the outcome, and the head's pictures of validation rows."""
+    """Hyperparameters beside the outcome, the head's pictures of validation rows, and numbers before and after."""
     table = data.judged["val"]
     with torch.inference_mode():
         predicted = task.model.predict(outputs(task, table))
         logger.log_pictures(task.model.head.pictures(predicted, task.model.labels(table.y)))
+    logger.log_columns(figures(pairs(data.transform, data.drawn)))
     chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}
     logger.log_notes(data.notes())

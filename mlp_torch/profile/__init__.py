@@ -16,5 +16,6 @@
 - report: of a whole table
 - table: a report in the terminal
 - plots: distributions as pictures
+- before_after: what a run's columns make of numbers, as figures
 - page: a report as one HTML file
 """

@@ -88,7 +88,8 @@ class Scaled(Column):
         else:  # to sum a column up takes as long as to encode it
             self.fill = first.mean if isinstance(first, ZScore) else average(x)
         if not torch.isfinite(self.fill):
-            raise ValueError(f"{self.key} must have a finite {self.missing}, however: {self.fill:g}")
+            text = f"{self.key} must have a finite {self.missing} (else bound it by min and max in data.fields)"
+            raise ValueError(f"{text}, however: {self.fill:g}")
 
     def fit_steps(self, x: Tensor) -> None:
         """Fits each step on what those before it make of (N,) values of training rows."""
@@ -119,6 +120,11 @@ class Scaled(Column):
         if self.indicator:
             return torch.stack([z, missing.float()], dim=-1)  # (B, 2)
         return z.unsqueeze(-1)  # (B, 1)
+
+    def before_after(self, inputs: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        x = inputs[self.key]
+        x = x[~torch.isnan(x)]
+        return {self.reads["x"].field: (x, self.encode({self.key: x})[:, 0])}  # of powers the first
 
     def layer(self) -> nn.Module:
         return nn.Identity()

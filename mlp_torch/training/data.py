@@ -10,6 +10,7 @@ from torch import Tensor
 from mlp_torch.column import Column
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.head import Batch
+from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Source
 from mlp_torch.reproducibility.split import Split
@@ -105,6 +106,11 @@ class Data(LightningDataModule):
     def samples(self) -> dict[str, pa.Array]:
         """Raw values of the first training rows, by `Read.key`."""
         return self.prepared.samples
+
+    @property
+    def drawn(self) -> Inputs:
+        """Raw numbers and times of some training rows for pictures, by `Read.key`."""
+        return self.prepared.drawn
 
     @property
     def counts(self) -> dict[str, Any]:

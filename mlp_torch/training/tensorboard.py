@@ -93,10 +93,15 @@ class TensorBoard(Logger):
         """Sentences, as a list of Markdown."""
         self.writer("val").add_text("notes", "\n".join(f"- {note}" for note in notes))
 
-    def log_pictures(self, pictures: "Mapping[str, Figure]") -> None:
+    def log_pictures(self, pictures: "Mapping[str, Figure]", run: str = "val") -> None:
         """Figures by name."""
         for name, figure in pictures.items():
-            self.writer("val").add_figure(name, figure, close=False)
+            self.writer(run).add_figure(name, figure, close=False)
+
+    def log_columns(self, pictures: "Mapping[str, Figure]") -> None:
+        """Figures of columns, once: what a run wrote that was stopped at its end is deleted."""
+        shutil.rmtree(self.folder / "columns", ignore_errors=True)
+        self.log_pictures(pictures, "columns")
 
     def save(self) -> None:
         for writer in self.writers.values():

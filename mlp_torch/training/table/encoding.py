@@ -16,7 +16,7 @@ from mlp_torch.training.batches import select
 from mlp_torch.training.table.counts import SplitCounts
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.mapped import Writer
-from mlp_torch.training.table.prepared import SHOWN
+from mlp_torch.training.table.prepared import SHOWN, is_drawn, measured
 from mlp_torch.training.table.survey import Survey
 
 
@@ -62,7 +62,7 @@ def parted(index: Tensor, sampled: Tensor) -> dict[str, Tensor]:
 
 
 def write_raw(survey: Survey, wanted: Definition, folder: Path) -> None:
-    """Writes key fields of the rows that reports look at, and the first training rows for people to look at."""
+    """Writes key fields of the rows that reports look at, the first training rows, and numbers for pictures."""
     parts = parted(survey.index, survey.sampled)
     for name in SPLITS:
         keep = parts.get(f"{name}.sample", parts[name])
@@ -70,6 +70,10 @@ def write_raw(survey: Survey, wanted: Definition, folder: Path) -> None:
     first = torch.zeros_like(survey.sampled)
     first[(survey.index == TRAIN).nonzero()[:SHOWN, 0]] = True
     write_columns(folder / "samples", {key: survey.spill.raw(key, first) for key in survey.schema.reads})
+    drawn = (survey.index == TRAIN) & survey.sampled
+    drawn[drawn.clone()] = is_drawn(survey.spill.take(["row"], drawn)["row"])
+    numbers = survey.spill.take(measured(wanted.transform.reads), drawn)
+    write_columns(folder / "drawn", {key: pa.chunked_array([x.numpy()]) for key, x in numbers.items()})
 
 
 def write_columns(path: Path, columns: dict[str, pa.ChunkedArray]) -> None:

@@ -1,7 +1,7 @@
 """What training needs of a table once it is read, split, fitted and encoded, however its rows are held."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,11 +14,12 @@ from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
-from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Schema
 
 Look = Callable[[Block], Sequence[str]]  # what a caller does with raw rows: warnings
 SHOWN = 3  # training rows whose raw values are kept to be looked at
+DRAWN = 10_000  # most training rows whose raw numbers are kept for pictures
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Prepared:
         looked_at: sentences on which rows are sampled for what; none where all are in memory.
         stored: a sentence on where encoded rows are kept.
         release: for tables on disk, by split: gives the memory of the pages that were read back.
+        drawn: raw numbers and times of some training rows for pictures, by `Read.key`.
     """
 
     schema: Schema
@@ -50,6 +52,17 @@ class Prepared:
     looked_at: list[str] = field(default_factory=list)
     stored: list[str] = field(default_factory=list)
     release: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    drawn: Inputs = field(default_factory=dict)
+
+
+def is_drawn(row: Tensor) -> Tensor:
+    """(N,) bool: which training rows pictures show, the same ones each time: those with the smallest fingerprints."""
+    return row <= row.kthvalue(min(DRAWN, len(row))).values
+
+
+def measured(reads: Iterable[Read]) -> list[str]:
+    """The keys of what pictures show: numbers and times."""
+    return list(dict.fromkeys(read.key for read in reads if read.kind in ("number", "time")))
 
 
 @contextmanager

@@ -85,6 +85,8 @@ def test_a_table_of_fewer_rows_than_the_sample_gives_the_bits_that_it_gives_in_m
         for key, x in expected.samples.items()
         if key != "age"  # NaN
     }
+    assert found.drawn.keys() == expected.drawn.keys() == {"age", "size", "at:time"}
+    assert all(torch.equal(found.drawn[key].nan_to_num(7), x.nan_to_num(7)) for key, x in expected.drawn.items())
     assert found.notes()[:-1] == expected.notes()
 
 
@@ -146,6 +148,19 @@ def test_the_sample_is_of_the_smallest_fingerprints_of_each_split(tmp_path):
         ids = data.keys[name]["id"].to_pylist()
         assert len(ids) == 100
         assert data.counts["sampled"][name] == 100
+
+
+@pytest.mark.parametrize("sample", [100, 2_000_000])
+def test_pictures_show_the_training_rows_with_the_smallest_fingerprints(sample, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlp_torch.training.table.prepared.DRAWN", 30)
+    expected, found = tiny.data(ROWS), on_disk(tmp_path, sample=sample)
+    places = expected.tables["train"].row.argsort()[:30].sort()[0]
+    ids = [expected.keys["train"]["id"][int(place)].as_py() for place in places]
+    table = tiny.table(ROWS)
+    rows = [table["id"].to_pylist().index(name) for name in ids]
+    sizes = torch.tensor(table["size"].take(rows).to_numpy(), dtype=torch.float64)
+    assert torch.equal(expected.drawn["size"].nan_to_num(-1), sizes.nan_to_num(-1))
+    assert torch.equal(found.drawn["size"].nan_to_num(-1), sizes.nan_to_num(-1))
 
 
 def test_columns_are_fitted_on_the_sampled_training_rows(tmp_path):
