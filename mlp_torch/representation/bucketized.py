@@ -18,7 +18,7 @@ from torch import Tensor
 from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.embeddings import checked_dim, default_dim
-from mlp_torch.representation.statistics import present, quantiles
+from mlp_torch.representation.statistics import UNBOUNDED, present, quantiles
 
 CLASSES = 20  # whole targets of so few values are classes to a tree
 
@@ -76,11 +76,12 @@ class Bucketized(Column):
         if self.by == "tree":
             self.edges = tree_splits(sample.inputs[self.key], sample.y, buckets=self.buckets)[1]
         elif self.by == "width":
-            self.edges = equal_edges(x, self.buckets)
+            self.edges = equal_edges(x, self.buckets, key=self.key)
         else:
             self.edges = quantiles(x.sort().values, self.buckets)
         if not (x != x[0]).any():
-            raise ValueError(f"{self.key} must have two distinct values to be cut into buckets, however: it has one")
+            text = "must have two distinct values to be cut into buckets (else leave it out), however: it has one"
+            raise ValueError(f"{self.key} {text}")
         if not len(self.edges):
             text = "must tell targets apart for a tree to split it (else take by=quantile), however: no split does"
             raise ValueError(f"{self.key} {text}")
@@ -107,15 +108,20 @@ class Bucketized(Column):
         return found
 
 
-def equal_edges(x: Tensor, buckets: int) -> Tensor:
+def equal_edges(x: Tensor, buckets: int, *, key: str) -> Tensor:
     """The inner edges of equally wide buckets from the smallest to the largest of (N,) values.
+
+    Args:
+        x: the values.
+        buckets: how many.
+        key: the field, for errors.
 
     Raises:
         ValueError: if their distance overflows.
     """
     low, high = x.aminmax()
     if not (high - low).isfinite():
-        raise ValueError(f"a number must have a finite spread, however: values from {low:g} to {high:g}")
+        raise ValueError(f"{key} {UNBOUNDED}, however: values from {low:g} to {high:g}")
     edges = low + (high - low) * torch.arange(1, buckets, dtype=torch.float64) / buckets
     return edges[edges.diff(prepend=low[None]) > 0]
 

@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+LARGE = 2.0**512  # a power of two, so that to divide by it rounds nothing that a sum of larger numbers would keep
+UNBOUNDED = "must have a finite spread (else bound it by min and max in data.fields)"
+
 
 def present(x: Tensor, key: str) -> Tensor:
     """The values that are not missing.
@@ -23,7 +26,7 @@ def present(x: Tensor, key: str) -> Tensor:
     here = ~np.isnan(x.numpy())
     values = x if here.all() else torch.from_numpy(x.numpy()[here])  # half of torch's time
     if not len(values):
-        raise ValueError(f"{key} must have a value in training rows, however: all are missing")
+        raise ValueError(f"{key} must have a value in training rows (else leave it out), however: all are missing")
     return values
 
 
@@ -46,6 +49,8 @@ def exact_sum(x: Tensor) -> Tensor:
 def average(x: Tensor) -> Tensor:
     """The mean of (N,); rounding does not carry it off the only value of a constant column."""
     low, high = x.aminmax()
+    if torch.maximum(-low, high) > LARGE:  # the sum might overflow
+        return average(x / LARGE) * LARGE
     return (exact_sum(x) / len(x)).clamp(low, high)
 
 
@@ -59,7 +64,7 @@ def moments(x: Tensor) -> Tensor:
     mean = exact_sum(x) / len(x)
     scale = (exact_sum((x - mean).square_()) / len(x)).sqrt()
     if not torch.isfinite(scale):
-        raise ValueError(f"must have a finite spread, however: values from {low:g} to {high:g}")
+        raise ValueError(f"{UNBOUNDED}, however: values from {low:g} to {high:g}")
     # rounding leaves about 1e-16 of a constant's size instead of 0
     scale = scale if scale > 1e-12 * torch.maximum(-low, high) else torch.ones_like(scale)
     return torch.stack([mean.clamp(low, high), scale])

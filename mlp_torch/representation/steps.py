@@ -61,7 +61,8 @@ class MinMax(Step):
     def fit(self, x: Tensor) -> None:
         low, high = x.amin(-1, keepdim=x.dim() > 1), x.amax(-1, keepdim=x.dim() > 1)
         if not (low.isfinite() & high.isfinite()).all():
-            raise ValueError(f"must be finite, however: values from {low.min():g} to {high.max():g}")
+            text = "must be finite for MinMax (else put Clip before it)"
+            raise ValueError(f"{text}, however: values from {low.min():g} to {high.max():g}")
         half = high / 2 - low / 2
         self.middle, self.reach = low + half, torch.where(half > 0, half, torch.ones_like(half))
 

@@ -73,7 +73,7 @@ def test_the_widest_training_outlier_is_far_from_the_limit_and_any_served_number
 
 
 def test_numbers_whose_spread_overflows_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"x must have a finite spread, however: values from -1e\+308 to 1e\+308"):
+    with pytest.raises(ValueError, match=r"x must have a finite spread .*, however: values from -1e\+308 to 1e\+308"):
         fit(Scaled("x"), [1e308, -1e308])
 
 
