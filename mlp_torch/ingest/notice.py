@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 from mlp_torch.errors import quote
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import words_in
+from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.reads import Read
 
 ID_ROWS, ID_SHARE = 100, 0.99
+VERBATIM = ("string", "set", "map_keys")  # kinds whose words count as they stand
 MOST_NAMES = 10  # of fields in one line
 NUMBER = "number read as text"  # how `cells` counts a number that is a category
 BLANK = " read as missing"  # behind the reason, how `checks` and `cells` count a cell that held something
@@ -26,8 +28,8 @@ TIMES, SHARE = 10, 0.01  # a field is suspicious from so many times the training
 
 
 def notices(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read]) -> list[str]:
-    """A sentence for each suspicion about the columns of a training table."""
-    return [sentence for key, array in arrays.items() for sentence in suspicions(reads[key], array)]
+    """A sentence for each suspicion about the columns of a training table, once for a field that is read twice."""
+    return list(dict.fromkeys(sentence for key, array in arrays.items() for sentence in suspicions(reads[key], array)))
 
 
 def suspicions(item: Read, array: pa.Array) -> list[str]:
@@ -36,11 +38,15 @@ def suspicions(item: Read, array: pa.Array) -> list[str]:
     found = []
     if n > 1 and is_constant(array):
         found.append(f"constant: {here} has the same value in all {n:,} rows and can tell nothing")
-    if item.kind != "string":
+    if item.kind not in VERBATIM or (members := KINDS[item.kind].members(array)) is None:
         return found
-    words = words_in(array)
-    if n >= ID_ROWS and len(words) >= ID_SHARE * n:
-        found.append(f"id_like: {here} has {len(words):,} values in {n:,} rows: an id can only be memorised")
+    words, cells = words_in(members), n if item.kind == "string" else len(members)
+    if cells >= ID_ROWS and len(words) >= ID_SHARE * cells:
+        where = "rows" if item.kind == "string" else "places"
+        found.append(f"id_like: {here} has {len(words):,} values in {cells:,} {where}: an id can only be memorised")
+    if item.kind == "set" and len(members) >= ID_ROWS and (pc.max(pc.list_value_length(array)).as_py() or 0) <= 1:
+        mark = quote(item.separator)
+        found.append(f"one_member: {here} has no cell with more than one member; is {mark} what stands between them?")
     if len(words) <= MAX_WORDS and (alike := look_alikes(words)):
         found.append(
             f"look_alike: {here} has {alike:,} words that differ by case, blanks or Unicode form only; each is a "

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mlp_torch.ingest.cells import Cells, How, present
 from mlp_torch.ingest.fields import Field
+from mlp_torch.ingest.fingerprint import distinct
 from mlp_torch.ingest.kinds.reader import Reader
 from mlp_torch.ingest.reads import Inputs, Read, Words
 
@@ -49,9 +50,17 @@ class Kind:
         """(N, …) Inputs of checked values."""
         raise NotImplementedError
 
+    def members(self, array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
+        """The words in checked values, one after the other; by default there are none."""
+        return None
+
     def words(self, array: pa.Array | pa.ChunkedArray, item: Read) -> list[tuple[int, str]]:
-        """The distinct (fingerprint, word) pairs of checked values; by default there are no words."""
-        return []
+        """The distinct (fingerprint, word) pairs of checked values."""
+        members = self.members(array)
+        if members is None:
+            return []
+        found, names = distinct(members, field=item.field)
+        return list(zip(found.tolist(), names.to_pylist(), strict=True))
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         """A value as a caller would send it, that is no row's: of the most frequent words, or of middle values."""

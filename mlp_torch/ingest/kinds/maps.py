@@ -25,8 +25,8 @@ from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import arrow_fingerprints, scripted_fingerprints
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.reader import Reader, Strings
-from mlp_torch.ingest.kinds.rows import filled, ragged
-from mlp_torch.ingest.kinds.string import String, frequent
+from mlp_torch.ingest.kinds.rows import filled, members_of, ragged
+from mlp_torch.ingest.kinds.string import frequent
 from mlp_torch.ingest.reads import Inputs, Read, Words
 from mlp_torch.ingest.records import is_torn
 
@@ -72,9 +72,8 @@ class MapKeys(Kind):
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
         return rows_in_order(array, item)[0]
 
-    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
-        parts = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
-        return String().words(pa.chunked_array([ragged(part)[1].field(0) for part in parts], pa.large_string()), item)
+    def members(self, array: Any) -> Any:
+        return pa.chunked_array([pairs.field(0) for pairs in members_of(array)], pa.large_string())
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         found = frequent(inputs[item.key], words(item), most=SHOWN)
@@ -103,8 +102,8 @@ class MapValues(MapKeys):
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
         return rows_in_order(array, item)[1]
 
-    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
-        return []
+    def members(self, array: Any) -> None:
+        return None
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         return super().example(item._replace(kind="map_keys"), inputs, words)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mlp_torch.ingest.fingerprint import arrow_fingerprints, distinct
+from mlp_torch.ingest.fingerprint import arrow_fingerprints
 
 LISTS = pa.large_list(pa.large_string())
 
@@ -52,11 +52,9 @@ def rows_of(lists: Any, width: int, field: str) -> Tensor:
     return filled(arrow_fingerprints(words, field=field), torch.from_numpy(lengths), width)
 
 
-def words_of(lists: Any, field: str) -> list[tuple[int, str]]:
-    """The distinct (fingerprint, word) pairs of lists of words, in one piece or in several."""
-    parts = lists.chunks if isinstance(lists, pa.ChunkedArray) else [lists]
-    found, names = distinct(pa.chunked_array([ragged(part)[1] for part in parts], pa.large_string()), field=field)
-    return list(zip(found.tolist(), names.to_pylist(), strict=True))
+def members_of(lists: Any) -> list[Any]:
+    """All members of lists that are in one piece or in several."""
+    return [ragged(part)[1] for part in (lists.chunks if isinstance(lists, pa.ChunkedArray) else [lists])]
 
 
 def beyond(lists: Any, width: int) -> Any:

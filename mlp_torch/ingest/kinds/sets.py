@@ -21,7 +21,7 @@ from mlp_torch.ingest.cells import Cells, How, Mask, blanked, listed, present, w
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.reader import Reader, Strings
-from mlp_torch.ingest.kinds.rows import LISTS, beyond, lists_of, ragged, rows_of, words_of
+from mlp_torch.ingest.kinds.rows import LISTS, beyond, lists_of, members_of, ragged, rows_of
 from mlp_torch.ingest.kinds.string import TROUBLES, UNNAMED, frequent
 from mlp_torch.ingest.kinds.tokens import scripted_rows
 from mlp_torch.ingest.reads import Inputs, Read, Words
@@ -59,8 +59,8 @@ class Set(Kind):
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
         return rows_of(array, item.max_tokens, item.field)
 
-    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
-        return words_of(array, item.field)
+    def members(self, array: Any) -> Any:
+        return pa.chunked_array(members_of(array), pa.large_string())
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         found = frequent(inputs[item.key], words(item), most=SHOWN)

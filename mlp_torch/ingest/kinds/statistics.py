@@ -48,8 +48,8 @@ class Statistics(Tokens):
         array = array if is_coded(array.type) else array.dictionary_encode()
         return of_cells(measured(array.dictionary), array, torch.tensor(torch.nan, dtype=torch.float64))
 
-    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
-        return []
+    def members(self, array: Any) -> None:
+        return None
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         return "An example."

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mlp_torch.ingest.cells import CODED, LARGEST, Cells, Floats, How, Mask, is_coded, listed, matches, present, without
 from mlp_torch.ingest.fields import Field
-from mlp_torch.ingest.fingerprint import arrow_fingerprints, distinct, scripted_fingerprints
+from mlp_torch.ingest.fingerprint import arrow_fingerprints, scripted_fingerprints
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.reader import Reader, Strings
 from mlp_torch.ingest.reads import Inputs, Read, Words
@@ -45,9 +45,8 @@ class String(Kind):
     def tensor(self, array: pa.Array, item: Read) -> Tensor:
         return arrow_fingerprints(array, field=item.field)
 
-    def words(self, array: pa.Array | pa.ChunkedArray, item: Read) -> list[tuple[int, str]]:
-        found, names = distinct(array, field=item.field)
-        return list(zip(found.tolist(), names.to_pylist(), strict=True))
+    def members(self, array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        return array
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         (found,) = frequent(inputs[item.key], words(item), most=1) or [(UNNAMED, 0)]
@@ -61,8 +60,10 @@ class String(Kind):
 
 
 def frequent(x: Tensor, words: list[tuple[int, str]], *, most: int) -> list[tuple[str, int]]:
-    """The most frequent words of fingerprints of any shape with their counts, in order of the alphabet where equal."""
-    found, counts = np.unique(x[x != 0].numpy(), return_counts=True)
+    """The most frequent words of (N,) or (N, L) fingerprints and the rows that hold them, by alphabet where equal."""
+    rows = x.reshape(len(x), -1).sort(dim=1).values  # (N, L): what a row holds twice is side by side
+    first = torch.cat([torch.ones_like(rows[:, :1], dtype=torch.bool), rows[:, 1:] != rows[:, :-1]], dim=1)
+    found, counts = np.unique(rows[(rows != 0) & first].numpy(), return_counts=True)
     known = dict(zip(found.tolist(), counts.tolist(), strict=True))
     named = [(word, known.get(fingerprint, 0)) for fingerprint, word in words]
     return sorted(named, key=lambda pair: (-pair[1], pair[0]))[:most]

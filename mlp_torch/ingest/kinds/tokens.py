@@ -21,7 +21,7 @@ from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import scripted_fingerprints
 from mlp_torch.ingest.kinds.kind import Kind
 from mlp_torch.ingest.kinds.reader import Reader, Strings
-from mlp_torch.ingest.kinds.rows import LISTS, beyond, filled, rows_of, words_of
+from mlp_torch.ingest.kinds.rows import LISTS, beyond, filled, ragged, rows_of
 from mlp_torch.ingest.kinds.string import TROUBLES, UNNAMED, frequent
 from mlp_torch.ingest.reads import Inputs, Read, Words
 
@@ -49,8 +49,8 @@ class Tokens(Kind):
         rows = rows_of(word_lists(array.dictionary), item.max_tokens, item.field)
         return of_cells(rows, array, torch.zeros((), dtype=torch.int64))
 
-    def words(self, array: Any, item: Read) -> list[tuple[int, str]]:
-        return words_of(word_lists(texts_in(array)), item.field)
+    def members(self, array: Any) -> Any:
+        return ragged(word_lists(texts_in(array)))[1]
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         found = frequent(inputs[item.key], words(item), most=SHOWN)

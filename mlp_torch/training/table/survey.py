@@ -168,7 +168,8 @@ class Survey:
             DataError: `same_rows`, if a source is strict.
         """
         keys = {read.key: read for read in self.wanted.transform.reads}
-        found = [line for key, read in keys.items() for line in suspicions(read, self.spill.raw(key, self.sampled))]
+        told = [line for key, read in keys.items() for line in suspicions(read, self.spill.raw(key, self.sampled))]
+        found = list(dict.fromkeys(told))  # once for a field that is read twice
         index = self.index[self.sampled].long()
         inputs = self.spill.take([*keys, *(read.key for read in self.wanted.target.reads.values())], self.sampled)
         y = self.wanted.target.encode(inputs)
