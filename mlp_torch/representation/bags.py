@@ -68,6 +68,11 @@ def checked_pool(pool: str) -> None:
         raise ValueError(f"pool must be mean, sum or attention, however: {pool=}")
 
 
+def start_of(pool: Pool) -> float:
+    """The spread of vectors at the start: none, but for attention, whose query learns nothing from vectors of 0."""
+    return 0.01 if pool == "attention" else 0.0
+
+
 class Vocabulary(Column):
     """The words that training rows show, each with a code from 2 on. What is made of codes is for others to say.
 
@@ -175,7 +180,7 @@ class Bag(Vocabulary):
         return [] if self.vectors is None else [self.vectors.note(len(self.vocabulary))]
 
     def layer(self) -> nn.Module:
-        rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide, std=0)
+        rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide, std=start_of(self.pool))
         return Pooled(rows if self.vectors is None else self.vectors.into(rows), self.dim, self.pool)
 
 
@@ -226,4 +231,4 @@ class HashedBag(Column):
         return without_gaps(torch.cat(buckets, dim=1), torch.cat(held, dim=1), self.buckets)  # (B, L')
 
     def layer(self) -> nn.Module:
-        return Pooled(Rows(self.codes, self.dim, seen=self.seen, std=0), self.dim, self.pool)
+        return Pooled(Rows(self.codes, self.dim, seen=self.seen, std=start_of(self.pool)), self.dim, self.pool)
