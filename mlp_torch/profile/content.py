@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
-from mlp_torch.profile.facts import Facts, counted
+from mlp_torch.profile.facts import Facts, column_for, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.numbers import of_numbers
 from mlp_torch.profile.words import FORMS, of_words
@@ -50,7 +50,8 @@ def of_content(facts: Facts) -> Iterator[Finding]:
     here = rows - facts.missing
     out = "leave it out"
     if facts.kind == "unreadable":
-        yield Finding("unreadable", name, facts.why, rows, rows, advice="convert it")
+        advice = "see docs/representation.md" if column_for(facts.array.type) else "convert it"
+        yield Finding("unreadable", name, facts.why, rows, rows, advice=advice)
     elif not here:
         yield Finding("empty", name, "no cell has a value", advice=out)
     elif facts.distinct == 1 and not facts.missing:

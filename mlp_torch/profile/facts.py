@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import Cells, How, Mask, is_number, is_text, mask, matches, not_unicode
 from mlp_torch.ingest.fields import NUMBER, Field
+from mlp_torch.ingest.kinds.image import is_bytes
 from mlp_torch.ingest.kinds.read import read
 from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.ingest.times import iso
@@ -185,7 +186,24 @@ def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[
     if pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None):
         return reading(name, array, kind="time")
     zone = " with a time zone" if pa.types.is_timestamp(kind) else ""
-    return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} cannot be read")
+    column = column_for(kind)
+    why = f"{column} takes them, in a line of your own" if column else "cannot be read"
+    return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} {why}")
+
+
+def column_for(kind: pa.DataType) -> str:
+    """The column that takes cells which hold several values; "" where none does."""
+    if is_bytes(kind) or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0):
+        return "mlp_torch.representation.images.Image"
+    if pa.types.is_map(kind):
+        return "mlp_torch.representation.maps.HashedMap" if is_number(kind.item_type) else ""
+    if pa.types.is_struct(kind):
+        return "mlp_torch.representation.maps.HashedMap" if all(is_number(part.type) for part in kind) else ""
+    if not isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
+        return ""
+    if is_number(kind.value_type):
+        return "mlp_torch.representation.vectors.Vector"
+    return "mlp_torch.representation.sets.Set" if is_text(kind.value_type) else ""
 
 
 def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequence[str]) -> Facts:

@@ -117,8 +117,9 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
         loud = len(others) <= STRANGERS
         yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)
     elif is_prose(facts, words):
-        text = f"free text, {mean_length(words):.0f} characters on average: there is no column for prose yet"
-        yield Finding("prose", (facts.name,), text, len(words), sum(words.values()), "cells differ")
+        text = f"free text, {mean_length(words):.0f} characters on average: no category"
+        advice = "mlp_torch.representation.text.Text reads its words, in a line of your own"
+        yield Finding("prose", (facts.name,), text, len(words), sum(words.values()), "cells differ", (), advice)
 
 
 def is_prose(facts: Facts, words: Mapping[str, int]) -> bool:
