@@ -135,6 +135,9 @@ class PiecewiseLinear(Column):
         encoded: Tensor = self.numbers(inputs)
         return encoded  # (B, F + M); 1.25 is a quarter through the second bin
 
+    def before_after(self, inputs: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        return self.numbers.before_after(inputs)
+
     def layer(self) -> nn.Module:
         numbers, flagged = self.numbers, self.numbers.flagged.tolist()
         if self.width is None:
@@ -207,6 +210,9 @@ class Periodic(Column):
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         encoded: Tensor = self.numbers(inputs)
         return encoded  # (B, F + M)
+
+    def before_after(self, inputs: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+        return self.numbers.before_after(inputs)
 
     def layer(self) -> nn.Module:
         return PeriodicEmbedding(

@@ -138,7 +138,8 @@ class Polylines(nn.Module):
         try:
             line, fill = draw(x, cells), median(x) if self.missing == "median" else average(x)
             if not fill.isfinite():
-                raise ValueError(f"must have a finite {self.missing}, however: {fill:g}")
+                bound = "(else bound it by min and max in data.fields)"
+                raise ValueError(f"must have a finite {self.missing} {bound}, however: {fill:g}")
         except ValueError as error:
             raise ValueError(f"{key} {error}") from error
         return line, fill
@@ -153,6 +154,14 @@ class Polylines(nn.Module):
         for i, (field, n) in enumerate(zip(self.reads, self.segments.tolist(), strict=True)):
             lines[field] = (Line(*(getattr(self, name)[i, :n] for name in Line._fields)), int(i in flagged))
         return lines
+
+    def before_after(self, inputs: Inputs) -> dict[str, tuple[Tensor, Tensor]]:
+        """By field, its numbers that are not missing, (n,), and where each lies on the line, (n,)."""
+        z, found = self(inputs), {}
+        for i, (field, key) in enumerate(zip(self.reads, self.keys, strict=True)):
+            known = ~inputs[key].isnan()
+            found[field] = inputs[key][known], z[known, i]
+        return found
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         cells: list[Tensor] = []

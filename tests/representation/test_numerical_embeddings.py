@@ -305,6 +305,20 @@ def test_a_missing_cell_is_the_mean_and_a_flag_where_training_had_missing_cells(
     assert encoded(median, [NAN]).item() == 1.0
 
 
+@pytest.mark.parametrize("make", [PiecewiseLinear, Periodic])
+def test_pictures_show_each_fields_numbers_and_where_they_lie(make: type[Column]) -> None:
+    rows = table()
+    rows["tail"][::3] = NAN
+    column = fitted(make(FIELDS), rows)  # type: ignore[call-arg]
+    shown = column.before_after(rows)
+    assert list(shown) == FIELDS
+    for i, name in enumerate(FIELDS):
+        here = ~rows[name].isnan()
+        assert torch.equal(shown[name][0], rows[name][here])
+        assert torch.equal(shown[name][1], column.encode(rows)[here, i])
+    assert len(shown["tail"][0]) == 333
+
+
 def test_ranks_are_normal_scores_and_far_values_stretch_nothing() -> None:
     train = lognormal(4000)
     column = fit(Periodic("x", scale="quantile"), [*train, 1e12])
