@@ -39,7 +39,8 @@ class Number(Kind):
 
     def of_values(self, array: pa.Array, item: Read, field: Field, how: How) -> Cells:
         if pa.types.is_decimal(array.type):
-            return spelled(array.cast(pa.large_string()), field, ".")._replace(changed={})  # rounded once, as text is
+            text = pc.replace_substring_regex(array.cast(pa.large_string()), r"\.0+$", "")  # 5.0 is a whole number
+            return spelled(text, field, ".")._replace(changed={})  # rounded once, as text is
         if pa.types.is_boolean(array.type):
             array = array.cast(pa.uint8())
         if not is_number(array.type):
