@@ -26,7 +26,7 @@ from torch.optim import AdamW
 from mlp_torch.configuration import built, composed
 from mlp_torch.notebook import fit
 from mlp_torch.problem.classification import Binary
-from mlp_torch.proposal.plan import EFFORT
+from mlp_torch.proposal.recipe import EFFORT
 from mlp_torch.run import quiet
 from mlp_torch.training.batches import permutation, select
 from mlp_torch.training.data import Data

@@ -39,7 +39,8 @@ def prepared() -> Any:
 
 def column_of(cfg: Any, field: str) -> list[str]:
     """The classes of a field's columns."""
-    return [c["_target_"].rpartition(".")[2] for c in cfg["data"]["columns"].values() if c["field"] == field]
+    nodes = [node for node in cfg["data"]["columns"].values() if node.get("field", node.get("fields")) == field]
+    return [node["_target_"].rpartition(".")[2] for node in nodes]
 
 
 def numbers(rows: int = 400) -> list[str]:

@@ -7,7 +7,7 @@
 >>> found.advised
 'Log'
 >>> found.why
-'normality .76 as it is; Quantile .97, Log .96, Power .93, Log1p .91, SquareRoot .89: Log is taken, simple, near best'
+'normality .76 as it is; Quantile .97, Log .96, Power .93, Log1p .91, SquareRoot .89: take Log, simple, near best'
 """
 
 from collections.abc import Iterable
@@ -58,9 +58,7 @@ def chains_of(
     scores = tuple(score for score in ranked(torch.from_numpy(x)) if whole or score[0] in UNLIMITED)
     taken = advised(scores)
     if any(finding.code == "sentinel" for finding in findings):
-        return Chains(
-            scores, PLAIN, f"{told(scores)}: none is taken while a value far from all others may mean missing"
-        )
+        return Chains(scores, PLAIN, f"{told(scores)}: take none while a value far from all others may mean missing")
     return Chains(scores, taken, f"{told(scores)}: {reason(dict(scores), taken)}")
 
 
@@ -95,11 +93,11 @@ def share(score: float) -> str:
 def reason(scores: dict[str, float], taken: str) -> str:
     """Why a chain is taken, or none."""
     if taken == RANKS:
-        return f"{taken} is taken, since no curve will do"
+        return f"take {taken}, since no curve will do"
     if taken != PLAIN:
         behind = max(scores.values()) - scores[taken]
         which = "the best" if not behind else "simple, near best" if behind <= NEAR else "since ranks forget distances"
-        return f"{taken} is taken, {which}"
+        return f"take {taken}, {which}"
     if scores[PLAIN] >= ENOUGH:
         return "near enough"
     if max(scores.values()) < REACHED:

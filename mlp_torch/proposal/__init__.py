@@ -2,6 +2,7 @@
 
 - target: what is predicted
 - columns: what each field becomes
+- recipe: which numbers and how large a network for so many rows
 - split: which rows are for what
 - large: the rows that are looked at of a table larger than memory
 - plan: the whole, with the sizes of training

@@ -10,7 +10,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
 from mlp_torch.representation.normality import PLAIN, RANKS
 
+Numbers = Literal["chains", "piecewise-linear"]
+BENT = 12  # width of a piecewise-linear number's vector
 PER_VALUE = 20  # rows; with fewer a whole number is no category
 MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
 WORDS = "mlp_torch.representation"
@@ -92,18 +94,24 @@ def shown(node: Mapping[str, Any]) -> str:
 
 
 def decide(
-    facts: Facts, findings: Sequence[Finding] = (), *, train: Mask | None = None, whole: bool = True
+    facts: Facts,
+    findings: Sequence[Finding] = (),
+    *,
+    numbers: Numbers = "chains",
+    train: Mask | None = None,
+    whole: bool = True,
 ) -> Decision:
     """The columns of a field, or the reason why it has none.
 
     Args:
         facts: of the field.
         findings: what is suspicious about it.
+        numbers: what the recipe makes of numbers.
         train: (N,) the training rows, on which chains of steps are ranked; by default all rows.
         whole: whether these are all rows of the file.
     """
     chains = chains_of(facts, train, findings=findings, whole=whole)
-    number = partial(of_number, chains=chains, train=train)
+    number = partial(of_number, numbers=numbers, chains=chains, train=train)
     maker = number if facts.kind == "number" else of_time if facts.kind == "time" else of_text
     entries = maker(facts)
     policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
@@ -128,30 +136,56 @@ def unusable_name(facts: Facts) -> str:
     return ""
 
 
-def of_number(facts: Facts, *, chains: Chains | None = None, train: Mask | None = None) -> tuple[Entry, ...]:
-    """A number as it is or after a chain of steps, or each value a category."""
+def of_number(
+    facts: Facts, *, numbers: Numbers = "chains", chains: Chains | None = None, train: Mask | None = None
+) -> tuple[Entry, ...]:
+    """A number by the recipe, or each value a category.
+
+    Args:
+        facts: of the field.
+        numbers: what the recipe makes of numbers; the chain of steps that it does not take is offered.
+        chains: the ranking on training rows.
+        train: (N,) the training rows.
+    """
     why = f"number, {facts.span}, {facts.distinct:,} distinct{gaps(facts)}"
-    scaled: dict[str, Any] = {"_target_": f"{WORDS}.numbers.Scaled", "field": facts.name}
+    chain, told = scaled(facts, chains, train)
+    bent = {"_target_": f"{WORDS}.numerical_embeddings.PiecewiseLinear", "fields": facts.name, "dim": BENT}
+    node = chain if numbers == "chains" else bent
     if not facts.whole or not 2 < facts.distinct <= FEW:
-        values = facts.values[facts.present]
-        if chains is not None:
-            why += f"; {chains.why}"
-            if chains.advised != PLAIN:
-                scaled["steps"] = steps_of(chains)
-                values = after(facts, chains, train)
-        if (far := farthest(values)) > 10:
-            scaled["clip"] = 10
-            why += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
         if facts.whole and facts.distinct >= ID_SHARE * facts.rows and facts.rows >= ID_ROWS:
             why += "; nearly all rows differ: leave it out if it is an id"
-        return (Entry("", scaled, why),)
+        if node is chain:
+            return (Entry("", node, why + told),)
+        offered = Entry("", chain, f"the same after a chain of steps{told}", active=False)
+        return (Entry("", node, why), offered) if "steps" in chain else (Entry("", node, why),)
     embedded = {"_target_": f"{WORDS}.embeddings.Embedding", "field": facts.name}
     years = np.nanmin(facts.values) >= 1900 and np.nanmax(facts.values) <= 2100
     if years or facts.rows - facts.missing < PER_VALUE * facts.distinct:
         reason = "it looks like years" if years else f"there are fewer than {PER_VALUE} rows a value"
-        return (Entry("", scaled, f"{why}; whole, but a number and no category, since {reason}"),)
+        return (Entry("", node, f"{why}; whole, but a number and no category, since {reason}"),)
     why += "; whole and few: each value a category with a vector of its own. For amounts take the next line instead"
-    return Entry("", embedded, why), Entry("", scaled, "the same as a number", active=False)
+    return Entry("", embedded, why), Entry("", node, "the same as a number", active=False)
+
+
+def scaled(facts: Facts, chains: Chains | None, train: Mask | None) -> tuple[dict[str, Any], str]:
+    """The z-score of a number, after a chain of steps where one is advised, and what is to be said of it.
+
+    Args:
+        facts: of the field.
+        chains: the ranking on training rows.
+        train: (N,) the training rows.
+    """
+    node: dict[str, Any] = {"_target_": f"{WORDS}.numbers.Scaled", "field": facts.name}
+    told, values = "", facts.values[facts.present]
+    if chains is not None:
+        told = f"; {chains.why}"
+        if chains.advised != PLAIN:
+            node["steps"] = steps_of(chains)
+            values = after(facts, chains, train)
+    if len(values) and facts.distinct > FEW and (far := farthest(values)) > 10:
+        node["clip"] = 10
+        told += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
+    return node, told
 
 
 def steps_of(chains: Chains) -> list[dict[str, Any]]:

@@ -8,15 +8,15 @@
 ('binary', ['Scaled'], 32)
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlp_torch.errors import DataError, Problem, near, quote
-from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.reads import Read
 from mlp_torch.profile.copies import of_rows
 from mlp_torch.profile.facts import Facts, counted, look
@@ -26,11 +26,9 @@ from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import Opened
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
+from mlp_torch.proposal.recipe import Recipe, recipe
 from mlp_torch.proposal.split import Choice, absent, choose
 from mlp_torch.proposal.target import Goal, aim
-
-# from so many training rows on: epochs, epochs of patience, hidden widths
-EFFORT = {100_000: (20, 3, [256, 128]), 10_000: (40, 5, [256, 128]), 2000: (100, 10, [128, 64]), 0: (200, 20, [64, 32])}
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,7 @@ class Plan:
     @property
     def training_rows(self) -> int:
         """Of the file."""
-        found = int((self.choice.index == 0).sum())
-        return found if self.total is None else round(found * self.total / self.table.rows)
+        return training_rows(self.choice, self.table, self.total)
 
     @property
     def reading(self) -> str:
@@ -75,9 +72,16 @@ class Plan:
         return int(2 ** np.clip(round(np.log2(self.training_rows / 50)), 5, 10))
 
     @property
-    def effort(self) -> tuple[int, int, list[int]]:
-        """Epochs, epochs of patience, hidden widths."""
-        return next(effort for least, effort in EFFORT.items() if self.training_rows >= least)
+    def recipe(self) -> Recipe:
+        """For so many rows."""
+        used = [decision for decision in self.decisions if not decision.left_out and decision.facts.kind == "number"]
+        return recipe(self.training_rows, len(used))
+
+
+def training_rows(choice: Choice, table: Opened, total: int | None) -> int:
+    """Of the whole file, of which the table may hold only some rows."""
+    found = int((choice.index == 0).sum())
+    return found if total is None else round(found * total / table.rows)
 
 
 def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
@@ -105,7 +109,10 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
     findings = found_in(table, known, goal)
     choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
-    decisions = decided(fields, findings, goal, train=choice.index == 0, whole=total is None)
+    measured = sum(facts.kind == "number" for facts in fields)
+    numbers = recipe(training_rows(choice, table, total), measured).numbers
+    decide_by = partial(decide, numbers=numbers, train=choice.index == 0, whole=total is None)
+    decisions = decided(fields, findings, goal, decide_by)
     decisions = [in_training(decision, choice) for decision in decisions]
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
@@ -155,21 +162,13 @@ def unread(facts: Facts) -> str:
 
 
 def decided(
-    fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal, *, train: Mask, whole: bool
+    fields: Sequence[Facts], findings: Sequence[Finding], goal: Goal, decide: Callable[..., Decision]
 ) -> list[Decision]:
-    """What becomes of each field.
-
-    Args:
-        fields: without the target.
-        findings: on them.
-        goal: what is predicted.
-        train: (N,) the training rows.
-        whole: whether these are all rows of the file.
-    """
+    """What becomes of each field."""
     own = {facts.name: [finding for finding in findings if finding.fields[:1] == (facts.name,)] for facts in fields}
     name = goal.facts.name
     taken = {Read(name).key, Read(name, "string").key}
-    return distinguishable([decide(facts, own[facts.name], train=train, whole=whole) for facts in fields], taken)
+    return distinguishable([decide(facts, own[facts.name]) for facts in fields], taken)
 
 
 def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[Goal, Choice]:

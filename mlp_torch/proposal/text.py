@@ -225,9 +225,9 @@ def column_keys(decisions: Sequence[Decision], taken: Iterable[str] = ()) -> lis
 
 def training_lines(plan: Plan) -> list[str]:
     """How long and how large, for so many rows."""
-    epochs, patience, hidden = plan.effort
+    _, epochs, patience, hidden, why = plan.recipe
     return [
-        f"# for {plan.training_rows:,} training rows",
+        *comment(why, 0),
         f"trainer: {{max_epochs: {epochs}}} # at most; the best epoch's weights are kept",
         f"callback: {{early_stopping: {{patience: {patience}}}}} # epochs without a better val/loss until it stops",
         f"backbone: {{hidden: {flow(hidden)}}} # widths of the layers",
@@ -242,7 +242,7 @@ def check(text: str, plan: Plan) -> None:
     data = joined(OmegaConf.to_container(cfg.data, resolve=True))
     used = [d for d in plan.decisions if not d.left_out]
     expected = [(d.facts.name, entry.node) for d in used for entry in d.entries if entry.active]
-    found = [(node["field"], node) for node in data["columns"].values()]
+    found = [(node.get("field", node.get("fields")), node) for node in data["columns"].values()]
     kept = data["target"] == plan.goal.node and data["split"] == plan.choice.node and data["source"] == source_of(plan)
     if found != expected or not kept:
         raise AssertionError(f"the YAML must say what was decided, however:\n{text}")

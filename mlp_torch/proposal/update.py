@@ -4,14 +4,14 @@ Lines are added for new fields; columns and policies of vanished ones become com
 was written is loaded again and compared before it counts.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from mlp_torch.errors import DataError, Problem, near, quote
 from mlp_torch.ingest.block import Block
-from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.profile.facts import Facts, counted, look
 from mlp_torch.profile.source import columns_of
@@ -20,6 +20,7 @@ from mlp_torch.proposal.amend import amended, entries_of
 from mlp_torch.proposal.columns import Decision, decide
 from mlp_torch.proposal.experiment import Experiment
 from mlp_torch.proposal.plan import distinguishable
+from mlp_torch.proposal.recipe import recipe
 from mlp_torch.proposal.seen import Seen
 
 BY_HAND = "by hand"
@@ -79,7 +80,8 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
         for field, array in table.items()
     }
     train = experiment.training_rows(block)
-    new, others = decided(experiment, known, train=train), replaced(experiment, known, train=train)
+    by_recipe = partial(decide, numbers=recipe(int(train.sum()), len(known)).numbers, train=train)
+    new, others = decided(experiment, known, by_recipe), replaced(experiment, known, by_recipe)
     lost = list(dict.fromkeys(read.field for read in experiment.reads if read.field not in known))
     stopping = [
         *(Change("vanished", told(experiment, field)) for field in lost),
@@ -99,7 +101,7 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
     return Update(changes, amended(experiment, [*new, *others], reasons), source_of(experiment, name), by_hand)
 
 
-def decided(experiment: Experiment, known: Mapping[str, Facts], *, train: Mask) -> list[Decision]:
+def decided(experiment: Experiment, known: Mapping[str, Facts], decide: Callable[..., Decision]) -> list[Decision]:
     """What becomes of the fields that are new."""
     fresh = [facts for field, facts in known.items() if not experiment.knows(field)]
     if not fresh:
@@ -107,10 +109,10 @@ def decided(experiment: Experiment, known: Mapping[str, Facts], *, train: Mask) 
     found = suspicions(known, target=experiment.target)
     own = {facts.name: [finding for finding in found if finding.fields[:1] == (facts.name,)] for facts in fresh}
     taken = {read.key for read in experiment.reads}
-    return distinguishable([decide(facts, own[facts.name], train=train) for facts in fresh], taken)
+    return distinguishable([decide(facts, own[facts.name]) for facts in fresh], taken)
 
 
-def replaced(experiment: Experiment, known: Mapping[str, Facts], *, train: Mask) -> list[Decision]:
+def replaced(experiment: Experiment, known: Mapping[str, Facts], decide: Callable[..., Decision]) -> list[Decision]:
     """What becomes of fields that can no longer be read as their columns, all of this file, read them."""
     found = []
     for field, facts in known.items():
@@ -118,7 +120,7 @@ def replaced(experiment: Experiment, known: Mapping[str, Facts], *, train: Mask)
         whole = all(("data", "columns", key) in mine for key in experiment.users(field))
         if misread(experiment, facts) and whole and not experiment.needs(field):
             own = [one for one in suspicions({field: facts}) if one.fields[:1] == (field,)]
-            found.append(decide(facts, own, train=train))
+            found.append(decide(facts, own))
     return found
 
 

@@ -27,7 +27,7 @@ def test_a_skewed_number_gets_the_chain_that_undoes_it_with_the_ranking() -> Non
     found = chains_of(facts(SKEWED))
     assert found is not None
     assert found.advised == "Log"
-    assert re.fullmatch(r"normality \.\d\d as it is; .*Log 1\.00.*: Log is taken, .*", found.why)
+    assert re.fullmatch(r"normality \.\d\d as it is; .*Log 1\.00.*: take Log, .*", found.why)
     normal = chains_of(facts(np.log(SKEWED)))
     assert normal is not None
     assert normal.advised == "as it is"
@@ -65,7 +65,7 @@ def test_a_value_that_may_mean_missing_must_be_settled_first() -> None:
     found = chains_of(field, findings=findings)
     assert found is not None
     assert found.advised == "as it is"
-    assert found.why.endswith("none is taken while a value far from all others may mean missing")
+    assert found.why.endswith("take none while a value far from all others may mean missing")
 
 
 def test_a_share_of_equal_values_that_no_curve_parts_is_the_reason() -> None:
@@ -92,7 +92,7 @@ def test_what_comes_after_is_the_z_score_of_the_chain() -> None:
 def test_a_line_for_each_number_far_from_normal_is_printed() -> None:
     table = pa.table({"a\x1b": SKEWED, "b": np.log(SKEWED), "c": DRAW.uniform(size=800), "d": ["x"] * 800})
     out = printed(report_of(table))
-    (line,) = (line for line in out.splitlines() if "Log is taken" in line)
+    (line,) = (line for line in out.splitlines() if "take Log" in line)
     assert line.startswith('"a\\u001b": normality ')
     assert "near enough to normal as they are: 2 of 3 numbers" in out
     assert ranking([("x", None)]) == []
@@ -108,7 +108,7 @@ def test_the_page_shows_before_and_after_where_a_chain_is_taken_and_stays_small(
     text = html(skewed)
     assert text.count("<figcaption>after Log and ZScore</figcaption>") == 10
     assert text.count("<img ") == 20
-    assert text.count(": Log is taken, ") == 10
+    assert text.count(": take Log, ") == 10
     assert "<b>" not in text
     without = html(replace(skewed, fields=[replace(field, chains=None) for field in skewed.fields]))
     assert without.count("<img ") == 10

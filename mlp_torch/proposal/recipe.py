@@ -1,0 +1,59 @@
+"""Which columns of numbers and how large a network for so many rows: the recipe that `init` writes, with the reason.
+
+The figures behind it are those of docs/recipes.md, which `benchmarks/recipes.py` prints.
+
+>>> recipe(13_210, 8).numbers, recipe(13_210, 8).hidden
+('piecewise-linear', [256, 128])
+>>> recipe(400, 8).why
+'400 training rows: numbers as z-scores, after a chain of steps where they are far from normal; from 2,000 on they are \
+piecewise-linear'
+"""
+
+from typing import NamedTuple
+
+from mlp_torch.proposal.columns import Numbers
+
+BEND = 2000  # training rows from which on numbers are piecewise-linear
+# from so many training rows on: epochs, epochs of patience, hidden widths
+EFFORT = {100_000: (20, 3, [256, 128]), 10_000: (40, 5, [256, 128]), 2000: (100, 10, [128, 64]), 0: (200, 20, [64, 32])}
+
+
+class Recipe(NamedTuple):
+    """What is proposed for so many rows.
+
+    Args:
+        numbers: what becomes of numbers.
+        epochs: at most.
+        patience: epochs without a better validation loss.
+        hidden: widths of the layers.
+        why: a sentence.
+    """
+
+    numbers: Numbers
+    epochs: int
+    patience: int
+    hidden: list[int]
+    why: str
+
+
+def recipe(rows: int, fields: int) -> Recipe:
+    """The recipe for a table.
+
+    Args:
+        rows: training rows.
+        fields: that hold numbers.
+    """
+    epochs, patience, hidden = next(effort for least, effort in EFFORT.items() if rows >= least)
+    numbers: Numbers = "piecewise-linear" if rows >= BEND else "chains"
+    return Recipe(numbers, epochs, patience, hidden, f"{rows:,} training rows{reason(numbers) if fields else ''}")
+
+
+def reason(numbers: Numbers) -> str:
+    """Why a recipe makes this of numbers."""
+    if numbers == "chains":
+        chains = "as z-scores, after a chain of steps where they are far from normal"
+        return f": numbers {chains}; from {BEND:,} on they are piecewise-linear"
+    return (
+        ": numbers are piecewise-linear, which closes most of a network's gap to trees and asks for no tuning; "
+        f"below {BEND:,} they are z-scores"
+    )
