@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
-from mlp_torch.ingest.reads import Inputs, Read, Words
+from mlp_torch.ingest.reads import Inputs, Read, Words, members
 
 
 class Target(nn.Module):
@@ -193,14 +193,14 @@ class Labels(Target):
         others: Literal["error", "ignore"] = "error",
         empty: Literal["missing", "none"] = "missing",
     ):
-        # one more than may be, so that a cell with too many is known
-        super().__init__({"y": Read(field, "set", max_tokens=max_labels + 1, separator=separator)})
-        self.given = list(classes) if classes else []
-        if len(set(self.given)) < len(self.given):
-            raise ValueError(f"classes must be distinct, however: {classes=}")
         for name, least in (("min_count", min_count), ("max_labels", max_labels)):
             if least < 1:
                 raise ValueError(f"{name} must be at least 1, however: {name}={least}")
+        # one more than may be, so that a cell with too many is known
+        super().__init__({"y": members(field, "set", max_labels + 1, separator=separator)})
+        self.given = list(classes) if classes else []
+        if len(set(self.given)) < len(self.given):
+            raise ValueError(f"classes must be distinct, however: {classes=}")
         if others not in ("error", "ignore") or empty not in ("missing", "none"):
             raise ValueError(f"others must be error or ignore, empty missing or none, however: {others=}, {empty=}")
         self.min_count, self.others, self.empty = min_count, others, empty

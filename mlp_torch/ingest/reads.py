@@ -41,5 +41,25 @@ class Read(NamedTuple):
         return ":".join([self.field, self.kind, *filter(None, options)])
 
 
+def members(field: str, kind: Kind, most: int, *, option: str = "max_tokens", separator: str = "") -> Read:
+    """A field whose cells hold several words each.
+
+    Args:
+        field: the raw field.
+        kind: tokens, set, map_keys or map_values.
+        most: how many of a cell are read, the first ones.
+        option: what the caller calls `most`.
+        separator: of sets: what stands between the members of a cell that is text.
+
+    Raises:
+        ValueError: if none would be read, or nothing stands between the members of a set.
+    """
+    if most < 1:
+        raise ValueError(f"{option} must be at least 1, however: {option}={most}")
+    if kind == "set" and (not isinstance(separator, str) or not separator):
+        raise ValueError(f"separator must be text, and not empty, however: {separator=}")
+    return Read(field, kind, max_tokens=most, separator=separator)
+
+
 Words = Callable[[Read], list[tuple[int, str]]]
 """words(read): the distinct (fingerprint, word) pairs of a string field over the rows that a fit may see."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.fingerprint import bigquery_bucket
-from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.reads import members
 from mlp_torch.representation.embeddings import checked_dim, default_dim
 from mlp_torch.representation.numbers import FARTHEST
 
@@ -47,8 +47,8 @@ class HashedMap(Column):
         self, field: str, buckets: int, *, max_names: int = 64, dim: int | None = None, l1: float = 0.0, l2: float = 0.0
     ):
         reads = {
-            "names": Read(field, "map_keys", max_tokens=max_names),
-            "numbers": Read(field, "map_values", max_tokens=max_names),
+            "names": members(field, "map_keys", max_names, option="max_names"),
+            "numbers": members(field, "map_values", max_names, option="max_names"),
         }
         super().__init__(reads, l1=l1, l2=l2)
         if not 2 <= buckets <= EXACT:

@@ -15,7 +15,7 @@ tensor([[1., 1.],
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.reads import members
 from mlp_torch.representation.bags import Bag, HashedBag, Pool, Vocabulary
 from mlp_torch.representation.pretrained import Pretrained
 
@@ -49,7 +49,7 @@ class Set(Bag):
         hide: float = 0.01,
         vectors: Pretrained | None = None,
     ):
-        read = Read(field, "set", separator=separator, max_tokens=max_tokens)
+        read = members(field, "set", max_tokens, separator=separator)
         super().__init__(read, dim=dim, pool=pool, min_count=min_count, hide=hide, vectors=vectors)
 
 
@@ -79,7 +79,7 @@ class HashedSet(HashedBag):
         l1: float = 0.0,
         l2: float = 0.0,
     ):
-        read = Read(field, "set", separator=separator, max_tokens=max_tokens)
+        read = members(field, "set", max_tokens, separator=separator)
         super().__init__(read, buckets, dim=dim, pool=pool, l1=l1, l2=l2)
 
 
@@ -98,7 +98,7 @@ class MultiHot(Vocabulary):
     """
 
     def __init__(self, field: str, *, separator: str = ", ", max_tokens: int = 8, min_count: int = 1, most: int = 1000):
-        read = Read(field, "set", separator=separator, max_tokens=max_tokens)
+        read = members(field, "set", max_tokens, separator=separator)
         super().__init__(read, min_count=min_count, most=most)
 
     def resize(self) -> None:

@@ -14,7 +14,7 @@ torch.Size([1, 7])
 from torch import Tensor, nn
 
 from mlp_torch.column import Column, Sample
-from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.reads import Read, members
 from mlp_torch.representation.bags import Bag, HashedBag, Pool
 from mlp_torch.representation.pretrained import Pretrained
 from mlp_torch.representation.vectors import Standardized
@@ -49,7 +49,7 @@ class Text(Bag):
         hide: float = 0.01,
         vectors: Pretrained | None = None,
     ):
-        read = Read(field, "tokens", max_tokens=max_tokens)
+        read = members(field, "tokens", max_tokens)
         super().__init__(read, dim=dim, pool=pool, min_count=min_count, most=most, hide=hide, vectors=vectors)
 
 
@@ -79,7 +79,7 @@ class HashedText(HashedBag):
         l1: float = 0.0,
         l2: float = 0.0,
     ):
-        read = Read(field, "tokens", max_tokens=max_tokens)
+        read = members(field, "tokens", max_tokens)
         super().__init__(read, buckets, ngrams=ngrams, dim=dim, pool=pool, l1=l1, l2=l2)
 
 

@@ -1,9 +1,15 @@
 """Sets: what their columns read, and the marks of the multi-hot code."""
 
+from collections.abc import Callable
+
+import pytest
 import torch
 
 from mlp_torch.column import Sample
+from mlp_torch.representation.maps import HashedMap
 from mlp_torch.representation.sets import HashedSet, Marks, MultiHot, Set
+from mlp_torch.representation.text import HashedText, Text
+from mlp_torch.target import Labels
 
 
 def test_a_set_is_read_with_its_separator_and_length() -> None:
@@ -32,3 +38,28 @@ def test_members_too_rare_or_too_many_have_no_input() -> None:
 
 def test_a_member_that_a_cell_holds_twice_has_one_mark() -> None:
     assert Marks(2)(torch.tensor([[2, 2, 3]])).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("of", [Set, MultiHot, lambda field, **options: HashedSet(field, 9, **options), Labels])
+@pytest.mark.parametrize("separator", ["", 1])
+def test_nothing_between_members_is_refused(of: Callable[..., object], separator: object) -> None:
+    with pytest.raises(ValueError, match=f"separator must be text, and not empty, however: {separator=}"):
+        of("genre", separator=separator)
+
+
+@pytest.mark.parametrize(
+    ("of", "option"),
+    [
+        (Set, "max_tokens"),
+        (MultiHot, "max_tokens"),
+        (lambda field, **options: HashedSet(field, 9, **options), "max_tokens"),
+        (Text, "max_tokens"),
+        (lambda field, **options: HashedText(field, 9, **options), "max_tokens"),
+        (lambda field, **options: HashedMap(field, 9, **options), "max_names"),
+        (Labels, "max_labels"),
+    ],
+)
+@pytest.mark.parametrize("most", [0, -1])
+def test_cells_of_which_nothing_is_read_are_refused(of: Callable[..., object], option: str, most: int) -> None:
+    with pytest.raises(ValueError, match=f"{option} must be at least 1, however: {option}={most}"):
+        of("words", **{option: most})

@@ -8,14 +8,19 @@ import json
 import math
 import os
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mixed
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+from mlp_torch.__main__ import main
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.kinds import image
 from mlp_torch.ingest.kinds.image import EXAMPLE
@@ -39,7 +44,7 @@ GOOD = {
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The mixed model, untrained: its answers depend on most fields."""
     policies = {"tags": {"missing": "error"}, "v": {"invalid": "missing"}, "bids": {"invalid": "drop"}}
     data = mixed.unprepared(300, fields=policies)
@@ -51,10 +56,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     folder: Path = tmp_path_factory.mktemp("run") / "model"
     function = ServingFunction(data.schema, data.transform, model, name="mixed")
     export(function, folder, target=data.target, constant=constant, metrics={}, data=data.fingerprint)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(model: Path) -> Predictor:
     with warnings.catch_warnings():
         # a machine whose kernels round otherwise is warned of
         warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
-        return Predictor(folder)
+        return Predictor(model)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +124,83 @@ def test_a_bad_cell_is_refused_by_code_column_rows_and_count(
     assert (status, content["error"]) == (400, str(caught.value))
     assert content["problems"] == json.loads(json.dumps(caught.value.to_json()))
     assert ask(client, [GOOD])[0] == 200
+
+
+IN_FILES: dict[str, list[tuple[str, Any, str]]] = {
+    "parquet": [
+        ("title", "x" * 65_537, "cell_too_large"),
+        ("tags", ["x" * 65_537], "cell_too_large"),
+        ("tags", ["a", None], "null_member"),
+        ("tags", None, "missing_value"),
+        ("bids", [("a", None)], "not_a_map"),
+        ("bids", [(name, 1.0) for name in "abcd"], "too_many_names"),
+        ("bids", [("a", 1.0), ("a", 2.0)], "repeated_name"),
+        ("bids", [("a", math.nan)], "not_a_map"),
+        ("photo", b"", "broken_image"),
+        ("photo", b"no image", "broken_image"),
+        ("photo", EXAMPLE[:40], "broken_image"),
+    ],
+    "csv": [
+        ("title", "x" * 65_537, "cell_too_large"),
+        ("tags", "", "missing_value"),
+        ("bids", '{"a": null}', "not_a_map"),
+        ("bids", '{"a": 1, "b": 1, "c": 1, "d": 1}', "too_many_names"),
+        ("bids", '{"a": 1, "a": 2}', "repeated_name"),
+        ("bids", "{", "not_a_map"),
+        ("photo", "photos/none.png", "no_image_file"),
+        ("photo", "photos/broken.png", "broken_image"),
+        ("photo", "photos/huge.png", "huge_image"),
+    ],
+}
+
+
+def file_of(kind: str, folder: Path) -> Path:
+    """A good row before, between and after rows with a bad cell each."""
+    good = {**GOOD, "photo": EXAMPLE, "bids": [("clicks", 1.5)]}
+    if kind == "csv":
+        (folder / "photos").mkdir()
+        (folder / "photos" / "good.png").write_bytes(EXAMPLE)
+        (folder / "photos" / "broken.png").write_bytes(EXAMPLE[:40])
+        huge = EXAMPLE[:16] + (20_000).to_bytes(4, "big") * 2 + EXAMPLE[24:]  # width and height of a PNG
+        (folder / "photos" / "huge.png").write_bytes(huge[:29] + zlib.crc32(huge[12:29]).to_bytes(4, "big") + huge[33:])
+        told = {"tags": "Drama", "bids": '{"clicks": 1.5}', "v": "[0.5, 1.0, -1.0]", "photo": "photos/good.png"}
+        good = {**GOOD, **told}
+    rows = [good]
+    for field, value, _ in IN_FILES[kind]:
+        rows += [{**good, field: value}, good]
+    path = folder / f"rows.{kind}"
+    keyed = [{"id": i, **row} for i, row in enumerate(rows)]
+    if kind == "csv":
+        pd.DataFrame(keyed).to_csv(path, index=False)
+    else:
+        types = {"tags": pa.list_(pa.string()), "bids": pa.map_(pa.string(), pa.float64()), "photo": pa.binary()}
+        columns = {name: pa.array([row[name] for row in keyed], types.get(name)) for name in keyed[0]}
+        pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:on this machine a row's last bits:RuntimeWarning")
+@pytest.mark.parametrize("kind", IN_FILES)
+def test_validate_tells_of_bad_cells_in_files_and_predict_passes_over_them(
+    kind: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file_of(kind, tmp_path)
+    wanted: dict[tuple[str, str], list[int]] = {}
+    for i, (field, _, code) in enumerate(IN_FILES[kind]):
+        wanted.setdefault((code, field), []).append(2 * i + (3 if kind == "csv" else 1))  # a CSV's lines, from 1 on
+    assert main(["validate", str(path), "--model", str(model), "--json", str(tmp_path / "told.json")]) == 2
+    told = json.loads((tmp_path / "told.json").read_text())["problems"]
+    assert {(problem["code"], *problem["columns"]): problem["rows"] for problem in told} == wanted
+    command = ["predict", "--model", str(model), "--input", str(path), "--output", str(tmp_path / "scored.parquet")]
+    capsys.readouterr()
+    assert main([*command, "--key", "id"]) == 2
+    printed = capsys.readouterr()
+    assert all(f"\n{code}\n" in printed.out + printed.err for code, _ in wanted)
+    assert not (tmp_path / "scored.parquet").exists()
+    assert main([*command, "--key", "id", "--on-bad", "skip"]) == 0
+    scored = pq.read_table(tmp_path / "scored.parquet")
+    assert [int(key) for key in scored["id"].to_pylist()] == list(range(0, 2 * len(IN_FILES[kind]) + 1, 2))
+    assert len(set(scored["probability"].to_pylist())) == 1
 
 
 def test_row_14_numbers_that_json_lacks_are_refused_in_lists_and_maps_too(client: TestClient) -> None:
