@@ -120,7 +120,10 @@ EXAMPLES: dict[str, dict[str, Make]] = {
         "attention over a set": lambda: Bag(TAGS, dim=3, pool="attention", min_count=2),
         "pretrained and frozen": lambda: Bag(TEXT, vectors=Pretrained(VECTORS, freeze=True)),
     },
-    "HashedBag": {"sum": lambda: HashedBag(TAGS, 7, pool="sum")},
+    "HashedBag": {
+        "sum": lambda: HashedBag(TAGS, 7, pool="sum"),
+        "sum over the root of how many": lambda: HashedBag(TAGS, 7, pool="sqrtn"),
+    },
     "Text": {"default": lambda: Text("text", max_tokens=5)},
     "HashedText": {
         "words": lambda: HashedText("text", 7, max_tokens=5),

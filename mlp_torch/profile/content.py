@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
-from mlp_torch.profile.facts import Facts, column_for, counted
+from mlp_torch.profile.facts import Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.numbers import of_numbers
 from mlp_torch.profile.words import FORMS, of_words
@@ -34,7 +34,7 @@ def of_field(facts: Facts, *, typed: bool = False) -> list[Finding]:
         typed: whether the table's cells have types, so that numbers need not be text.
     """
     found = list(of_content(facts))
-    if {"empty", "unreadable", "constant"} & {finding.code for finding in found}:
+    if {"empty", "several", "unreadable", "constant"} & {finding.code for finding in found}:
         return found
     if typed and facts.kind == "number" and is_text(facts.array.type):
         text = "numbers stored as text, while other fields have types"
@@ -49,9 +49,10 @@ def of_content(facts: Facts) -> Iterator[Finding]:
     name, rows = (facts.name,), facts.rows
     here = rows - facts.missing
     out = "leave it out"
-    if facts.kind == "unreadable":
-        advice = "see docs/representation.md" if column_for(facts.array.type) else "convert it"
-        yield Finding("unreadable", name, facts.why, rows, rows, advice=advice)
+    if facts.kind == "several":
+        yield Finding("several", name, facts.why, rows, rows, advice="see docs/representation.md")
+    elif facts.kind == "unreadable":
+        yield Finding("unreadable", name, facts.why, rows, rows, advice="convert it")
     elif not here:
         yield Finding("empty", name, "no cell has a value", advice=out)
     elif facts.distinct == 1 and not facts.missing:

@@ -58,8 +58,9 @@ def described(facts: Facts, whole: pa.Array, policy: Field, *, found: Sequence[F
         found: the findings on all fields.
     """
     own = [finding for finding in found if finding.fields[:1] == (facts.name,)]
-    if facts.kind == "unreadable":
-        return Described(facts, whole.null_count, len(whole) - whole.null_count, tuple(own))
+    if facts.kind in ("several", "unreadable"):
+        invalid = len(whole) - whole.null_count if facts.kind == "unreadable" else 0
+        return Described(facts, whole.null_count, invalid, tuple(own))
     values, stray = whole_values(facts, whole, policy)
     invalid = sum(stray.values())
     missing = int(no_value(values).sum()) - invalid

@@ -25,7 +25,7 @@ from mlp_torch.ingest.kinds.read import read
 from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.ingest.times import iso
 
-FactKind = Literal["number", "time", "text", "empty", "unreadable"]
+FactKind = Literal["number", "time", "text", "several", "empty", "unreadable"]
 NA_WORDS = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "none", "nil", "?", "-", "--")
 STRAY = 0.05  # share of cells in a number field that may be no number
 FEW = 20  # a number with no more distinct values could as well be a category
@@ -72,7 +72,8 @@ class Facts:
     def present(self) -> Mask:
         """(N,) which cells have a value."""
         is_array = self.kind in ("number", "time")
-        found: Mask = ~np.isnan(self.values) if is_array else mask(self.values.is_valid())
+        cells = self.array if self.kind == "several" else self.values
+        found: Mask = ~np.isnan(self.values) if is_array else mask(cells.is_valid())
         return found
 
     @cached_property
@@ -186,9 +187,9 @@ def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[
     if pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None):
         return reading(name, array, kind="time")
     zone = " with a time zone" if pa.types.is_timestamp(kind) else ""
-    column = column_for(kind)
-    why = f"{column} takes them, in a line of your own" if column else "cannot be read"
-    return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} {why}")
+    if column := column_for(kind):
+        return blank(name, array, kind="several", why=f"cells of type {kind}: {column} takes them")
+    return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} cannot be read")
 
 
 def column_for(kind: pa.DataType) -> str:
@@ -285,6 +286,6 @@ def strange(array: pa.Array, cells: Cells) -> dict[str, int]:
     return {STRANGE[code]: int(bad.sum()) for code, bad in cells.bad.items() if code in STRANGE and bad.any()}
 
 
-def blank(name: str, array: pa.Array, *, kind: Literal["empty", "unreadable"], why: str = "") -> Facts:
+def blank(name: str, array: pa.Array, *, kind: Literal["empty", "several", "unreadable"], why: str = "") -> Facts:
     """Facts of a field that has no values to speak of."""
     return Facts(name, kind, array, pa.nulls(len(array), pa.large_string()), why=why)

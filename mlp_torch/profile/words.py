@@ -10,7 +10,9 @@ look_alike: "town": words that differ by case, blanks or Unicode form only: each
 e.g. "Rome (1), rome (1)"; make them one in the file
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from mlp_torch.errors import MAX_EXAMPLES, quote
 from mlp_torch.ingest.block import MAX_CELL_BYTES
 from mlp_torch.ingest.cells import matches
+from mlp_torch.ingest.kinds.tokens import tokens_of
 from mlp_torch.ingest.notice import MAX_WORDS, twins
 from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
 from mlp_torch.profile.finding import Finding
@@ -33,9 +36,13 @@ from mlp_torch.profile.forms import (
     time_forms,
 )
 
-FORMS = ("prose", "other_times", "mixed_dates", "other_numbers", "decimal_comma")  # text that is no category
+FORMS = ("prose", "members", "other_times", "mixed_dates", "other_numbers", "decimal_comma")  # text that is no category
 STRANGERS = 5  # so many distinct words among numbers are marks rather than codes
 MOST = 0.95  # share of the cells that makes a field one of numbers or times, in whatever spelling
+MARKS = ("|", ";", ",")  # between the members of a cell
+MARKED, VARIED = 0.2, 0.05  # shares of the words with a mark, and with one number of members
+MEMBER_LENGTH = 40  # characters
+SAMPLE, TITLE_BLANKS = 2000, 2  # texts that are cut into words, and blanks that a title has on average
 PROSE_LENGTH, PROSE_BLANKS = 50, 5  # characters and blanks of a cell, on average
 
 
@@ -116,17 +123,76 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
         count = int(sizes[~is_plain].sum())
         loud = len(others) <= STRANGERS
         yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)
+    elif found := members_in(words):
+        text = f"cells of several members, separated by {quote(found.separator)}: {found.distinct:,} of them"
+        advice = "mlp_torch.representation.sets.Set has a vector for each"
+        yield Finding("members", (facts.name,), text, found.several, len(words), "words", (), advice)
     elif is_prose(facts, words):
         text = f"free text, {mean_length(words):.0f} characters on average: no category"
-        advice = "mlp_torch.representation.text.Text reads its words, in a line of your own"
+        advice = "mlp_torch.representation.text.Text has a vector for each of its words"
         yield Finding("prose", (facts.name,), text, len(words), sum(words.values()), "cells differ", (), advice)
 
 
+class Members(NamedTuple):
+    """What cells such as "Action, Drama" hold.
+
+    Args:
+        separator: between members.
+        distinct: different members.
+        most: members of a cell.
+        several: words of the field that have more than one member.
+    """
+
+    separator: str
+    distinct: int
+    most: int
+    several: int
+
+
+def members_in(words: Mapping[str, int]) -> Members | None:
+    """The members of text that has a separator; None where it has none, or hardly fewer members than words.
+
+    How many members a cell has must vary: "Smith, John" and "Austin, TX" are one value each.
+
+    >>> members_in({"a, b": 5, "b": 3, "a": 9, "a, b, c": 4, "c": 2, "b, c": 1})
+    Members(separator=', ', distinct=3, most=3, several=3)
+    >>> members_in({"Smith, John": 1, "Doe, Jane": 1})
+    """
+    for mark in MARKS:
+        marked = [word for word in words if mark in word]
+        if len(marked) < MARKED * len(words):
+            continue
+        separator = f"{mark} " if all(word.count(mark) == word.count(f"{mark} ") for word in marked) else mark
+        cells = [word.split(separator) for word in words]
+        members = Counter(member for cell in cells for member in cell)
+        varied = [n for n in Counter(map(len, cells)).values() if n >= VARIED * len(cells)]
+        is_short = all(0 < len(member) <= MEMBER_LENGTH for member in members)
+        if len(varied) > 1 and is_short and 2 * len(members) <= len(words) and 3 * len(members) <= members.total():
+            return Members(separator, len(members), max(map(len, cells)), len(marked))
+    return None
+
+
 def is_prose(facts: Facts, words: Mapping[str, int]) -> bool:
-    """Whether cells are sentences."""
+    """Whether cells are sentences, or short texts of words that come again."""
     if len(words) <= max(FEW, facts.rows / 2):
         return False
-    return mean_length(words) > PROSE_LENGTH or bool(np.mean([word.count(" ") for word in words]) > PROSE_BLANKS)
+    is_long = mean_length(words) > PROSE_LENGTH or np.mean([word.count(" ") for word in words]) > PROSE_BLANKS
+    return bool(is_long) or repeats(list(words)[:SAMPLE])
+
+
+def repeats(texts: list[str]) -> bool:
+    """Whether texts have three words, each in two of them on average, and not all as many: titles, no names.
+
+    >>> repeats(["a red car", "an old red car", "a red and old hat", "an old car", "a hat"])
+    True
+    >>> repeats(["Ann Lee", "Ann Ray", "Sue Lee", "Sue Ray"])
+    False
+    """
+    blanks = [text.count(" ") for text in texts]
+    if np.mean(blanks) < TITLE_BLANKS or len(set(blanks)) == 1:
+        return False
+    found = [token for text in texts for token in set(tokens_of(text))]
+    return len(found) >= 2 * len(set(found))
 
 
 def mean_length(words: Mapping[str, int]) -> float:

@@ -2,6 +2,8 @@
 
 - target: what is predicted
 - columns: what each field becomes
+- several: the same of fields whose cells hold several values
+- entry: one column
 - recipe: which numbers and how large a network for so many rows
 - split: which rows are for what
 - large: the rows that are looked at of a table larger than memory

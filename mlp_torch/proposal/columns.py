@@ -7,10 +7,9 @@
 [('', {'_target_': 'mlp_torch.representation.embeddings.Embedding', 'field': 'town'})]
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,8 @@ from mlp_torch.profile.chains import Chains, after, chains_of
 from mlp_torch.profile.facts import DAY, FEW, NA_WORDS, Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.words import FORMS
+from mlp_torch.proposal.entry import REPRESENTATION, Entry
+from mlp_torch.proposal.several import of_members, of_prose, of_type
 from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
 from mlp_torch.representation.normality import PLAIN, RANKS
@@ -30,26 +31,10 @@ Numbers = Literal["chains", "piecewise-linear"]
 BENT = 12  # width of a piecewise-linear number's vector
 PER_VALUE = 20  # rows; with fewer a whole number is no category
 MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
-WORDS = "mlp_torch.representation"
 RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")  # Hydra takes these keys for its own
 # findings for which a field is left out
+UNREAD = (*FORMS, "several")  # the same where no column is found that takes them
 LEFT_OUT = ("unreadable", "empty", "constant", "few_values", "row_number", "id_like", "near_unique", "copy_of_target")
-
-
-class Entry(NamedTuple):
-    """One column.
-
-    Args:
-        suffix: of its key, where a field has several columns.
-        node: its `_target_` and arguments.
-        why: sentences.
-        active: whether it is used, or offered as a comment.
-    """
-
-    suffix: str
-    node: dict[str, Any]
-    why: str
-    active: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,20 +96,39 @@ def decide(
         whole: whether these are all rows of the file.
     """
     chains = chains_of(facts, train, findings=findings, whole=whole)
-    number = partial(of_number, numbers=numbers, chains=chains, train=train)
-    maker = number if facts.kind == "number" else of_time if facts.kind == "time" else of_text
-    entries = maker(facts)
+    codes = {finding.code for finding in findings}
+    several = of_several(facts, codes)
+    if several or facts.kind == "several":
+        entries = several
+    elif facts.kind == "number":
+        entries = of_number(facts, numbers=numbers, chains=chains, train=train)
+    else:
+        entries = of_time(facts) if facts.kind == "time" else of_text(facts)
     policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
     policy |= {"invalid": "missing"} if facts.stray else {}
     decision = Decision(facts, entries, policy=policy, findings=tuple(findings), chains=chains)
     if reason := unusable_name(facts):
         return decision.without(reason)
     for finding in findings:
-        if finding.code in LEFT_OUT or (finding.code in FORMS and facts.kind == "text"):
+        if finding.code in LEFT_OUT or (finding.code in UNREAD and not several):
             return decision.without(finding.text, loud=finding.code == "copy_of_target")
     if not any(entry.active for entry in entries):
-        return decision.without("always the same weekday and time of day")
+        return decision.without(facts.why if facts.kind == "several" else "always the same weekday and time of day")
     return decision
+
+
+def of_several(facts: Facts, codes: Collection[str]) -> tuple[Entry, ...]:
+    """The columns of cells that hold several values; none for other fields.
+
+    Args:
+        facts: of the field.
+        codes: of the findings on it.
+    """
+    if facts.kind == "several":
+        return of_type(facts)
+    if "members" in codes:
+        return of_members(facts)
+    return of_prose(facts) if "prose" in codes else ()
 
 
 def unusable_name(facts: Facts) -> str:
@@ -149,7 +153,7 @@ def of_number(
     """
     why = f"number, {facts.span}, {facts.distinct:,} distinct{gaps(facts)}"
     chain, told = scaled(facts, chains, train)
-    bent = {"_target_": f"{WORDS}.numerical_embeddings.PiecewiseLinear", "fields": facts.name, "dim": BENT}
+    bent = {"_target_": f"{REPRESENTATION}.numerical_embeddings.PiecewiseLinear", "fields": facts.name, "dim": BENT}
     node = chain if numbers == "chains" else bent
     if not facts.whole or not 2 < facts.distinct <= FEW:
         if facts.whole and facts.distinct >= ID_SHARE * facts.rows and facts.rows >= ID_ROWS:
@@ -158,7 +162,7 @@ def of_number(
             return (Entry("", node, why + told),)
         offered = Entry("", chain, f"the same after a chain of steps{told}", active=False)
         return (Entry("", node, why), offered) if "steps" in chain else (Entry("", node, why),)
-    embedded = {"_target_": f"{WORDS}.embeddings.Embedding", "field": facts.name}
+    embedded = {"_target_": f"{REPRESENTATION}.embeddings.Embedding", "field": facts.name}
     years = np.nanmin(facts.values) >= 1900 and np.nanmax(facts.values) <= 2100
     if years or facts.rows - facts.missing < PER_VALUE * facts.distinct:
         reason = "it looks like years" if years else f"there are fewer than {PER_VALUE} rows a value"
@@ -175,7 +179,7 @@ def scaled(facts: Facts, chains: Chains | None, train: Mask | None) -> tuple[dic
         chains: the ranking on training rows.
         train: (N,) the training rows.
     """
-    node: dict[str, Any] = {"_target_": f"{WORDS}.numbers.Scaled", "field": facts.name}
+    node: dict[str, Any] = {"_target_": f"{REPRESENTATION}.numbers.Scaled", "field": facts.name}
     told, values = "", facts.values[facts.present]
     if chains is not None:
         told = f"; {chains.why}"
@@ -191,7 +195,10 @@ def scaled(facts: Facts, chains: Chains | None, train: Mask | None) -> tuple[dic
 def steps_of(chains: Chains) -> list[dict[str, Any]]:
     """The nodes of the chain that is taken, and of the z-score behind it."""
     options = {"output": "normal"} if chains.advised == RANKS else {}
-    return [{"_target_": f"{WORDS}.curves.{chains.advised}", **options}, {"_target_": f"{WORDS}.steps.ZScore"}]
+    return [
+        {"_target_": f"{REPRESENTATION}.curves.{chains.advised}", **options},
+        {"_target_": f"{REPRESENTATION}.steps.ZScore"},
+    ]
 
 
 def farthest(known: NDArray[np.float64]) -> float:
@@ -224,10 +231,10 @@ def of_text(facts: Facts) -> tuple[Entry, ...]:
         why += f"; {', '.join(odd)} count as words; list them in data.fields…na_values to make them missing"
     if n > MANY or n > max(100, MANY_SHARE * facts.rows):
         buckets = max(20, -(-n // 50) * 10)
-        node: dict[str, Any] = {"_target_": f"{WORDS}.hashed.Hashed", "field": facts.name, "buckets": buckets}
+        node: dict[str, Any] = {"_target_": f"{REPRESENTATION}.hashed.Hashed", "field": facts.name, "buckets": buckets}
         node["dim"] = min(32, default_dim(buckets))
         return (Entry("", node, f"{why}; many, hence hashed, a bucket for every five words"),)
-    return (Entry("", {"_target_": f"{WORDS}.embeddings.Embedding", "field": facts.name}, why),)
+    return (Entry("", {"_target_": f"{REPRESENTATION}.embeddings.Embedding", "field": facts.name}, why),)
 
 
 def of_time(facts: Facts) -> tuple[Entry, ...]:
@@ -236,14 +243,14 @@ def of_time(facts: Facts) -> tuple[Entry, ...]:
     field = facts.name
     entries = []
     if len(np.unique(facts.days % 7)) > 1:
-        node = {"_target_": f"{WORDS}.calendar.Calendar", "field": field, "part": "weekday"}
+        node = {"_target_": f"{REPRESENTATION}.calendar.Calendar", "field": field, "part": "weekday"}
         entries.append(Entry("_weekday", node, here))
     if len(np.unique(facts.seconds // 3600)) > 1:
-        node = {"_target_": f"{WORDS}.calendar.Calendar", "field": field, "part": "hour"}
+        node = {"_target_": f"{REPRESENTATION}.calendar.Calendar", "field": field, "part": "hour"}
         entries.append(Entry("_hour", node, "the hour as a category"))
     if len(np.unique(facts.seconds // 60)) > 1:
-        around = {"_target_": f"{WORDS}.calendar.Cyclical", "field": field, "period": DAY, "kind": "time"}
+        around = {"_target_": f"{REPRESENTATION}.calendar.Cyclical", "field": field, "period": DAY, "kind": "time"}
         entries.append(Entry("_time_of_day", around, "the clock as a circle: 23:59 is near 00:00"))
-    node = {"_target_": f"{WORDS}.calendar.Calendar", "field": field, "part": "month"}
+    node = {"_target_": f"{REPRESENTATION}.calendar.Calendar", "field": field, "part": "month"}
     why = "a network learns single months by heart, and a split by time shows it; use it with several years of rows"
     return (*entries, Entry("_month", node, why, active=False))

@@ -85,9 +85,9 @@ def aim(facts: Facts) -> Goal:
 def refuse(facts: Facts) -> None:
     """Refuses fields that cannot be predicted."""
     name, rows = (facts.name,), facts.rows
-    if facts.kind != "unreadable" and not facts.distinct:
+    if facts.kind not in ("several", "unreadable") and not facts.distinct:
         raise DataError(Problem("all_missing", "no row has a label", name, rows, rows))
-    if facts.kind == "unreadable":
+    if facts.kind in ("several", "unreadable"):
         raise DataError(Problem("unreadable_target", facts.why, name))
     if facts.kind == "time":
         raise DataError(Problem("time_target", "a target must be a number or a category, however: a time", name))

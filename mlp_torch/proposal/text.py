@@ -22,7 +22,8 @@ from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
 LARGE = " # larger than memory: rows are encoded once into files, below data.source.folder"
 UNREAD = ("invalid", "mixed_dates")  # findings on cells that cannot be read as what their field is
-TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel")  # findings that stand elsewhere
+SEVERAL = ("prose", "members", "several")  # findings that are settled by the column that is taken
+TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel", *SEVERAL)  # findings that stand elsewhere
 
 
 def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
@@ -274,6 +275,8 @@ def still_open(plan: Plan) -> list[Finding]:
         if (name, finding.text) in settled or (finding.code == "na_words" and "na_values" in policy):
             continue
         if finding.code in UNREAD and (name in gone or name in split_by):
+            continue
+        if finding.code in SEVERAL and name not in gone:
             continue
         if finding.code in UNREAD and "invalid" in policy:
             does = "their rows are dropped" if policy["invalid"] == "drop" else "they count as missing"

@@ -24,7 +24,7 @@ from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.embeddings import Lookup, checked_dim, default_dim, meanings_of, spelled
 from mlp_torch.representation.pretrained import Pretrained, width_of
 
-Pool = Literal["mean", "sum", "attention"]
+Pool = Literal["mean", "sum", "sqrtn", "attention"]
 
 
 class Pooled(nn.Module):
@@ -33,7 +33,7 @@ class Pooled(nn.Module):
     Args:
         rows: a vector for each code.
         dim: its width.
-        pool: `mean`, `sum`, or `attention`, a mean by weights that a learned query gives to each word.
+        pool: `mean`, `sum`, `sqrtn`, the sum over √words, or `attention`, a mean by weights that a learned query gives.
 
     Shape: (B, L) int64, -1 = none, at least one other in each row -> (B, dim) float32.
     """
@@ -52,6 +52,8 @@ class Pooled(nn.Module):
             share = score.masked_fill(~held, float("-inf")).softmax(dim=1)
         elif self.pool == "mean":
             share = share / share.sum(dim=1, keepdim=True)
+        elif self.pool == "sqrtn":
+            share = share / share.sum(dim=1, keepdim=True).sqrt()
         return torch.bmm(share.unsqueeze(1), vectors).squeeze(1)  # (B, dim)
 
 
@@ -64,8 +66,8 @@ def without_gaps(codes: Tensor, held: Tensor, nothing: int) -> Tensor:
 
 def checked_pool(pool: str) -> None:
     """Refuses an unknown way of pooling."""
-    if pool not in ("mean", "sum", "attention"):
-        raise ValueError(f"pool must be mean, sum or attention, however: {pool=}")
+    if pool not in ("mean", "sum", "sqrtn", "attention"):
+        raise ValueError(f"pool must be mean, sum, sqrtn or attention, however: {pool=}")
 
 
 def start_of(pool: Pool) -> float:
@@ -140,7 +142,7 @@ class Bag(Vocabulary):
     Args:
         read: tokens or a set.
         dim: width of a vector; by default about 1.6 · √codes.
-        pool: `mean`, `sum` or `attention`.
+        pool: `mean`, `sum`, `sqrtn` or `attention`.
         min_count: cells of training rows that a word must be in; rarer ones count as unknown.
         most: words; of more, the most frequent ones are kept, and the others count as unknown.
         hide: share of words hidden in a step where none of the training rows' is unknown, so that its row is learned.
@@ -192,7 +194,7 @@ class HashedBag(Column):
         buckets: how many.
         ngrams: longest run of neighbouring words that has a bucket of its own, beside all shorter ones.
         dim: width of a vector; by default about 1.6 · √buckets.
-        pool: `mean`, `sum` or `attention`.
+        pool: `mean`, `sum`, `sqrtn` or `attention`.
         l1: of the absolute values of the vectors, what is added to the loss.
         l2: the same of their squares.
     """

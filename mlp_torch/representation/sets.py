@@ -28,7 +28,7 @@ class Set(Bag):
         separator: between the members of a cell that is text, exactly as it stands there.
         max_tokens: members of a cell that are read, the first ones.
         dim: width of a vector; by default about 1.6 · √members.
-        pool: `mean`, `sum` or `attention`.
+        pool: `mean`, `sum`, `sqrtn` or `attention`.
         min_count: training rows that a member must be in; rarer ones count as unknown, whose vector is learned too.
         hide: share of members hidden in a step where none of the training rows' is unknown.
         vectors: where members begin, if others have learned them: see `Pretrained`; `dim` is theirs.
@@ -62,7 +62,7 @@ class HashedSet(HashedBag):
         separator: between the members of a cell that is text, exactly as it stands there.
         max_tokens: members of a cell that are read, the first ones.
         dim: width of a vector; by default about 1.6 · √buckets.
-        pool: `mean`, `sum` or `attention`.
+        pool: `mean`, `sum`, `sqrtn` or `attention`.
         l1: of the absolute values of the vectors, what is added to the loss.
         l2: the same of their squares.
     """

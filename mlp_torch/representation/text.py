@@ -27,7 +27,7 @@ class Text(Bag):
         field: the raw field.
         max_tokens: words of a text that are read, the first ones.
         dim: width of a vector; by default about 1.6 · √words.
-        pool: `mean`, `sum` or `attention`.
+        pool: `mean`, `sum`, `sqrtn` or `attention`.
         min_count: training texts that a word must be in; rarer words count as unknown, whose vector is learned too.
         most: words; of more, the most frequent ones are kept.
         hide: share of words hidden in a step where no word of the training rows is unknown.
@@ -62,7 +62,7 @@ class HashedText(HashedBag):
         max_tokens: words of a text that are read, the first ones.
         ngrams: longest run of neighbouring words that has a bucket of its own, beside all shorter ones.
         dim: width of a vector; by default about 1.6 · √buckets.
-        pool: `mean`, `sum` or `attention`.
+        pool: `mean`, `sum`, `sqrtn` or `attention`.
         l1: of the absolute values of the vectors, what is added to the loss.
         l2: the same of their squares.
     """

@@ -86,7 +86,7 @@ def test_a_vocabulary_that_would_be_empty_says_why() -> None:
     [
         ({"min_count": 0}, "min_count must be at least 1, however: min_count=0"),
         ({"most": 0}, "most must be at least 1, however: most=0"),
-        ({"pool": "max"}, "pool must be mean, sum or attention, however: pool='max'"),
+        ({"pool": "max"}, "pool must be mean, sum, sqrtn or attention, however: pool='max'"),
         ({"hide": 1.0}, "hide must be at least 0 and less than 1, however: hide=1.0"),
         ({"dim": 0}, "dim must be at least 1, however: dim=0"),
     ],
@@ -122,11 +122,13 @@ def test_neighbours_in_another_order_are_another_run() -> None:
     assert forward[4] != backward[4]
 
 
-def test_the_mean_is_over_the_words_that_are_there() -> None:
+def test_mean_sum_and_root_are_over_the_words_that_are_there() -> None:
     codes = torch.tensor([[2, 3, 2, -1], [1, -1, -1, -1]])
     mean = Pooled(one_hot(4), 4)(codes)
     assert torch.allclose(mean, torch.tensor([[0, 0, 2 / 3, 1 / 3], [0, 1, 0, 0]]))
     assert Pooled(one_hot(4), 4, "sum")(codes).tolist() == [[0, 0, 2, 1], [0, 1, 0, 0]]
+    over_root = Pooled(one_hot(4), 4, "sqrtn")(codes)
+    assert torch.allclose(over_root, torch.tensor([[0, 0, 2 / 3**0.5, 1 / 3**0.5], [0, 1, 0, 0]]))
 
 
 def test_attention_weighs_words_by_the_query_and_those_that_are_not_there_not_at_all() -> None:
