@@ -11,7 +11,6 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import copy
-import math
 import statistics
 import sys
 import time
@@ -26,7 +25,7 @@ from torch.optim import AdamW
 from mlp_torch.configuration import built, composed
 from mlp_torch.notebook import fit
 from mlp_torch.problem.classification import Binary
-from mlp_torch.proposal.recipe import EFFORT
+from mlp_torch.proposal.recipe import recipe
 from mlp_torch.run import quiet
 from mlp_torch.training.batches import permutation, select
 from mlp_torch.training.data import Data
@@ -55,11 +54,11 @@ def part(data: Data, rows: int, seed: int) -> Data:
 
 def auroc(name: str, data: Data, rows: int, seed: int) -> tuple[float, float]:
     """On validation and test rows."""
-    epochs, patience, hidden = next(effort for least, effort in EFFORT.items() if rows >= least)
+    effort = recipe(rows, 0)
     overrides, rate = CONTENDERS[name]
     cfg = composed([f"backbone={name.partition(',')[0]}", *overrides])
     if "hidden" in cfg.backbone:
-        cfg.backbone.hidden = hidden
+        cfg.backbone.hidden = effort.hidden
     backbone: partial[nn.Module] = built(cfg.backbone)
     optimizer = partial(AdamW, lr=rate, weight_decay=0.01, fused=True)
     fitted = fit(
@@ -67,8 +66,8 @@ def auroc(name: str, data: Data, rows: int, seed: int) -> tuple[float, float]:
         head=Binary,
         backbone=backbone,
         optimizer=optimizer,
-        epochs=epochs,
-        patience=patience,
+        epochs=effort.epochs,
+        patience=effort.patience,
         seed=seed,
         progress_bar=False,
     )
@@ -81,7 +80,7 @@ def main(sizes: list[int]) -> None:
     quiet()
     print("| training rows | backbone | validation | test | CPU seconds a run |\n|---|---|---|---|---|", flush=True)
     for rows in sizes:
-        batch_size = int(2 ** max(5, min(10, round(math.log2(rows / 50)))))
+        batch_size = recipe(rows, 0).batch_size
         data = instantiate(composed([f"data.batch_size={batch_size}"]).data, _convert_="all").prepare()
         for name in CONTENDERS:
             started = time.process_time()

@@ -14,7 +14,6 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import argparse
-import math
 import statistics
 import time
 import warnings
@@ -40,7 +39,7 @@ from mlp_torch.ingest.schema import Schema
 from mlp_torch.notebook import fit
 from mlp_torch.profile.chains import chains_of
 from mlp_torch.profile.facts import look
-from mlp_torch.proposal.recipe import EFFORT
+from mlp_torch.proposal.recipe import recipe
 from mlp_torch.representation.normality import CHAINS, PLAIN
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.representation.numerical_embeddings import Periodic, PiecewiseLinear
@@ -153,7 +152,9 @@ def main(settings: list[str], seeds: int, recipes: list[str]) -> None:
         cfg = composed(overrides)
         if target:
             cfg.data.target = target
-        source = whole.setdefault(name, Fewer.of(cfg))
+        if name not in whole:
+            whole[name] = Fewer.of(cfg)
+        source = whole[name]
         source.rows = min(int(text), len(source.train))
         for label, val, test, seconds in lines(cfg, source, metric, seeds=seeds, recipes=recipes):
             print(f"| {name} | {source.rows:,} | {label} | {metric} | {val} | {test} | {seconds:.0f} |", flush=True)
@@ -180,9 +181,15 @@ def prepared(cfg: Any, source: Fewer, make: Callable[[Numbers], Columns]) -> Dat
     fields = [str(node.field) for node in nodes.values() if node._target_ == NUMBER]
     columns = {str(key): built(node) for key, node in nodes.items() if node._target_ != NUMBER}
     columns |= make(source.numbers(fields))
-    batch_size = int(2 ** max(5, min(10, round(math.log2(source.rows / 50)))))
     policies = {str(name): dict(policy) for name, policy in cfg.data.fields.items()}
-    data = Data(source, columns, built(cfg.data.target), built(cfg.data.split), fields=policies, batch_size=batch_size)
+    data = Data(
+        source,
+        columns,
+        built(cfg.data.target),
+        built(cfg.data.split),
+        fields=policies,
+        batch_size=recipe(source.rows, 0).batch_size,
+    )
     return data.prepare()
 
 
@@ -190,14 +197,14 @@ def reached(
     cfg: Any, data: Data, backbone: Callable[..., nn.Module], metric: str, *, seed: int, rows: int
 ) -> tuple[float, float]:
     """The metric on validation and test rows."""
-    epochs, patience, hidden = next(effort for least, effort in EFFORT.items() if rows >= least)
+    effort = recipe(rows, 0)
     fitted = fit(
         data,
         head=built(cfg.head),
-        backbone=partial(backbone, hidden=hidden),
+        backbone=partial(backbone, hidden=effort.hidden),
         optimizer=partial(AdamW, lr=1e-3, weight_decay=0.01, fused=True),
-        epochs=epochs,
-        patience=patience,
+        epochs=effort.epochs,
+        patience=effort.patience,
         seed=seed,
         progress_bar=False,
     )

@@ -27,7 +27,7 @@ from mlp_torch.ingest.reads import Inputs, Read, Words
 class Sample(NamedTuple):
     """What a fit may see: training rows, nothing else.
 
-    Shape: `inputs` as Inputs, (N,) each; `y` (N,) float64.
+    Shape: `inputs` as Inputs, N rows each; `y` (N,) float64, of several labels (N, k).
     """
 
     inputs: Inputs
@@ -49,10 +49,8 @@ class Column(nn.Module):
         seen: (codes,) bool, which codes training rows hold; empty until `see`.
         unknown: the code of a category that training never showed; -1 where there is no such code.
         limit: largest absolute value of its numbers, at which others are clipped.
-        uses_y: whether `fit` looks at the target.
     """
 
-    uses_y = False
     seen: Tensor
 
     def __init__(self, reads: dict[str, Read], *, l1: float = 0.0, l2: float = 0.0):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
+from mlp_torch.ingest.kinds.rows import rows_with
 from mlp_torch.ingest.reads import Inputs, Read, Words, members
 
 
@@ -210,7 +211,7 @@ class Labels(Target):
     def fit(self, inputs: Inputs, words: Words) -> None:
         read = self.reads["y"]
         found = {word: fingerprint for fingerprint, word in words(read)}
-        counts = rows_with(inputs[read.key])
+        counts = dict(zip(*(x.tolist() for x in rows_with(inputs[read.key])), strict=True))
         rows = {word: counts.get(fingerprint, 0) for word, fingerprint in found.items()}
         self.classes = self.given or sorted(word for word, count in rows.items() if count >= self.min_count)
         if absent := [name for name in self.classes if not rows.get(name)]:
@@ -242,14 +243,6 @@ class Labels(Target):
             return []
         named = ", ".join(self.left_out[:20]) + (", …" if len(self.left_out) > 20 else "")
         return [f"{len(self.left_out):,} labels of {self.reads['y'].field} are no class and are ignored: {named}"]
-
-
-def rows_with(x: Tensor) -> dict[int, int]:
-    """How many rows of (N, L) hold each fingerprint."""
-    x = x.sort(dim=1).values  # what a row holds twice is side by side
-    first = torch.cat([torch.ones_like(x[:, :1], dtype=torch.bool), x[:, 1:] != x[:, :-1]], dim=1)
-    found, counts = torch.unique(x[first & (x != 0)], return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 class Flags(Target):

@@ -28,7 +28,6 @@ def test_a_column_of_two_methods_learns_a_row_for_each_code() -> None:
     assert torch.equal(vectors, layer.table.weight[torch.tensor([0, 1, 0])])
     assert vectors.shape == (3, 3)
     assert column.unknown == -1
-    assert not column.uses_y
 
 
 def test_a_column_must_say_how_it_encodes_and_need_not_be_a_part() -> None:

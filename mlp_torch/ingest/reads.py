@@ -12,7 +12,9 @@ from torch import Tensor
 Kind = Literal["number", "string", "time", "tokens", "set", "map_keys", "map_values", "statistics", "vector", "image"]
 Inputs = dict[str, Tensor]
 """Row-aligned raw tensors by `Read.key`: (B,) float64 for numbers (NaN = missing) and times (seconds of wall clock,
-NaN = missing), (B,) int64 fingerprints for strings (0 = missing)."""
+NaN = missing), (B,) int64 fingerprints for strings (0 = missing), (B, L) for the words of tokens, sets and map_keys
+(then 0), (B, L) float64 for map_values, (B, 8) float64 for statistics and (B, d) float32 for vectors (NaN = missing),
+(B, C, H, W) uint8 for images (all 0 = missing)."""
 
 
 class Read(NamedTuple):
@@ -62,4 +64,4 @@ def members(field: str, kind: Kind, most: int, *, option: str = "max_tokens", se
 
 
 Words = Callable[[Read], list[tuple[int, str]]]
-"""words(read): the distinct (fingerprint, word) pairs of a string field over the rows that a fit may see."""
+"""words(read): the distinct (fingerprint, word) pairs of strings, tokens, sets or map_keys in rows a fit may see."""

@@ -106,5 +106,6 @@ def log_odds(y: Tensor, weight: Tensor) -> Tensor:
     known = ~y.isnan()  # (N, k)
     share = weight.double().unsqueeze(1) * known
     least = 0.5 / known.sum(dim=0).clamp(min=1)
-    positive = ((y.nan_to_num() * share).sum(dim=0) / share.sum(dim=0)).clamp(least, 1 - least)
+    tiny = torch.finfo(torch.float64).tiny  # a label may be known of rows without weight alone
+    positive = ((y.nan_to_num() * share).sum(dim=0) / share.sum(dim=0).clamp(min=tiny)).clamp(least, 1 - least)
     return positive.logit()  # (k,)

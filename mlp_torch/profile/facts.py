@@ -188,23 +188,27 @@ def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[
         return reading(name, array, kind="time")
     zone = " with a time zone" if pa.types.is_timestamp(kind) else ""
     if column := column_for(kind):
-        return blank(name, array, kind="several", why=f"cells of type {kind}: {column} takes them")
+        return blank(
+            name, array, kind="several", why=f"cells of type {kind}: mlp_torch.representation.{column} takes them"
+        )
     return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} cannot be read")
 
 
 def column_for(kind: pa.DataType) -> str:
-    """The column that takes cells which hold several values; "" where none does."""
-    if is_bytes(kind) or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0):
-        return "mlp_torch.representation.images.Image"
+    """The column, below `mlp_torch.representation`, that takes cells which hold several values; "" where none does."""
+    if is_bytes(kind) or (
+        pa.types.is_struct(kind) and any(part.name == "bytes" and is_bytes(part.type) for part in kind)
+    ):
+        return "images.Image"
     if pa.types.is_map(kind):
-        return "mlp_torch.representation.maps.HashedMap" if is_number(kind.item_type) else ""
+        return "maps.HashedMap" if is_number(kind.item_type) else ""
     if pa.types.is_struct(kind):
-        return "mlp_torch.representation.maps.HashedMap" if all(is_number(part.type) for part in kind) else ""
+        return "maps.HashedMap" if all(is_number(part.type) for part in kind) else ""
     if not isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
         return ""
     if is_number(kind.value_type):
-        return "mlp_torch.representation.vectors.Vector"
-    return "mlp_torch.representation.sets.Set" if is_text(kind.value_type) else ""
+        return "vectors.Vector"
+    return "sets.Set" if is_text(kind.value_type) else ""
 
 
 def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequence[str]) -> Facts:

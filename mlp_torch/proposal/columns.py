@@ -33,7 +33,6 @@ PER_VALUE = 20  # rows; with fewer a whole number is no category
 MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
 RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")  # Hydra takes these keys for its own
 # findings for which a field is left out
-UNREAD = (*FORMS, "several")  # the same where no column is found that takes them
 LEFT_OUT = ("unreadable", "empty", "constant", "few_values", "row_number", "id_like", "near_unique", "copy_of_target")
 
 
@@ -97,8 +96,8 @@ def decide(
     """
     chains = chains_of(facts, train, findings=findings, whole=whole)
     codes = {finding.code for finding in findings}
-    several = of_several(facts, codes)
-    if several or facts.kind == "several":
+    several, reason = of_several(facts, codes)
+    if several or reason:
         entries = several
     elif facts.kind == "number":
         entries = of_number(facts, numbers=numbers, chains=chains, train=train)
@@ -107,18 +106,18 @@ def decide(
     policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
     policy |= {"invalid": "missing"} if facts.stray else {}
     decision = Decision(facts, entries, policy=policy, findings=tuple(findings), chains=chains)
-    if reason := unusable_name(facts):
+    if reason := reason or unusable_name(facts):
         return decision.without(reason)
     for finding in findings:
-        if finding.code in LEFT_OUT or (finding.code in UNREAD and not several):
+        if finding.code in LEFT_OUT or (finding.code in FORMS and not several):
             return decision.without(finding.text, loud=finding.code == "copy_of_target")
     if not any(entry.active for entry in entries):
-        return decision.without(facts.why if facts.kind == "several" else "always the same weekday and time of day")
+        return decision.without("always the same weekday and time of day")
     return decision
 
 
-def of_several(facts: Facts, codes: Collection[str]) -> tuple[Entry, ...]:
-    """The columns of cells that hold several values; none for other fields.
+def of_several(facts: Facts, codes: Collection[str]) -> tuple[tuple[Entry, ...], str]:
+    """The columns of cells that hold several values, and the reason why the field is left out if it is.
 
     Args:
         facts: of the field.
@@ -127,8 +126,8 @@ def of_several(facts: Facts, codes: Collection[str]) -> tuple[Entry, ...]:
     if facts.kind == "several":
         return of_type(facts)
     if "members" in codes:
-        return of_members(facts)
-    return of_prose(facts) if "prose" in codes else ()
+        return of_members(facts), ""
+    return (of_prose(facts) if "prose" in codes else ()), ""
 
 
 def unusable_name(facts: Facts) -> str:
@@ -180,13 +179,13 @@ def scaled(facts: Facts, chains: Chains | None, train: Mask | None) -> tuple[dic
         train: (N,) the training rows.
     """
     node: dict[str, Any] = {"_target_": f"{REPRESENTATION}.numbers.Scaled", "field": facts.name}
-    told, values = "", facts.values[facts.present]
-    if chains is not None:
-        told = f"; {chains.why}"
-        if chains.advised != PLAIN:
-            node["steps"] = steps_of(chains)
-            values = after(facts, chains, train)
-    if len(values) and facts.distinct > FEW and (far := farthest(values)) > 10:
+    told = f"; {chains.why}" if chains is not None else ""
+    if chains is not None and chains.advised != PLAIN:
+        node["steps"] = steps_of(chains)
+        far = float(np.abs(after(facts, chains, train)).max())
+    else:
+        far = farthest(facts.values[facts.present])
+    if facts.distinct > FEW and far > 10:
         node["clip"] = 10
         told += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
     return node, told
@@ -203,6 +202,8 @@ def steps_of(chains: Chains) -> list[dict[str, Any]]:
 
 def farthest(known: NDArray[np.float64]) -> float:
     """How many standard deviations the farthest value lies off the mean; 0 where float64 cannot tell."""
+    if not len(known):
+        return 0.0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         far = float(np.abs(known - known.mean()).max() / known.std())
     return far if np.isfinite(far) else 0.0

@@ -4,7 +4,7 @@
 >>> from mlp_torch.profile.source import Opened
 >>> cells = {"x": pa.array([f"{i}.5" for i in range(400)]), "y": pa.array(["a", "b"] * 200)}
 >>> plan = propose(Opened(cells, 400, {}, [], "."), "y")
->>> plan.goal.head, [decision.becomes for decision in plan.decisions], plan.batch_size
+>>> plan.goal.head, [decision.becomes for decision in plan.decisions], plan.recipe.batch_size
 ('binary', ['Scaled'], 32)
 """
 
@@ -65,11 +65,6 @@ class Plan:
         """The option of the group `data`."""
         kind = str(self.table.node["_target_"]).rpartition(".")[2].lower()
         return kind if self.total is not None else f"{kind}_in_memory"
-
-    @property
-    def batch_size(self) -> int:
-        """A power of two that gives an epoch about fifty steps, within [32, 1024]."""
-        return int(2 ** np.clip(round(np.log2(self.training_rows / 50)), 5, 10))
 
     @property
     def recipe(self) -> Recipe:

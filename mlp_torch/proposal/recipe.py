@@ -11,6 +11,8 @@ piecewise-linear'
 
 from typing import NamedTuple
 
+import numpy as np
+
 from mlp_torch.proposal.columns import Numbers
 
 BEND = 2000  # training rows from which on numbers are piecewise-linear
@@ -26,6 +28,7 @@ class Recipe(NamedTuple):
         epochs: at most.
         patience: epochs without a better validation loss.
         hidden: widths of the layers.
+        batch_size: a power of two that gives an epoch about fifty steps, within [32, 1024].
         why: a sentence.
     """
 
@@ -33,6 +36,7 @@ class Recipe(NamedTuple):
     epochs: int
     patience: int
     hidden: list[int]
+    batch_size: int
     why: str
 
 
@@ -45,7 +49,10 @@ def recipe(rows: int, fields: int) -> Recipe:
     """
     epochs, patience, hidden = next(effort for least, effort in EFFORT.items() if rows >= least)
     numbers: Numbers = "piecewise-linear" if rows >= BEND else "chains"
-    return Recipe(numbers, epochs, patience, hidden, f"{rows:,} training rows{reason(numbers) if fields else ''}")
+    batch_size = int(2 ** np.clip(round(np.log2(max(rows, 1) / 50)), 5, 10))
+    return Recipe(
+        numbers, epochs, patience, hidden, batch_size, f"{rows:,} training rows{reason(numbers) if fields else ''}"
+    )
 
 
 def reason(numbers: Numbers) -> str:

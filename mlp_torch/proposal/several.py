@@ -3,7 +3,7 @@
 >>> import pyarrow as pa
 >>> from mlp_torch.profile.facts import look
 >>> genres = look("genre", pa.array([["Drama"], ["Drama", "Crime"], None] * 20))
->>> [entry.node for entry in of_type(genres)]
+>>> [entry.node for entry in of_type(genres)[0]]
 [{'_target_': 'mlp_torch.representation.sets.Set', 'field': 'genre'}]
 """
 
@@ -13,10 +13,10 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mlp_torch.ingest.kinds.image import is_bytes
-from mlp_torch.ingest.kinds.rows import ragged
+from mlp_torch.ingest.kinds.rows import lists_of, ragged
 from mlp_torch.ingest.kinds.tokens import tokens_of, word_lists
 from mlp_torch.profile.facts import Facts, column_for, counted
 from mlp_torch.profile.words import members_in
@@ -26,7 +26,7 @@ TEXTS, IN_TEXTS = 1000, 10  # of so many texts so many must share a word, else t
 MOST_WORDS = 256  # of a text
 MEMBERS, NAMES = 8, 64  # what Set and HashedMap read of a cell where nothing is said
 MOST = 4096  # members or names of a cell
-PIXELS = 64  # of a side of a picture, where the files have more
+SMALLEST, PIXELS = 8, 64  # of a side of a picture, where the files have fewer or more
 
 
 def of_prose(facts: Facts) -> tuple[Entry, ...]:
@@ -60,52 +60,53 @@ def of_members(facts: Facts) -> tuple[Entry, ...]:
     return (Entry("", node_of("sets.Set", facts.name, **options), why),)
 
 
-def of_type(facts: Facts) -> tuple[Entry, ...]:
-    """The column for cells of lists, maps, vectors or files' bytes; none where something stands in its way."""
-    column = column_for(facts.array.type).rpartition("representation.")[2]
-    there = facts.array.drop_null()
+def of_type(facts: Facts) -> tuple[tuple[Entry, ...], str]:
+    """The column for cells of lists, maps, vectors or files' bytes, and the reason why it is not taken if it is not."""
+    column, there = column_for(facts.array.type), facts.array.drop_null()
     if column == "images.Image":
         return of_images(facts, there)
     if column == "maps.HashedMap":
         return of_maps(facts, there)
-    if column not in ("sets.Set", "vectors.Vector") or not len(there):
-        return ()
-    lengths = pc.list_value_length(there).to_numpy()
+    lengths, members = ragged(lists_of(there, there.type.value_type))
     low, high = int(lengths.min()), int(lengths.max())
+    if members.null_count:
+        return (), f"{members.null_count:,} members of its lists are null"
     if column == "vectors.Vector":
+        if low < high or not high:
+            return (), f"lists of {low:,} to {high:,} numbers: vectors must have as many in each row"
         node = node_of(column, facts.name, size=high)
-        return (Entry("", node, f"vectors of {high:,} numbers, standardized"),) if low == high > 0 else ()
-    if high == 0 or high > MOST or there.flatten().null_count:
-        return ()
-    distinct = pc.count_distinct(there.flatten()).as_py()
+        return (Entry("", node, f"vectors of {high:,} numbers, standardized"),), ""
+    if not 0 < high <= MOST:
+        return (), f"sets of up to {high:,} members"
+    distinct = pc.count_distinct(members).as_py()
     node = node_of(column, facts.name, **limit("max_tokens", high))
-    return (Entry("", node, f"sets, {distinct:,} members: a vector for each, their mean for a cell"),)
+    return (Entry("", node, f"sets, {distinct:,} members: a vector for each, their mean for a cell"),), ""
 
 
-def of_maps(facts: Facts, there: pa.Array) -> tuple[Entry, ...]:
+def of_maps(facts: Facts, there: pa.Array) -> tuple[tuple[Entry, ...], str]:
     """Names hashed into twice as many buckets as there are."""
     if pa.types.is_map(there.type):
         names, most = pc.count_distinct(there.keys).as_py(), int(np.diff(there.offsets.to_numpy()).max())
     else:
         names = most = there.type.num_fields
     if not 0 < most <= MOST:
-        return ()
+        return (), f"maps of up to {most:,} names"
     buckets = max(100, power_of_two(2 * names))
     node = node_of("maps.HashedMap", facts.name, buckets=buckets, **limit("max_names", most, NAMES))
-    return (Entry("", node, f"maps of {names:,} names to numbers, hashed into {buckets:,} buckets"),)
+    return (Entry("", node, f"maps of {names:,} names to numbers, hashed into {buckets:,} buckets"),), ""
 
 
-def of_images(facts: Facts, there: pa.Array) -> tuple[Entry, ...]:
+def of_images(facts: Facts, there: pa.Array) -> tuple[tuple[Entry, ...], str]:
     """A small network for pictures, offered: it takes far longer than all other columns."""
     files = there if is_bytes(there.type) else pc.struct_field(there, "bytes").drop_null()
     try:
         with Image.open(io.BytesIO(files[0].as_py())) as picture:
             channels, sides = (1 if picture.mode in ("1", "L") else 3), picture.size[::-1]
-    except (IndexError, OSError, UnidentifiedImageError, Image.DecompressionBombError):
-        return ()
-    size = [channels, *(min(side, PIXELS) for side in sides)]
-    why = "pictures: a small network of their own learns with the rest, which takes its time"
-    return (Entry("", node_of("images.Image", facts.name, size=size), why, active=False),)
+    except (IndexError, OSError, Image.DecompressionBombError):
+        return (), "bytes, of which the first are no picture"
+    size = [channels, *(min(max(side, SMALLEST), PIXELS) for side in sides)]
+    why = "pictures, for which the next line has a small network that learns with the rest, and takes its time"
+    return (Entry("", node_of("images.Image", facts.name, size=size), why, active=False),), why
 
 
 def limit(option: str, most: int, usual: int = MEMBERS) -> dict[str, int]:

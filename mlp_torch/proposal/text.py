@@ -22,7 +22,7 @@ from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
 LARGE = " # larger than memory: rows are encoded once into files, below data.source.folder"
 UNREAD = ("invalid", "mixed_dates")  # findings on cells that cannot be read as what their field is
-SEVERAL = ("prose", "members", "several")  # findings that are settled by the column that is taken
+SEVERAL = ("prose", "members", "several")  # findings of which the line of the column tells
 TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel", *SEVERAL)  # findings that stand elsewhere
 
 
@@ -74,7 +74,7 @@ def data_lines(plan: Plan) -> list[str]:
         *block(plan.choice.node, 4),
         "  columns: # by a key of one word, which the command line takes: data.columns.KEY=null leaves one out",
         *column_lines(plan),
-        f"  batch_size: {plan.batch_size} # about fifty steps an epoch over {plan.training_rows:,} training rows",
+        f"  batch_size: {plan.recipe.batch_size} # about fifty steps an epoch, {plan.training_rows:,} training rows",
     ]
 
 
@@ -226,7 +226,7 @@ def column_keys(decisions: Sequence[Decision], taken: Iterable[str] = ()) -> lis
 
 def training_lines(plan: Plan) -> list[str]:
     """How long and how large, for so many rows."""
-    _, epochs, patience, hidden, why = plan.recipe
+    _, epochs, patience, hidden, _, why = plan.recipe
     return [
         *comment(why, 0),
         f"trainer: {{max_epochs: {epochs}}} # at most; the best epoch's weights are kept",
@@ -276,7 +276,7 @@ def still_open(plan: Plan) -> list[Finding]:
             continue
         if finding.code in UNREAD and (name in gone or name in split_by):
             continue
-        if finding.code in SEVERAL and name not in gone:
+        if finding.code in SEVERAL:
             continue
         if finding.code in UNREAD and "invalid" in policy:
             does = "their rows are dropped" if policy["invalid"] == "drop" else "they count as missing"

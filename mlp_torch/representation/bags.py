@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.fingerprint import bigquery_bucket, cat, cross
+from mlp_torch.ingest.kinds.rows import rows_with
 from mlp_torch.ingest.reads import Read
 from mlp_torch.representation.embeddings import Lookup, checked_dim, default_dim, meanings_of, spelled
 from mlp_torch.representation.pretrained import Pretrained, width_of
@@ -106,9 +107,7 @@ class Vocabulary(Column):
         self.lookup = Lookup(self.vocabulary, self.code)
 
     def fit(self, sample: Sample) -> None:
-        x = sample.inputs[self.key].sort(dim=1).values  # (N, L), so that what a cell holds twice is side by side
-        again = torch.cat([torch.zeros_like(x[:, :1], dtype=torch.bool), x[:, 1:] == x[:, :-1]], dim=1)
-        words, cells = np.unique(x[(x != 0) & ~again].numpy(), return_counts=True)
+        words, cells = rows_with(sample.inputs[self.key])
         if not len(words):
             raise ValueError(f"{self.key} must have a word in training rows, however: all cells are missing or empty")
         if (most := int(cells.max())) < self.min_count:

@@ -31,8 +31,8 @@ class Bucketized(Column):
     Args:
         field: the raw field.
         buckets: how many; with `quantile` ties make it fewer, with `tree` it is the most.
-        by: `quantile`, with about as many training rows each; `width`, equally wide; `tree`, where a small decision
-            tree on the target splits.
+        by: how buckets are cut: `quantile`, with about as many training rows each; `width`, equally wide; `tree`, where
+            a small decision tree on the target splits.
         edges: the inner edges, ascending, instead of `buckets`.
         dim: width of a row; by default about 1.6 · √codes.
         l1: of the absolute values of the rows, what is added to the loss.
@@ -62,11 +62,12 @@ class Bucketized(Column):
             raise ValueError(f"buckets must be at least 2, however: {buckets=}")
         if by not in ("quantile", "width", "tree"):
             raise ValueError(f"by must be quantile, width or tree, however: {by=}")
+        if edges is not None and by != "quantile":
+            raise ValueError(f"by is for buckets, not for edges that are given, however: {by=}")
         given = torch.tensor([] if edges is None else edges, dtype=torch.float64)
         if edges is not None and not (edges and given.isfinite().all() and (given.diff() > 0).all()):
             raise ValueError(f"edges must be finite numbers that ascend, at least 1, however: {edges=}")
         self.key, self.buckets, self.by, self.width = self.reads["x"].key, buckets, by, checked_dim(dim)
-        self.uses_y = buckets is not None and by == "tree"
         self.register_buffer("edges", given)
 
     def fit(self, sample: Sample) -> None:

@@ -94,7 +94,8 @@ class Crossed(Column):
         told = [self.loads.note(f"of {parts} = {found['combinations']:,} combinations")]
         if found["combinations"] > rows:
             few = f"{parts} values have more combinations than the {rows:,} training rows: most are hardly ever seen"
-            told.append(f"WARNING: {few}; cut the parts into fewer values, or take l1 or l2")
+            weights = "" if self.l1 or self.l2 else ", or take l1 or l2"
+            told.append(f"WARNING: {few}; cut the parts into fewer values{weights}")
         if found["values"] > self.buckets:
             many = f"{found['values']:,} combinations of training rows share {self.buckets:,} buckets"
             told.append(f"WARNING: {many}; more buckets tell them apart")

@@ -60,12 +60,8 @@ class Hashed(Column):
             raise ValueError(f"second must be sum or concat, however: {second=}")
         if second == "concat" and dim is not None and dim % 2:
             raise ValueError(f"dim must be even for two vectors side by side, however: {dim=}")
-        self.key, self.buckets, self.signed, self.second = (
-            self.reads["x"].key,
-            buckets,
-            convention == "bigquery",
-            second,
-        )
+        self.key, self.buckets, self.second = self.reads["x"].key, buckets, second
+        self.signed = convention == "bigquery"
         self.dim = checked_dim(dim) or default_dim(buckets)
         self.dim += self.dim % 2 if second == "concat" else 0
         self.features = 2 if second else 1

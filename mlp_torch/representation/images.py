@@ -46,7 +46,8 @@ class Image(Column):
         super().__init__({"x": Read(field, "image", size=self.size)})
         if channels < 8 or channels % 8:
             raise ValueError(f"channels must be a multiple of 8, however: {channels=}")
-        self.key, self.dim, self.channels, self.dropout = self.reads["x"].key, checked_dim(dim) or 64, channels, dropout
+        checked_dim(dim)
+        self.key, self.dim, self.channels, self.dropout = self.reads["x"].key, dim, channels, dropout
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         return inputs[self.key]  # (B, C, H, W)
@@ -82,7 +83,7 @@ class Convolutions(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Dropout(dropout),
+            nn.Dropout(float(dropout)),
             nn.Linear(2 * channels * (h // 4) * (w // 4), dim),
         )
         self.missing = nn.Parameter(torch.zeros(dim))
@@ -137,7 +138,9 @@ class ImageFeatures(Column):
         """The trunk's features, NaN where there is no image: (B, C, H, W) uint8 -> (B, d) float32."""
         empty = (x == 0).flatten(1).all(dim=1, keepdim=True)  # (B, 1)
         # to a multiple of 32 rows, since a row's last bits may depend on how many there are: `mlp_torch.model.padded`
-        filled = nn.functional.pad(x, [0, 0, 0, 0, 0, 0, 0, 32 - x.shape[0] % 32])  # torch.export takes no `cat` here
+        filled = nn.functional.pad(
+            x, [0, 0, 0, 0, 0, 0, 0, (32 - x.shape[0] % 32) % 32]
+        )  # torch.export takes no `cat` here
         features: Tensor = self.trunk((filled.float() - self.middle) / self.unit)  # (B', d)
         return features[: x.shape[0]].masked_fill(empty, float("nan"))
 

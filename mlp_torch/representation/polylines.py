@@ -13,14 +13,14 @@ Shape: (B,) float64 a field, NaN = missing -> (B, fields + flags) float32, a fla
 tensor([[1.5000, 0.5000, 0.0000]])
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mlp_torch.ingest.reads import Inputs, Read
-from mlp_torch.representation.statistics import average, knots, median, moments, present
+from mlp_torch.representation.statistics import UNBOUNDED, average, knots, median, moments, present
 
 STILL = 1e-12  # share of a constant's size that rounding leaves of it
 
@@ -72,8 +72,7 @@ def is_constant(x: Tensor) -> bool:
     """
     low, high = x.aminmax()
     if not (high - low).isfinite():
-        text = "must have a finite spread (else bound it by min and max in data.fields)"
-        raise ValueError(f"{text}, however: values from {low:g} to {high:g}")
+        raise ValueError(f"{UNBOUNDED}, however: values from {low:g} to {high:g}")
     return bool(high - low <= STILL * torch.maximum(-low, high))
 
 
@@ -147,13 +146,6 @@ class Polylines(nn.Module):
     def resize(self) -> None:
         """Sets the number of flags from the fitted buffers."""
         self.flags = self.flagged.shape[0]
-
-    def by_field(self) -> Mapping[str, tuple[Line, int]]:
-        """Each field's line, and how many flags it has: 0 or 1."""
-        flagged, lines = set(self.flagged.tolist()), {}
-        for i, (field, n) in enumerate(zip(self.reads, self.segments.tolist(), strict=True)):
-            lines[field] = (Line(*(getattr(self, name)[i, :n] for name in Line._fields)), int(i in flagged))
-        return lines
 
     def before_after(self, inputs: Inputs) -> dict[str, tuple[Tensor, Tensor]]:
         """By field, its numbers that are not missing, (n,), and where each lies on the line, (n,)."""

@@ -180,9 +180,21 @@ def among(part: Part, wanted: Tensor) -> Found:
     if short := [line for line in lines if len(line) <= part.width]:
         text = f"each line must hold a word and {part.width} numbers, however: {len(short[0]) - 1} stand behind"
         raise ValueError(f"{text} {short[0][0].decode()!r}")
+    if long := [line for line in lines if len(line) > part.width + 1 and all(map(is_number, line[1:]))]:
+        text = f"each line must hold a word and {part.width} numbers, however: {len(long[0]) - 1} stand behind"
+        raise ValueError(f"{text} {long[0][0].decode()!r}")
     whole = [i for i, line in enumerate(lines) if len(line) == part.width + 1]  # else it begins a word with blanks
     vectors = np.array([lines[i][1:] for i in whole], np.float32).reshape(len(whole), part.width)
     return Found(at.numpy()[rows[whole]], vectors)
+
+
+def is_number(piece: bytes) -> bool:
+    """Whether a piece of a line can be one of a vector's numbers."""
+    try:
+        float(piece)
+    except ValueError:
+        return False
+    return True
 
 
 def parts(path: Path) -> Iterator[Part]:
@@ -218,18 +230,20 @@ def of_arrays(path: Path) -> Iterator[Part]:
 
 
 def of_parquet(path: Path) -> Iterator[Part]:
-    """The first column of text, and the first column of lists, or all columns of numbers."""
+    """The first column of text, and the first column of lists, or all columns of fractions, or of whole numbers."""
     kinds = pa.types
     with pq.ParquetFile(path) as file:
         fields = list(file.schema_arrow)
         texts = [item.name for item in fields if kinds.is_string(item.type) or kinds.is_large_string(item.type)]
         lists = [item.name for item in fields if kinds.is_list(item.type) or kinds.is_fixed_size_list(item.type)]
-        single = [item.name for item in fields if kinds.is_floating(item.type) or kinds.is_integer(item.type)]
-        numbers = lists[:1] or single
+        fractions = [item.name for item in fields if kinds.is_floating(item.type)]  # beside them whole numbers are ids
+        numbers = lists[:1] or fractions or [item.name for item in fields if kinds.is_integer(item.type)]
         if not texts or not numbers:
             named = ", ".join(item.name for item in fields)
             raise ValueError(f"a column must be text and another lists or numbers, however: {named}")
         for batch in file.iter_batches(columns=[texts[0], *numbers]):
+            if empty := [name for name in (texts[0], *numbers) if batch.column(name).null_count]:
+                raise ValueError(f"each row must have a word and a vector, however: {empty[0]} has empty cells")
             cells = [batch.column(name).to_pylist() for name in numbers]
             vectors = np.array(cells[0] if lists else cells, np.float32)  # (W, d) or (d, W)
             vectors = vectors if lists else vectors.T

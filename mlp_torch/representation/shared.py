@@ -56,7 +56,7 @@ class SharedEmbedding(Column):
         super().__init__({field: Read(field, "string") for field in fields}, l1=l1, l2=l2)
         self.words = Embedding(fields[0], dim=dim, hide=hide, most=most, min_count=min_count, vectors=vectors)
         self.keys = [read.key for read in self.reads.values()]
-        self.features, self.unknown = len(fields), self.words.unknown
+        self.unknown = self.words.unknown
 
     def fit(self, sample: Sample) -> None:
         cells = torch.cat([sample.inputs[key] for key in self.keys])  # (k · N,)

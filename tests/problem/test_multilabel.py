@@ -83,6 +83,13 @@ def test_an_output_starts_at_each_labels_share_of_the_rows_it_is_known_of() -> N
     )
 
 
+def test_a_label_that_only_rows_without_weight_know_starts_finite() -> None:
+    y = torch.tensor([[1.0, NAN], [0.0, NAN], [1.0, 1.0], [1.0, 0.0]]).double()
+    head = Multilabel(2, Flags(["a", "b"]))
+    head.fit(y, torch.tensor([1.0, 1.0, 0.0, 0.0]))
+    assert head.output.bias.isfinite().all()
+
+
 def test_members_are_averaged_by_label_in_probability() -> None:
     outs = torch.tensor([[[0.0, 3.0, -9.0], [2.0, -3.0, -7.0]]])
     p = outs.sigmoid().mean(dim=1)

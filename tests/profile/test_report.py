@@ -163,7 +163,7 @@ def test_any_type_of_cell_is_reported() -> None:
         }
     )
     report = report_of(table)
-    kinds = ["text", "unreadable", "text", "number", "unreadable", "time", "unreadable", "empty", "text", "text"]
+    kinds = ["text", "several", "text", "number", "unreadable", "time", "several", "empty", "text", "text"]
     assert [described.facts.kind for described in report.fields] == kinds
     assert [described.missing for described in report.fields] == [1, 1, 1, 1, 1, 1, 1, 3, 1, 1]
     assert len(printed(report).splitlines()) > 12

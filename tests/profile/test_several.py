@@ -12,9 +12,10 @@ import pytest
 from hydra.utils import get_class
 
 from mlp_torch.configuration import built, composed
-from mlp_torch.profile.facts import column_for, counted
+from mlp_torch.profile.facts import column_for, counted, look
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.words import members_in
+from mlp_torch.proposal.columns import decide
 from mlp_torch.verbs.init import main as init
 
 COLUMNS = {"tags": "sets.Set", "bids": "maps.HashedMap", "v": "vectors.Vector", "photo": "images.Image"}
@@ -30,6 +31,7 @@ COLUMNS = {"tags": "sets.Set", "bids": "maps.HashedMap", "v": "vectors.Vector", 
         (pa.struct([("a", pa.int64())]), "maps.HashedMap"),
         (pa.binary(), "images.Image"),
         (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), "images.Image"),
+        (pa.struct([("bytes", pa.int64())]), "maps.HashedMap"),
         (pa.map_(pa.string(), pa.string()), ""),
         (pa.struct([("a", pa.string())]), ""),
         (pa.list_(pa.list_(pa.string())), ""),
@@ -39,8 +41,8 @@ COLUMNS = {"tags": "sets.Set", "bids": "maps.HashedMap", "v": "vectors.Vector", 
 )
 def test_the_column_that_takes_cells_of_a_type_is_known_and_there(kind: pa.DataType, column: str) -> None:
     found = column_for(kind)
-    assert found == (f"mlp_torch.representation.{column}" if column else "")
-    assert not column or get_class(found).__name__ == column.partition(".")[2]
+    assert found == column
+    assert not column or get_class(f"mlp_torch.representation.{found}").__name__ == column.partition(".")[2]
 
 
 def test_the_data_report_names_the_column_of_each_field() -> None:
@@ -135,13 +137,21 @@ def test_init_takes_columns_for_sets_and_sentences_of_a_csv(tmp_path: Path, monk
     assert "of which the first are read" not in str(built(data).prepare().counts)
 
 
+def test_pictures_smaller_or_larger_than_a_network_takes_are_resized() -> None:
+    for side, taken in ((5, 8), (30, 30), (900, 64)):
+        (entry,) = decide(look("x", pa.array([mixed.png(np.zeros((side, side)))]))).entries
+        assert entry.node["size"] == [1, taken, taken]
+
+
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [
-        (pa.array([[1.0], [1.0, 2.0]] * 100), "vectors of any length"),
-        (pa.array([[], None] * 100, pa.list_(pa.string())), "no member"),
-        (pa.array([["a", None], ["b"]] * 100), "a null among members"),
-        (pa.array([b"no picture", None] * 100), "no picture"),
+        (pa.array([[1.0], [1.0, 2.0]] * 100), "lists of 1 to 2 numbers: vectors must have as many in each row"),
+        (pa.array([[1.0, None], [1.0, 2.0]] * 100), "100 members of its lists are null"),
+        (pa.array([[], None] * 100, pa.list_(pa.string())), "sets of up to 0 members"),
+        (pa.array([["a", None], ["b"]] * 100), "100 members of its lists are null"),
+        (pa.array([[], None] * 100, pa.map_(pa.string(), pa.float64())), "maps of up to 0 names"),
+        (pa.array([b"no picture", None] * 100), "bytes, of which the first are no picture"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -153,4 +163,5 @@ def test_what_no_column_takes_as_it_is_is_left_out(
     towns = [f"t{i % 40}" for i in range(200)]
     rows = {"x": cells, "town": towns, "z": draw.normal(size=200), "y": ["a", "b"] * 100}
     pq.write_table(pa.table(rows), "mine.parquet")
-    assert list(proposed(tmp_path, "mine.parquet", "y").columns) == ["town", "z"], reason
+    assert list(proposed(tmp_path, "mine.parquet", "y").columns) == ["town", "z"]
+    assert f'"x" is left out: {reason}' in Path("configs/experiment/mine.yaml").read_text()

@@ -117,6 +117,7 @@ def test_fields_without_content_have_one_finding() -> None:
     assert list(found(["k"] * 400)) == ["constant"]
     assert list(found([None] * 400)) == ["empty"]
     assert list(found(["NA"] * 400)) == ["empty"]
-    assert list(found([[1], [2]])) == ["unreadable"]
+    assert list(found([[1], [2]])) == ["several"]
+    assert list(found([[[1]], [[2]]])) == ["unreadable"]
     assert list(found(["a", "b", *[None] * 398])) == ["few_values", "mostly_missing"]
     assert list(found([1.5, 2.5] * 60 + [None] * 130)) == ["mostly_missing"]

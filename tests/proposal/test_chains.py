@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from own_table import EXPERIMENT, numbers, prepared, proposal, words, write
 
 from mlp_torch.configuration import composed
+from mlp_torch.profile.facts import look
 from mlp_torch.proposal import large
+from mlp_torch.proposal.columns import decide
 from mlp_torch.verbs.init import main
 
 ROWS = 400
@@ -64,6 +67,16 @@ def test_skewed_numbers_get_a_chain_with_the_reason_and_normal_ones_stay_z_score
     assert [type(step).__name__ for step in column.steps] == ["Log", "ZScore"]
     assert float(data.tables["train"].features["pay"].std()) == pytest.approx(1, abs=0.01)
     assert not any(data.counts["clipped"].values())
+
+
+def test_a_value_that_lies_far_off_behind_its_chain_too_is_clipped() -> None:
+    draw = np.random.default_rng(0)
+    values = np.concatenate([np.zeros(9000), np.exp(draw.normal(0, 1, 11_000)).round(1), [110]])
+    node = decide(look("gain", pa.array(values))).entries[0].node
+    assert node["steps"][0]["_target_"].endswith("SquareRoot")
+    encoded = np.sqrt(values)
+    assert (encoded.max() - encoded.mean()) / encoded.std() > 10
+    assert node["clip"] == 10
 
 
 def test_chains_are_ranked_on_training_rows_alone() -> None:

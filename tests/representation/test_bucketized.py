@@ -73,6 +73,7 @@ def test_buckets_without_training_rows_are_spare() -> None:
         ({}, "one of buckets and edges must be given"),
         ({"buckets": 3, "edges": [1.0]}, "one of buckets and edges must be given"),
         ({"buckets": 1}, "buckets must be at least 2, however: buckets=1"),
+        ({"edges": [1.0], "by": "tree"}, "by is for buckets, not for edges that are given, however: by='tree'"),
         ({"edges": []}, r"edges must be finite numbers that ascend, at least 1, however: edges=\[\]"),
         ({"edges": [1.0, 1.0]}, "must be finite numbers that ascend"),
         ({"edges": [NAN]}, "must be finite numbers that ascend"),
@@ -100,8 +101,6 @@ def test_a_tree_cuts_where_the_target_changes_as_scikit_learns_does() -> None:
     found = encoded(column, train).tolist()
     assert len(set(zip(found, leaves.tolist(), strict=True))) == len(set(found)) == 3
     assert encoded(column, [9.0, 13.0, 50.0, 70.0, NAN]).tolist() == [0, 1, 1, 2, 3]
-    assert column.uses_y
-    assert not fit(Bucketized("x", buckets=3), train).uses_y
 
 
 def test_a_tree_does_not_depend_on_the_order_of_rows_or_the_size_of_values() -> None:

@@ -184,6 +184,15 @@ def test_more_combinations_than_training_rows_are_warned_of() -> None:
     assert len(column.notes()) == 1
 
 
+def test_penalties_are_not_advised_where_there_are_some() -> None:
+    rows = words(a=["x", "y", "z"], b=["1", "2", "3"])
+    for penalties in ({}, {"l1": 0.1}, {"l2": 0.1}):
+        column = Crossed(["a", "b"], buckets=100, **penalties)
+        column.fit(Sample(rows, torch.zeros(3), lambda read: []))
+        (warning,) = [note for note in column.notes() if note.startswith("WARNING")]
+        assert ("take l1 or l2" in warning) is not bool(penalties)
+
+
 def test_more_combinations_in_training_rows_than_buckets_are_warned_of() -> None:
     rows = words(a=[f"w{i % 10}" for i in range(200)], b=[f"w{i // 20}" for i in range(200)])
     for buckets, warned in ((99, True), (100, False)):

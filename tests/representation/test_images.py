@@ -47,6 +47,7 @@ def test_the_small_network_tells_images_apart() -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1
+    assert torch.equal(torch.jit.script(layer.eval())(x), layer(x))  # a whole number as the share of a dropout too
 
 
 @pytest.mark.parametrize("size", [(2, 8, 8), (1, 7, 8), (8, 8)])

@@ -82,7 +82,6 @@ def test_bins_by_a_tree_are_those_of_the_authors(bins: int, classes: bool) -> No
     column = fitted(PiecewiseLinear(FIELDS, bins=bins, by="tree"), rows, y)
     options = {"min_samples_leaf": max(1, 3000 // (50 * bins)), "random_state": 0}
     wanted = authors.compute_bins(matrix(rows), bins, tree_kwargs=options, y=y, regression=not classes)
-    assert column.uses_y
     assert same(edges(column), wanted)
     assert not same(edges(fitted(PiecewiseLinear(FIELDS, bins=bins), rows)), wanted)
 

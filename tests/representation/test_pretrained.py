@@ -199,6 +199,7 @@ def test_a_word_of_two_words_is_not_taken_for_its_first(tmp_path: Path) -> None:
             "Rome 1 2\nOslo 1\n",
             r"hold words and vectors, however: each line must hold a word and 2 num",
         ),
+        ("a.vec", "Rome 1 2\nOslo 1 2 3\n", "must hold a word and 2 numbers, however: 3 stand behind 'Oslo'"),
         ("a.vec", "Rome 1 2\nOslo 1 two\n", r"a\.vec must hold words and vectors, however: could not convert string"),
         ("a.vec", "Rome 1 nan\n", r"vectors of \S*a\.vec must be finite, however: nan"),
         (
@@ -222,6 +223,16 @@ def test_arrays_and_columns_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         fit(Embedding("x", vectors=Pretrained(tmp_path / "a.npz")))
     pq.write_table(pa.table({"word": ["Rome"], "other": ["Oslo"]}), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="a column must be text and another lists or numbers, however: word, other"):
+        fit(Embedding("x", vectors=Pretrained(tmp_path / "a.parquet")))
+
+
+def test_of_the_columns_of_a_file_an_id_is_no_part_of_a_vector_and_empty_cells_are_refused(tmp_path: Path) -> None:
+    table = pa.table({"id": [7, 8], "word": ["Rome", "Oslo"], "x": [1.0, 3.0], "y": [2.0, 4.0]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    column = fit(Embedding("x", vectors=Pretrained(tmp_path / "a.parquet")))
+    assert vectors_of(column.layer(), column, ["Rome", "Oslo"]) == [[1, 2], [3, 4]]
+    pq.write_table(pa.table({"word": ["Rome", "Oslo"], "v": [[1.0, 2.0], None]}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="each row must have a word and a vector, however: v has empty cells"):
         fit(Embedding("x", vectors=Pretrained(tmp_path / "a.parquet")))
 
 

@@ -27,7 +27,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mlp_torch.ingest.cells import Cells, How, Mask, listed, without
+from mlp_torch.ingest.cells import Cells, How, Mask, by_word, listed, without
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.reader import Reader, Strings
@@ -77,9 +77,7 @@ class Image(Kind):
         known = without(text, na)
         words = known.dictionary.to_pylist()
         cells = decoded((None if word is None else named(word, how.folder) for word in words), len(words), item)
-        places = known.indices.fill_null(0).to_numpy() if len(words) else np.zeros(len(known), np.int64)
-        there = known.is_valid().to_numpy(zero_copy_only=False)
-        bad = {code: wrong[places] & there if len(words) else there for code, wrong in cells.bad.items()}
+        bad = {code: by_word(wrong, known) for code, wrong in cells.bad.items()}
         return Cells(cells.values.take(known.indices), bad, {"na_values read as missing": int(na.sum())})
 
     def of_values(self, array: pa.Array, item: Read, field: Field, how: How) -> Cells:

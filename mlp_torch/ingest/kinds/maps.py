@@ -20,7 +20,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mlp_torch.ingest.cells import Cells, How, Mask, blanked, by_word, is_number, listed, present, without
+from mlp_torch.ingest.cells import Cells, How, Mask, blanked, by_word, is_number, is_text, listed, present, without
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import arrow_fingerprints, scripted_fingerprints
 from mlp_torch.ingest.kinds.kind import Kind, refused
@@ -64,7 +64,7 @@ class MapKeys(Kind):
             return checked(of_struct(array), item, {})
         if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_null(kind.value_type):
             return nameless(array)
-        if not pa.types.is_map(kind) or not is_number(kind.item_type):
+        if not pa.types.is_map(kind) or not is_number(kind.item_type) or not is_name(kind.key_type):
             code = "nested_value" if pa.types.is_nested(kind) else "wrong_type"
             return refused(array, code, self.absent(item, len(array)))
         return checked(array.cast(MAPS, safe=False), item, {})  # large whole numbers are rounded, as all amounts are
@@ -134,6 +134,13 @@ def is_amount(number: object) -> bool:
         return math.isfinite(float(number))
     except OverflowError:
         return False
+
+
+def is_name(kind: pa.DataType) -> bool:
+    """Whether names of a type are those that JSON would have: text, or whole numbers, which are their decimal text."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    kinds = (is_text, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_integer)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def nameless(lists: Any) -> Cells:

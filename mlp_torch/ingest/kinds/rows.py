@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mlp_torch.ingest.fingerprint import arrow_fingerprints
@@ -44,6 +45,17 @@ def filled(members: Tensor, lengths: Tensor, width: int) -> Tensor:
     found = torch.zeros([lengths.shape[0], width], dtype=members.dtype)
     found[row[kept], place[kept]] = members[kept]
     return found
+
+
+def rows_with(x: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct fingerprints of (N,) or (N, L), ascending and without 0, and how many rows hold each.
+
+    >>> rows_with(torch.tensor([[7, 7, 0], [9, 7, 0]]))
+    (array([7, 9]), array([2, 1]))
+    """
+    rows = x.reshape(len(x), -1).sort(dim=1).values  # (N, L): what a row holds twice is side by side
+    first = torch.cat([torch.ones_like(rows[:, :1], dtype=torch.bool), rows[:, 1:] != rows[:, :-1]], dim=1)
+    return np.unique(rows[(rows != 0) & first].numpy(), return_counts=True)
 
 
 def rows_of(lists: Any, width: int, field: str) -> Tensor:

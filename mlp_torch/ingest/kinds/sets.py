@@ -70,7 +70,7 @@ class Set(Kind):
         return list(TROUBLES)
 
     def raw(self, values: list[Any], item: Read) -> tuple[Tensor | None, list[str | None] | None]:
-        return None, [item.separator.join(value) if isinstance(value, list) else value for value in values]
+        return None, values
 
     def reader(self, policy: Field, item: Read) -> Reader:
         return SetReader(policy, item)

@@ -18,6 +18,7 @@ from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import arrow_fingerprints, scripted_fingerprints
 from mlp_torch.ingest.kinds.kind import Kind, refused
 from mlp_torch.ingest.kinds.reader import Reader, Strings
+from mlp_torch.ingest.kinds.rows import rows_with
 from mlp_torch.ingest.reads import Inputs, Read, Words
 
 UNNAMED = "example"  # stands for a word that one row alone holds, which would give that row away
@@ -61,9 +62,7 @@ class String(Kind):
 
 def frequent(x: Tensor, words: list[tuple[int, str]], *, most: int) -> list[tuple[str, int]]:
     """The most frequent words of (N,) or (N, L) fingerprints and the rows that hold them, by alphabet where equal."""
-    rows = x.reshape(len(x), -1).sort(dim=1).values  # (N, L): what a row holds twice is side by side
-    first = torch.cat([torch.ones_like(rows[:, :1], dtype=torch.bool), rows[:, 1:] != rows[:, :-1]], dim=1)
-    found, counts = np.unique(rows[(rows != 0) & first].numpy(), return_counts=True)
+    found, counts = rows_with(x)
     known = dict(zip(found.tolist(), counts.tolist(), strict=True))
     named = [(word, known.get(fingerprint, 0)) for fingerprint, word in words]
     return sorted(named, key=lambda pair: (-pair[1], pair[0]))[:most]

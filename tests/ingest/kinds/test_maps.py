@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -231,6 +232,9 @@ def test_what_is_no_map_is_refused_by_reason_row_and_count(cell: object, code: s
         (pa.array([[("a", 1.0), ("a", 1.0)]], TYPES[0]), "repeated_name"),
         (pa.array([[("a", "x")]], pa.map_(pa.string(), pa.string())), "nested_value"),
         (pa.array([[("a", True)]], pa.map_(pa.string(), pa.bool_())), "nested_value"),
+        (pa.array([[(True, 1.0)]], pa.map_(pa.bool_(), pa.float64())), "nested_value"),
+        (pa.array([[(date(2024, 1, 1), 1.0)]], pa.map_(pa.date32(), pa.float64())), "nested_value"),
+        (pa.array([[({"n": 1}, 1.0)]], pa.map_(pa.struct([("n", pa.int64())]), pa.float64())), "nested_value"),
         (pa.array([{"a": "x"}]), "nested_value"),
         (pa.array([{"a": math.nan}]), "not_a_map"),
         (pa.array([["a"]]), "nested_value"),
