@@ -39,6 +39,7 @@ CONTENDERS: dict[str, tuple[list[str], float]] = {  # overrides, learning rate
     "dcn, parallel": (["backbone.structure=parallel"], 1e-3),
     "resnet": ([], 1e-3),
     "ft_transformer, one block": (ONE_BLOCK, 1e-4),
+    "tabm_mini, 16 × 128": (["backbone.k=16", "backbone.d_block=128", "backbone.start=signs"], 1e-3),
 }
 
 
