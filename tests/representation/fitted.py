@@ -1,12 +1,26 @@
-"""Columns of one number, fitted on a few values."""
+"""Columns, fitted on a few rows."""
+
+from typing import TypeVar
 
 import numpy
 import torch
 from torch import Tensor
 
 from mlp_torch.column import Column, Sample
+from mlp_torch.ingest.reads import Inputs, Words
 
 NAN = float("nan")
+AnyColumn = TypeVar("AnyColumn", bound=Column)
+
+
+def fitted(column: AnyColumn, rows: Inputs, y: Tensor | None = None, words: Words = lambda read: []) -> AnyColumn:
+    """The column after it was fitted on these rows, and saw their codes."""
+    n = len(next(iter(rows.values())))
+    column.fit(Sample(rows, torch.zeros(n) if y is None else y, words))
+    column.resize()
+    if column.codes:
+        column.see(column.encode(rows))
+    return column
 
 
 def inputs(values: list[float], key: str = "x") -> dict[str, Tensor]:
@@ -15,12 +29,7 @@ def inputs(values: list[float], key: str = "x") -> dict[str, Tensor]:
 
 def fit(column: Column, values: list[float], y: list[float] | None = None) -> Column:
     rows = inputs(values, next(iter(column.reads.values())).key)
-    target = torch.tensor(y or [0.0] * len(values), dtype=torch.float64)
-    column.fit(Sample(rows, target, lambda read: []))
-    column.resize()
-    if column.codes:
-        column.see(column.encode(rows))
-    return column
+    return fitted(column, rows, torch.tensor(y or [0.0] * len(values), dtype=torch.float64))
 
 
 def encoded(column: Column, values: list[float]) -> Tensor:

@@ -14,18 +14,14 @@ from mlp_torch.representation.bags import Bag, HashedBag, Pooled
 from mlp_torch.representation.pretrained import Pretrained
 from mlp_torch.representation.sets import Set
 from mlp_torch.representation.text import Text
+from tests.representation.fitted import AnyColumn, fitted
 
 WORDS = Read("words", "tokens", max_tokens=4)
 A, B, C, D = 11, 22, 33, 44
 
 
-def fitted(column: Column, rows: list[list[int]]) -> Column:
-    """The column after fitting and seeing these rows."""
-    inputs = {WORDS.key: torch.tensor(rows)}
-    column.fit(Sample(inputs, torch.zeros(len(rows)), lambda read: []))
-    column.resize()
-    column.see(column.encode(inputs))
-    return column
+def fit(column: AnyColumn, rows: list[list[int]]) -> AnyColumn:
+    return fitted(column, {WORDS.key: torch.tensor(rows)})
 
 
 def encode(column: Column, *rows: list[int]) -> list[list[int]]:
@@ -40,35 +36,35 @@ def one_hot(codes: int) -> nn.Module:
 
 
 def test_words_have_codes_and_places_without_words_have_none() -> None:
-    bag = fitted(Bag(WORDS, dim=2), [[A, B, 0, 0], [B, 0, 0, 0]])
+    bag = fit(Bag(WORDS, dim=2), [[A, B, 0, 0], [B, 0, 0, 0]])
     assert encode(bag, [B, A, B, 0], [D, 0, 0, 0]) == [[3, 2, 3, -1], [0, -1, -1, -1]]
 
 
 def test_a_cell_without_words_has_a_code_of_its_own() -> None:
-    assert encode(fitted(Bag(WORDS, dim=2), [[A, 0, 0, 0]]), [0, 0, 0, 0]) == [[1, -1, -1, -1]]
+    assert encode(fit(Bag(WORDS, dim=2), [[A, 0, 0, 0]]), [0, 0, 0, 0]) == [[1, -1, -1, -1]]
 
 
 def test_a_word_counts_once_a_cell_however_often_it_is_there() -> None:
     rows = [[A, A, A, A], [B, 0, 0, 0], [A, B, 0, 0], [B, 0, 0, 0]]
-    assert encode(fitted(Bag(WORDS, dim=2, min_count=3), rows), [A, B, 0, 0]) == [[0, 2, -1, -1]]
+    assert encode(fit(Bag(WORDS, dim=2, min_count=3), rows), [A, B, 0, 0]) == [[0, 2, -1, -1]]
 
 
 def test_of_too_many_words_the_most_frequent_are_kept() -> None:
     rows = [[A, B, 0, 0], [B, C, 0, 0], [C, B, 0, 0], [D, 0, 0, 0]]
-    bag = fitted(Bag(WORDS, dim=2, most=2), rows)
+    bag = fit(Bag(WORDS, dim=2, most=2), rows)
     assert encode(bag, [A, B, C, D]) == [[0, 2, 3, 0]]
     assert bag.codes == 4
 
 
 def test_rare_words_train_the_row_for_unknown_ones_so_that_nothing_need_be_hidden() -> None:
     rows = [[A, B, 0, 0], [B, 0, 0, 0], [0, 0, 0, 0]]
-    layer = fitted(Bag(WORDS, dim=2, min_count=2), rows).layer()
+    layer = fit(Bag(WORDS, dim=2, min_count=2), rows).layer()
     assert isinstance(layer, Pooled)
     assert layer.rows.hide == 0
 
 
 def test_without_rare_words_the_row_for_unknown_ones_takes_the_place_of_some_others() -> None:
-    layer = fitted(Bag(WORDS, dim=2, hide=0.2), [[A, B, 0, 0]]).layer()
+    layer = fit(Bag(WORDS, dim=2, hide=0.2), [[A, B, 0, 0]]).layer()
     assert isinstance(layer, Pooled)
     assert layer.rows.spare.tolist() == [0, 1]
     assert layer.rows.hide == 0.2
@@ -76,9 +72,9 @@ def test_without_rare_words_the_row_for_unknown_ones_takes_the_place_of_some_oth
 
 def test_a_vocabulary_that_would_be_empty_says_why() -> None:
     with pytest.raises(ValueError, match=r"words:tokens:4 must have a word in training rows, however: all cells are "):
-        fitted(Bag(WORDS), [[0, 0, 0, 0]])
+        fit(Bag(WORDS), [[0, 0, 0, 0]])
     with pytest.raises(ValueError, match=r"must be in 3 training rows, however: the most frequent is in 1; a lower"):
-        fitted(Bag(WORDS, min_count=3), [[A, B, 0, 0]])
+        fit(Bag(WORDS, min_count=3), [[A, B, 0, 0]])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.model import Encoder
 from mlp_torch.representation.embeddings import Embedding, Lookup, default_dim
 from mlp_torch.script import script
+from tests.representation.fitted import fitted
 
 
 def inputs(words: list[str | None]) -> dict[str, Tensor]:
@@ -22,10 +23,7 @@ def raw(*values: int) -> dict[str, Tensor]:
 
 
 def fit(column: Embedding, rows: dict[str, Tensor]) -> Embedding:
-    column.fit(Sample(rows, torch.zeros(len(rows["x:string"])), lambda read: []))
-    column.resize()
-    column.see(column.encode(rows))
-    return column
+    return fitted(column, rows)
 
 
 def test_an_unseen_category_gets_code_zero_and_a_missing_one_code_one() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mlp_torch.column import Sample
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.representation.hashed import Hashed
+from tests.representation.fitted import fitted
 
 
 def inputs(words: list[str | None]) -> dict[str, Tensor]:
@@ -88,10 +89,7 @@ def test_impossible_options_are_refused(options: dict[str, object], text: str) -
 
 
 def fit(column: Hashed, words: list[str | None]) -> Hashed:
-    column.fit(Sample(inputs(words), torch.zeros(len(words)), lambda read: []))
-    column.resize()
-    column.see(column.encode(inputs(words)))
-    return column
+    return fitted(column, inputs(words))
 
 
 def test_the_second_bucket_is_that_of_kerass_cross_of_the_value_alone() -> None:

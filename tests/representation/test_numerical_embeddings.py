@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from mlp_torch.backbone.ft_transformer import FTTransformer
 from mlp_torch.backbone.tabm import TabM
-from mlp_torch.column import Column, Sample
+from mlp_torch.column import Column
 from mlp_torch.model import Encoder
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.representation.numerical_embeddings import Periodic, PiecewiseLinear
 from mlp_torch.representation.numerical_layers import PiecewiseLinearEmbedding
-from tests.representation.fitted import NAN, encoded, fit, lognormal
+from tests.representation.fitted import NAN, encoded, fit, fitted, lognormal
 
 FIELDS = ["normal", "tail", "few"]
 
@@ -37,12 +37,6 @@ def matrix(rows: dict[str, Tensor]) -> Tensor:
 def target(rows: dict[str, Tensor], *, classes: bool) -> Tensor:
     signal = rows["normal"] + rows["tail"].log() * rows["few"]
     return (signal > signal.median()).double() if classes else signal
-
-
-def fitted(column: Column, rows: dict[str, Tensor], y: Tensor | None = None) -> Column:
-    column.fit(Sample(rows, rows["normal"] if y is None else y, lambda read: []))
-    column.resize()
-    return column
 
 
 def edges(column: PiecewiseLinear) -> list[Tensor]:

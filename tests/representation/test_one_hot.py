@@ -7,10 +7,10 @@ import torch
 from sklearn.preprocessing import OneHotEncoder
 from torch import Tensor
 
-from mlp_torch.column import Sample
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.model import Encoder
 from mlp_torch.representation.one_hot import OneHot
+from tests.representation.fitted import fitted
 
 WORDS = ["Rome", "Oslo", None, "Rome", "naïve", ""]
 
@@ -20,10 +20,7 @@ def rows(words: list[str | None]) -> dict[str, Tensor]:
 
 
 def fit(column: OneHot, words: list[str | None]) -> OneHot:
-    column.fit(Sample(rows(words), torch.zeros(len(words)), lambda read: []))
-    column.resize()
-    column.see(column.encode(rows(words)))
-    return column
+    return fitted(column, rows(words))
 
 
 @pytest.mark.parametrize("drop", [False, True])

@@ -24,6 +24,7 @@ from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.target import Category
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
+from tests.representation.fitted import fitted
 
 VECTORS = {"Oslo": [0.5, -1.0, 2.0], "Rome": [1.0, 1.0, 1.0], "naïve": [0.0, 0.25, -3.0]}
 WORDS = ["Rome", "Ulm", None, "naïve", "Oslo"]
@@ -53,11 +54,7 @@ def inputs(words: list[str | None]) -> dict[str, Tensor]:
 
 
 def fit(column: Column, words: list[str | None] = WORDS) -> Column:
-    rows = inputs(words)
-    column.fit(Sample(rows, torch.zeros(len(words)), lambda read: []))
-    column.resize()
-    column.see(column.encode(rows))
-    return column
+    return fitted(column, inputs(words))
 
 
 def vectors_of(layer: nn.Module, column: Column, words: list[str | None]) -> list[list[float]]:

@@ -11,6 +11,7 @@ from mlp_torch.model import Encoder
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.shared import SharedEmbedding
 from mlp_torch.reproducibility.transform import Transform
+from tests.representation.fitted import fitted
 
 
 def inputs(origin: list[str | None], dest: list[str | None]) -> dict[str, Tensor]:
@@ -26,10 +27,7 @@ def known(read: Read) -> list[tuple[int, str]]:
 
 
 def fit(column: SharedEmbedding, rows: dict[str, Tensor] = ROWS) -> SharedEmbedding:
-    column.fit(Sample(rows, torch.zeros(len(rows["origin:string"])), known))
-    column.resize()
-    column.see(column.encode(rows))
-    return column
+    return fitted(column, rows, words=known)
 
 
 def test_a_category_has_one_vector_in_whichever_field_it_stands() -> None:
