@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,12 @@ def padded(features: dict[str, Tensor], multiple: int = 32) -> dict[str, Tensor]
         else:
             filled[name] = torch.cat([x, x.new_zeros([rows] + list(x.shape[1:]))])  # noqa: RUF005  # (B', …); TorchScript does not unpack
     return filled
+
+
+def predicted(by: Any, out: Tensor) -> dict[str, Tensor]:
+    """What a head or model makes of (N, …) `out`, with the bits of the exported graph, whose rows are padded."""
+    found: dict[str, Tensor] = by.predict(padded({"out": out})["out"])
+    return {name: x[: len(out)] for name, x in found.items()}
 
 
 class Modality(NamedTuple):

@@ -38,6 +38,7 @@ from mlp_torch.target import AtLeast, Category, Number
 from mlp_torch.training.checkpoints import AtomicFiles, StopEarly
 from mlp_torch.training.data import Data
 from mlp_torch.training.progress import progress
+from mlp_torch.training.table.prepared import one_thread
 from mlp_torch.training.task import Task, outputs
 
 __all__ = [
@@ -111,6 +112,9 @@ def fit(
         patience: epochs without a lower validation loss before training stops.
         seed: of weights, dropout and the order of rows.
         progress_bar: whether to tell what happened to the rows, how far training is, and where it ended.
+
+    NOTE: on a CPU it takes one thread, as the command line does: layers of this size are done before a second one is
+    awake, and sums have the same bits on any number of cores.
     """
     without_advice()
     tell: Callable[[str], None] = print if progress_bar else lambda line: None
@@ -119,7 +123,7 @@ def fit(
     torch.manual_seed(seed)
     model = single(data, backbone or partial(MLP, hidden=[256, 128], dropout=0.2), head)
     task = Task(data.transform, data.target, model, optimizer=optimizer, seed=seed)
-    with TemporaryDirectory() as folder:
+    with one_thread(), TemporaryDirectory() as folder:
         trainer = lightning.Trainer(
             max_epochs=epochs,
             accelerator=accelerator("auto"),
@@ -137,5 +141,5 @@ def fit(
         trainer.fit(task, data)
         for line in epoch_notes(load_best(task, Path(folder)), trainer):
             tell(line)
-    calibrate(task, data)
+        calibrate(task, data)
     return Fitted(task, data)

@@ -25,7 +25,7 @@ from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
-from mlp_torch.model import Model
+from mlp_torch.model import Model, predicted
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
@@ -213,7 +213,7 @@ def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
     table = data.judged[split]
     losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
     columns: dict[str, Any] = {"target": table.y.numpy() if table.y.dim() == 1 else table.y.tolist()}
-    for name, value in task.model.predict(out).items():
+    for name, value in predicted(task.model, out).items():
         columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
     columns["loss"] = losses.numpy()
     keys = {f"key_{name}" if name in columns else name: values for name, values in data.keys[split].items()}
@@ -224,8 +224,8 @@ def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, me
     """Hyperparameters beside the outcome, the head's pictures of validation rows, and numbers before and after."""
     table = data.judged["val"]
     with torch.inference_mode():
-        predicted = task.model.predict(outputs(task, table))
-        logger.log_pictures(task.model.head.pictures(predicted, task.model.labels(table.y)))
+        found = predicted(task.model, outputs(task, table))
+        logger.log_pictures(task.model.head.pictures(found, task.model.labels(table.y)))
     logger.log_columns(figures(pairs(data.transform, data.drawn)))
     chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}

@@ -8,7 +8,7 @@ import pytest
 import tiny
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch.configuration import built, check_targets, choices, composed, options
+from mlp_torch.configuration import built, check_targets, choices, composed, opened, options
 from mlp_torch.errors import ConfigError
 from mlp_torch.signatures import fits, told
 
@@ -62,6 +62,18 @@ def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, messag
         composed([override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_option_of_a_column_that_its_yaml_leaves_out_needs_no_plus():
+    cfg = composed([opened("data.columns.origin.min_count=3"), opened("data.columns.route=null")])
+    assert cfg.data.columns.origin.min_count == 3
+    check_targets(cfg.data.columns)
+    for text, message in (
+        ("origin.min_cuont=3", "takes no min_cuont; did you mean min_count?"),
+        ("orign.dim=3", "origin"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            check_targets(composed([opened(f"data.columns.{text}")]))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
 
 __all__ = ["Checked", "Field", "Schema"]
 
+SHAPED = ("map_keys", "map_values", "vector", "image")  # kinds of which a host passes tensors, whose shape is an option
 TYPICAL_ROWS = 10_000  # evenly spaced, of which the example row is made
 
 
@@ -139,15 +140,23 @@ def keyed(reads: Iterable[Read]) -> tuple[dict[str, Read], dict[str, tuple[Kind,
     """Reads by key, and the kinds of each field, both in the order of first appearance.
 
     Raises:
-        ConfigError: where two reads would share a key, as number "a:string" and string "a" would.
+        ConfigError: where two reads would share a key, as number "a:string" and string "a" would, or where one field
+            would be passed to the exported graph in two shapes.
     """
     by_key: dict[str, Read] = {}
     kinds: dict[str, tuple[Kind, ...]] = {}
+    passed: dict[tuple[str, str], Read] = {}  # what a host passes as one tensor a field
     for item in reads:
         if item.kind not in KINDS:
             raise ConfigError(f"a read's kind must be one of {', '.join(KINDS)}, however: {item.field}: {item.kind}")
         if by_key.setdefault(item.key, item) != item:
             raise ConfigError(f"the keys of reads must differ, however: {by_key[item.key]} and {item}")
+        first = passed.setdefault((item.field, item.kind), item)
+        if item.kind in SHAPED and (first.size, first.max_tokens) != (item.size, item.max_tokens):
+            option = "max_names" if item.max_tokens else "size"
+            one, other = (read.max_tokens or read.size for read in (first, item))
+            text = f"all columns that read {item.field} as {item.kind.partition('_')[0]} must have the same {option}"
+            raise ConfigError(f"{text}, for one tensor of it goes into the exported graph, however: {one} and {other}")
         if item.kind not in kinds.get(item.field, ()):
             kinds[item.field] = (*kinds.get(item.field, ()), item.kind)
     return by_key, kinds

@@ -162,11 +162,12 @@ def members_in(words: Mapping[str, int]) -> Members | None:
         marked = [word for word in words if mark in word]
         if len(marked) < MARKED * len(words):
             continue
-        separator = f"{mark} " if all(word.count(mark) == word.count(f"{mark} ") for word in marked) else mark
+        blanks = sum(word.count(f"{mark} ") for word in marked) / sum(word.count(mark) for word in marked)
+        separator = f"{mark} " if blanks > MOST else mark
         cells = [word.split(separator) for word in words]
         members = Counter(member for cell in cells for member in cell)
         varied = [n for n in Counter(map(len, cells)).values() if n >= VARIED * len(cells)]
-        is_short = all(0 < len(member) <= MEMBER_LENGTH for member in members)
+        is_short = all(len(member) <= MEMBER_LENGTH for member in members)
         if len(varied) > 1 and is_short and 2 * len(members) <= len(words) and 3 * len(members) <= members.total():
             return Members(separator, len(members), max(map(len, cells)), len(marked))
     return None

@@ -21,7 +21,7 @@ from mlp_torch.profile.chains import Chains, after, chains_of
 from mlp_torch.profile.facts import DAY, FEW, NA_WORDS, Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.words import FORMS
-from mlp_torch.proposal.entry import REPRESENTATION, Entry
+from mlp_torch.proposal.entry import REPRESENTATION, Entry, node_of
 from mlp_torch.proposal.several import of_members, of_prose, of_type
 from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
@@ -31,6 +31,7 @@ Numbers = Literal["chains", "piecewise-linear"]
 BENT = 12  # width of a piecewise-linear number's vector
 PER_VALUE = 20  # rows; with fewer a whole number is no category
 MANY, MANY_SHARE = 1000, 0.05  # distinct words from which on they are hashed
+RARE = 3  # training rows of a word, below which it counts as unknown
 RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")  # Hydra takes these keys for its own
 # findings for which a field is left out
 LEFT_OUT = ("unreadable", "empty", "constant", "few_values", "row_number", "id_like", "near_unique", "copy_of_target")
@@ -234,7 +235,10 @@ def of_text(facts: Facts) -> tuple[Entry, ...]:
         buckets = max(20, -(-n // 50) * 10)
         node: dict[str, Any] = {"_target_": f"{REPRESENTATION}.hashed.Hashed", "field": facts.name, "buckets": buckets}
         node["dim"] = min(32, default_dim(buckets))
-        return (Entry("", node, f"{why}; many, hence hashed, a bucket for every five words"),)
+        rare = node_of("embeddings.Embedding", facts.name, min_count=RARE)
+        told = f"the same with a vector for each word that {RARE} training rows and more hold"
+        hashed = Entry("", node, f"{why}; many, hence hashed, a bucket for every five words")
+        return hashed, Entry("", rare, told, active=False)
     return (Entry("", {"_target_": f"{REPRESENTATION}.embeddings.Embedding", "field": facts.name}, why),)
 
 

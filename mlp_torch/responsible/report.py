@@ -86,7 +86,8 @@ class Report:
         if won := self.wins("trees", "model", "test"):
             rest = self.wins("model", "trees", "test")
             beside = f"; the model by {', '.join(rest)}" if rest else ""
-            said.append(f"Boosted trees win on test by {', '.join(won)}{beside}.")
+            advice = ' What may help: docs/representation.md, "When trees win".' if len(won) > len(rest) else ""
+            said.append(f"Boosted trees win on test by {', '.join(won)}{beside}.{advice}")
         elif self.compared("trees", "model", "test").keys() - {"loss"}:
             said.append("The model is at least as good as boosted trees on test by every metric.")
         for contender in self.values:

@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve
 
 from mlp_torch.head import Batch, Head
-from mlp_torch.model import Model
+from mlp_torch.model import Model, predicted
 
 CHUNK = 65_536  # rows judged at once, so that predictions of wide heads need little memory
 RANKING = (BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve)  # what AUROC and average precision derive from
@@ -48,7 +48,7 @@ def judge(by: Head | Model, out: Tensor, y: Tensor, *, weight: Tensor | None = N
     metrics = by.metrics()
     for _, _, metric in metrics.values():
         metric.to(out.device)
-    verdict = judge_predictions(metrics, ((by.predict(out[rows]), by.labels(y[rows])) for rows in chunks(len(y))))
+    verdict = judge_predictions(metrics, ((predicted(by, out[rows]), by.labels(y[rows])) for rows in chunks(len(y))))
     weight = torch.ones(len(y), device=out.device) if weight is None else weight
     return with_value(verdict, "loss", *finite(mean_loss(by, out, y, weight)))
 

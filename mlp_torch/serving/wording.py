@@ -28,7 +28,6 @@ def worded(values: Sequence[Any], classes: Sequence[str]) -> list[Any]:
 
 def arrow_words(values: pa.Array, classes: Sequence[str]) -> pa.Array:
     """The same of Arrow values."""
-    names = pa.array(classes, pa.string())
-    if not pa.types.is_list(values.type):
-        return names.take(values)
+    if pa.types.is_integer(values.type):
+        return pa.array(classes, pa.string()).take(values)
     return pa.array(worded(values.to_pylist(), classes), pa.list_(pa.string()))

@@ -396,3 +396,23 @@ def test_an_empty_text_in_a_number_field_is_told_how_it_can_mean_missing():
         Schema.of([Read("x")]).check(pa.table({"x": ["", "1"]}))
     with pytest.raises(DataError, match=r"text that is no number; 1 of 2 rows"):
         Schema.of([Read("x")]).check(pa.table({"x": ["old", "1"]}))
+
+
+@pytest.mark.parametrize(
+    ("reads", "text"),
+    [
+        (
+            [Read("a", "image", size=(1, 8, 8)), Read("a", "image", size=(3, 9, 9))],
+            "as image must have the same size",
+        ),
+        (
+            [Read("a", "map_keys", max_tokens=3), Read("a", "map_keys", max_tokens=5)],
+            "as map must have the same max_names",
+        ),
+    ],
+)
+def test_a_field_that_a_host_would_have_to_pass_in_two_shapes_is_refused(reads: list[Read], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        Schema.of(reads)
+    Schema.of([reads[0], reads[0]])
+    Schema.of([Read("a", "set", max_tokens=3, separator=","), Read("a", "set", max_tokens=5, separator=",")])

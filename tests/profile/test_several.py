@@ -87,6 +87,14 @@ def test_members_are_known_by_what_stands_between_them(separator: str) -> None:
     assert reported(cells) == {"members"}
 
 
+def test_a_cell_that_is_not_as_clean_as_the_others_changes_no_separator() -> None:
+    cells = [", ".join(member for at, member in enumerate("abcdef") if i >> at & 1) for i in range(1, 64)] * 4
+    for dirty in ("a,b", "a, , b", "a, b, "):
+        found = members_in(counted(pa.array([*cells, dirty])))
+        assert found is not None
+        assert found.separator == ", "
+
+
 def test_what_always_has_as_many_parts_is_one_value() -> None:
     for cells in (
         [f"Smith{i % 30}, John{i % 7}" for i in range(200)],

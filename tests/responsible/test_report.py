@@ -24,6 +24,7 @@ BETTER = {"loss": 0.4, "auroc": 0.8, "log_loss": 0.4}
 def test_trees_that_win_are_named_with_the_figures():
     assert report(model=MODEL, trees=BETTER).findings() == [
         "Boosted trees win on test by auroc (0.8 against 0.7), log_loss (0.4 against 0.5)."
+        ' What may help: docs/representation.md, "When trees win".'
     ]
 
 
