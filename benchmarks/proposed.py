@@ -58,6 +58,7 @@ TABLES: dict[str, tuple[Callable[[], pa.Table], str, str]] = {  # the target, an
 def trained(name: str, runs: Path) -> tuple[int, dict[str, dict[str, float]]]:
     """Training rows, mean and deviation of each metric, of runs that are there or are made now."""
     make, target, _ = TABLES[name]
+    name = f"my_{name}"  # some tables have an experiment here
     folder = runs / name
     if not (found := sorted(folder.glob("*-sweep/metrics.json"))):
         folder.mkdir(parents=True, exist_ok=True)
