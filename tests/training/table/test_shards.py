@@ -514,7 +514,7 @@ def test_a_run_killed_while_it_prepares_leaves_nothing_that_is_taken_for_whole(w
     paths = {"table": str(shards(tmp_path).path), "encoded": str(tmp_path / "encoded")}
     code = PREPARE.format(tests=str(Path(tiny.__file__).parent), module=where, slow=SLOW[where], rows=ROWS, **paths)
     process = subprocess.Popen([sys.executable, "-c", code])
-    for _ in range(3000):
+    for _ in range(18_000):  # three minutes, on a busy machine
         if list((tmp_path / "encoded").glob(f"*/{AFTER[where]}")):
             break
         assert process.poll() is None
