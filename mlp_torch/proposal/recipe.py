@@ -1,12 +1,12 @@
 """Which columns of numbers and how large a network for so many rows: the recipe that `init` writes, with the reason.
 
-The figures behind it are those of docs/recipes.md, which `benchmarks/recipes.py` prints.
+What it reaches on real tables is in docs/figures.md, "What init proposes".
 
 >>> recipe(13_210, 8).numbers, recipe(13_210, 8).hidden
 ('piecewise-linear', [256, 128])
 >>> recipe(400, 8).why
-'400 training rows: numbers as z-scores, after a chain of steps where they are far from normal; from 2,000 on they are \
-piecewise-linear'
+'400 training rows: numbers as z-scores, after a chain of steps where they are far from normal; from 2,000 to \
+100,000 they are piecewise-linear'
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 
 from mlp_torch.proposal.columns import Numbers
 
-BEND = 2000  # training rows from which on numbers are piecewise-linear
+BEND, MANY = 2000, 100_000  # training rows between which numbers are piecewise-linear: beyond, it gained nothing
 # from so many training rows on: epochs, epochs of patience, hidden widths
 EFFORT = {100_000: (20, 3, [256, 128]), 10_000: (40, 5, [256, 128]), 2000: (100, 10, [128, 64]), 0: (200, 20, [64, 32])}
 
@@ -48,7 +48,7 @@ def recipe(rows: int, fields: int) -> Recipe:
         fields: that hold numbers.
     """
     epochs, patience, hidden = next(effort for least, effort in EFFORT.items() if rows >= least)
-    numbers: Numbers = "piecewise-linear" if rows >= BEND else "chains"
+    numbers: Numbers = "piecewise-linear" if BEND <= rows < MANY else "chains"
     batch_size = int(2 ** np.clip(round(np.log2(max(rows, 1) / 50)), 5, 10))
     return Recipe(
         numbers, epochs, patience, hidden, batch_size, f"{rows:,} training rows{reason(numbers) if fields else ''}"
@@ -59,8 +59,8 @@ def reason(numbers: Numbers) -> str:
     """Why a recipe makes this of numbers."""
     if numbers == "chains":
         chains = "as z-scores, after a chain of steps where they are far from normal"
-        return f": numbers {chains}; from {BEND:,} on they are piecewise-linear"
+        return f": numbers {chains}; from {BEND:,} to {MANY:,} they are piecewise-linear"
     return (
         ": numbers are piecewise-linear, which closes most of a network's gap to trees and asks for no tuning; "
-        f"below {BEND:,} they are z-scores"
+        f"below {BEND:,} and from {MANY:,} on they are z-scores"
     )
