@@ -34,7 +34,15 @@ from mlp_torch.reproducibility.transform import Transform
 DOCS = Path(__file__).parents[1] / "docs"
 SKEWED = ["MedInc", "AveRooms", "AveBedrms", "Population", "AveOccup", "HouseAge"]
 FLIGHT = {"carrier": "UA", "tailnum": "N14228", "origin": "EWR", "dest": "IAH", "distance": 1400, "temp": 39.0}
-FLIGHT |= {"dewp": 28.0, "humid": 64.0, "wind_dir": 260, "wind_speed": 12.7, "precip": 0.0, "pressure": 1012.0}
+FLIGHT |= {
+    "dewp": 28.0,
+    "humid": 64.0,
+    "wind_dir": 260,
+    "wind_speed": 12.7,
+    "precip": 0.0,
+    "pressure": 1012.0,
+    "visib": 10,
+}
 AIRPORTS = ("JFK", "EWR", "LGA", "ATL", "BOS", "ORD", "SFO", "LAX", "MIA", "SEA", "DEN", "PHX", "BUF", "MCO", "HNL")
 
 
