@@ -6,7 +6,7 @@
 >>> report.flat()
 {'test/auroc': 0.7, 'test/auroc_trees': 0.8}
 >>> report.findings()
-['Boosted trees win on test by auroc (0.8 against 0.7).']
+['Boosted trees win on test by auroc (0.8 against 0.7). What may help: docs/representation.md, "When trees win".']
 >>> print(report.table())
           test
 metric    model  trees

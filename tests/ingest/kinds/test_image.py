@@ -430,11 +430,6 @@ def test_pixels_are_the_same_in_records_eager_and_in_torchscript() -> None:
     assert_same_bits({GREY.key: found[GREY.key][:3]}, WANTED)
 
 
-def test_two_sizes_of_one_field_are_two_reads() -> None:
-    found = inputs([file(RGB)], GREY, COLOUR)
-    assert {key: tuple(x.shape) for key, x in found.items()} == {GREY.key: (1, 1, 4, 5), COLOUR.key: (1, 3, 4, 5)}
-
-
 def test_a_host_passes_pixels_in_the_wanted_shape() -> None:
     ask = graph(GREY)
     some = torch.randint(1, 256, (3, 1, 4, 5), dtype=torch.uint8)
