@@ -107,6 +107,7 @@ def numerical_embeddings(runs: Path) -> Figure:
         prices = of(runs, experiment).predict([house | {"Longitude": float(place)} for place in places])
         right.plot(places, [row["prediction"] for row in prices], color=color, label=experiment)
     right.set(title="the same house, moved through Los Angeles", xlabel="longitude", ylabel="price, $100,000")
+    right.set_xticks([-118.6, -118.2, -117.8])
     right.legend(fontsize=8)
     return figure
 
