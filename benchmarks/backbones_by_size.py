@@ -55,7 +55,7 @@ def part(data: Data, rows: int, seed: int) -> Data:
 
 def auroc(name: str, data: Data, rows: int, seed: int) -> tuple[float, float]:
     """On validation and test rows."""
-    effort = recipe(rows, 0)
+    effort = recipe(rows)
     overrides, rate = CONTENDERS[name]
     cfg = composed([f"backbone={name.partition(',')[0]}", *overrides])
     if "hidden" in cfg.backbone:
@@ -81,7 +81,7 @@ def main(sizes: list[int]) -> None:
     quiet()
     print("| training rows | backbone | validation | test | CPU seconds a run |\n|---|---|---|---|---|", flush=True)
     for rows in sizes:
-        batch_size = recipe(rows, 0).batch_size
+        batch_size = recipe(rows).batch_size
         data = instantiate(composed([f"data.batch_size={batch_size}"]).data, _convert_="all").prepare()
         for name in CONTENDERS:
             started = time.process_time()

@@ -188,7 +188,7 @@ def prepared(cfg: Any, source: Fewer, make: Callable[[Numbers], Columns]) -> Dat
         built(cfg.data.target),
         built(cfg.data.split),
         fields=policies,
-        batch_size=recipe(source.rows, 0).batch_size,
+        batch_size=recipe(source.rows).batch_size,
     )
     return data.prepare()
 
@@ -197,7 +197,7 @@ def reached(
     cfg: Any, data: Data, backbone: Callable[..., nn.Module], metric: str, *, seed: int, rows: int
 ) -> tuple[float, float]:
     """The metric on validation and test rows."""
-    effort = recipe(rows, 0)
+    effort = recipe(rows)
     fitted = fit(
         data,
         head=built(cfg.head),

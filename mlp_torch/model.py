@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,9 @@ def padded(features: dict[str, Tensor], multiple: int = 32) -> dict[str, Tensor]
     return filled
 
 
-def predicted(by: Any, out: Tensor) -> dict[str, Tensor]:
+def predicted(by: "Head | Model", out: Tensor) -> dict[str, Tensor]:
     """What a head or model makes of (N, …) `out`, with the bits of the exported graph, whose rows are padded."""
-    found: dict[str, Tensor] = by.predict(padded({"out": out})["out"])
+    found = by.predict(padded({"out": out})["out"])
     return {name: x[: len(out)] for name, x in found.items()}
 
 

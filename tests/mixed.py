@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import numpy as np
 import pyarrow as pa
 import torch
@@ -159,14 +158,3 @@ def model(prepared: Data) -> Single:
     head = Binary(backbone.d_out, prepared.target)
     head.fit(prepared.tables["train"].y, prepared.tables["train"].weight)
     return Single(encoder, backbone, head)
-
-
-class Stop(lightning.Callback):
-    """Dies after a number of steps."""
-
-    def __init__(self, after: int):
-        self.after = after
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        if trainer.global_step == self.after:
-            raise RuntimeError("killed")

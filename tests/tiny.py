@@ -1,6 +1,7 @@
 """A small table with every kind of field and a known pattern, and a run's configuration for it."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import ByFingerprint
 from mlp_torch.serving.export import ServingFunction, export
+from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Category
 from mlp_torch.training.data import Data
 
@@ -102,6 +104,13 @@ def shipped(prepared: Data, folder: Path, *, config: str = "") -> Path:
         data="0" * 64,
         config=config,
     )
+
+
+def loaded(folder: Path) -> Predictor:
+    """The library call of a model, without the warning of a machine whose kernels round otherwise."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
+        return Predictor(folder)
 
 
 class Stop(lightning.Callback):

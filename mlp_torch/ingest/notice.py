@@ -28,8 +28,13 @@ TIMES, SHARE = 10, 0.01  # a field is suspicious from so many times the training
 
 
 def notices(arrays: Mapping[str, pa.Array], reads: Mapping[str, Read]) -> list[str]:
-    """A sentence for each suspicion about the columns of a training table, once for a field that is read twice."""
-    return list(dict.fromkeys(sentence for key, array in arrays.items() for sentence in suspicions(reads[key], array)))
+    """A sentence for each suspicion about the columns of a training table."""
+    return told((reads[key], array) for key, array in arrays.items())
+
+
+def told(columns: Iterable[tuple[Read, pa.Array]]) -> list[str]:
+    """The same of columns that come one by one; a field that is read twice is told once."""
+    return list(dict.fromkeys(sentence for item, array in columns for sentence in suspicions(item, array)))
 
 
 def suspicions(item: Read, array: pa.Array) -> list[str]:

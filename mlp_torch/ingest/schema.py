@@ -29,7 +29,6 @@ from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
 
 __all__ = ["Checked", "Field", "Schema"]
 
-SHAPED = ("map_keys", "map_values", "vector", "image")  # kinds of which a host passes tensors, whose shape is an option
 TYPICAL_ROWS = 10_000  # evenly spaced, of which the example row is made
 
 
@@ -152,7 +151,7 @@ def keyed(reads: Iterable[Read]) -> tuple[dict[str, Read], dict[str, tuple[Kind,
         if by_key.setdefault(item.key, item) != item:
             raise ConfigError(f"the keys of reads must differ, however: {by_key[item.key]} and {item}")
         first = passed.setdefault((item.field, item.kind), item)
-        if item.kind in SHAPED and (first.size, first.max_tokens) != (item.size, item.max_tokens):
+        if KINDS[item.kind].shaped and (first.size, first.max_tokens) != (item.size, item.max_tokens):
             option = "max_names" if item.max_tokens else "size"
             one, other = (read.max_tokens or read.size for read in (first, item))
             text = f"all columns that read {item.field} as {item.kind.partition('_')[0]} must have the same {option}"

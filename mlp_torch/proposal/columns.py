@@ -162,7 +162,7 @@ def of_number(
             return (Entry("", node, why + told),)
         offered = Entry("", chain, f"the same after a chain of steps{told}", active=False)
         return (Entry("", node, why), offered) if "steps" in chain else (Entry("", node, why),)
-    embedded = {"_target_": f"{REPRESENTATION}.embeddings.Embedding", "field": facts.name}
+    embedded = node_of("embeddings.Embedding", facts.name)
     years = np.nanmin(facts.values) >= 1900 and np.nanmax(facts.values) <= 2100
     if years or facts.rows - facts.missing < PER_VALUE * facts.distinct:
         reason = "it looks like years" if years else f"there are fewer than {PER_VALUE} rows a value"
@@ -179,7 +179,7 @@ def scaled(facts: Facts, chains: Chains | None, train: Mask | None) -> tuple[dic
         chains: the ranking on training rows.
         train: (N,) the training rows.
     """
-    node: dict[str, Any] = {"_target_": f"{REPRESENTATION}.numbers.Scaled", "field": facts.name}
+    node = node_of("numbers.Scaled", facts.name)
     told = f"; {chains.why}" if chains is not None else ""
     if chains is not None and chains.advised != PLAIN:
         node["steps"] = steps_of(chains)
@@ -233,13 +233,13 @@ def of_text(facts: Facts) -> tuple[Entry, ...]:
         why += f"; {', '.join(odd)} count as words; list them in data.fields…na_values to make them missing"
     if n > MANY or n > max(100, MANY_SHARE * facts.rows):
         buckets = max(20, -(-n // 50) * 10)
-        node: dict[str, Any] = {"_target_": f"{REPRESENTATION}.hashed.Hashed", "field": facts.name, "buckets": buckets}
+        node = node_of("hashed.Hashed", facts.name, buckets=buckets)
         node["dim"] = min(32, default_dim(buckets))
         rare = node_of("embeddings.Embedding", facts.name, min_count=RARE)
         told = f"the same with a vector for each word that {RARE} training rows and more hold"
         hashed = Entry("", node, f"{why}; many, hence hashed, a bucket for every five words")
         return hashed, Entry("", rare, told, active=False)
-    return (Entry("", {"_target_": f"{REPRESENTATION}.embeddings.Embedding", "field": facts.name}, why),)
+    return (Entry("", node_of("embeddings.Embedding", facts.name), why),)
 
 
 def of_time(facts: Facts) -> tuple[Entry, ...]:
@@ -248,14 +248,14 @@ def of_time(facts: Facts) -> tuple[Entry, ...]:
     field = facts.name
     entries = []
     if len(np.unique(facts.days % 7)) > 1:
-        node = {"_target_": f"{REPRESENTATION}.calendar.Calendar", "field": field, "part": "weekday"}
+        node = node_of("calendar.Calendar", field, part="weekday")
         entries.append(Entry("_weekday", node, here))
     if len(np.unique(facts.seconds // 3600)) > 1:
-        node = {"_target_": f"{REPRESENTATION}.calendar.Calendar", "field": field, "part": "hour"}
+        node = node_of("calendar.Calendar", field, part="hour")
         entries.append(Entry("_hour", node, "the hour as a category"))
     if len(np.unique(facts.seconds // 60)) > 1:
-        around = {"_target_": f"{REPRESENTATION}.calendar.Cyclical", "field": field, "period": DAY, "kind": "time"}
+        around = node_of("calendar.Cyclical", field, period=DAY, kind="time")
         entries.append(Entry("_time_of_day", around, "the clock as a circle: 23:59 is near 00:00"))
-    node = {"_target_": f"{REPRESENTATION}.calendar.Calendar", "field": field, "part": "month"}
+    node = node_of("calendar.Calendar", field, part="month")
     why = "a network learns single months by heart, and a split by time shows it; use it with several years of rows"
     return (*entries, Entry("_month", node, why, active=False))

@@ -69,8 +69,8 @@ class Plan:
     @property
     def recipe(self) -> Recipe:
         """For so many rows."""
-        used = [decision for decision in self.decisions if not decision.left_out and decision.facts.kind == "number"]
-        return recipe(self.training_rows, len(used))
+        numbers = any(not decision.left_out and decision.facts.kind == "number" for decision in self.decisions)
+        return recipe(self.training_rows, has_numbers=numbers)
 
 
 def training_rows(choice: Choice, table: Opened, total: int | None) -> int:
@@ -104,8 +104,7 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
     findings = found_in(table, known, goal)
     choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
-    measured = sum(facts.kind == "number" for facts in fields)
-    numbers = recipe(training_rows(choice, table, total), measured).numbers
+    numbers = recipe(training_rows(choice, table, total)).numbers
     decide_by = partial(decide, numbers=numbers, train=choice.index == 0, whole=total is None)
     decisions = decided(fields, findings, goal, decide_by)
     decisions = [in_training(decision, choice) for decision in decisions]

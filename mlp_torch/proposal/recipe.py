@@ -2,9 +2,9 @@
 
 What it reaches on real tables is in docs/figures.md, "What init proposes".
 
->>> recipe(13_210, 8).numbers, recipe(13_210, 8).hidden
+>>> recipe(13_210).numbers, recipe(13_210).hidden
 ('piecewise-linear', [256, 128])
->>> recipe(400, 8).why
+>>> recipe(400).why
 '400 training rows: numbers as z-scores, after a chain of steps where they are far from normal; from 2,000 to \
 100,000 they are piecewise-linear'
 """
@@ -40,18 +40,18 @@ class Recipe(NamedTuple):
     why: str
 
 
-def recipe(rows: int, fields: int) -> Recipe:
+def recipe(rows: int, *, has_numbers: bool = True) -> Recipe:
     """The recipe for a table.
 
     Args:
         rows: training rows.
-        fields: that hold numbers.
+        has_numbers: whether a field is a number, of which the reason then speaks.
     """
     epochs, patience, hidden = next(effort for least, effort in EFFORT.items() if rows >= least)
     numbers: Numbers = "piecewise-linear" if BEND <= rows < MANY else "chains"
     batch_size = int(2 ** np.clip(round(np.log2(max(rows, 1) / 50)), 5, 10))
     return Recipe(
-        numbers, epochs, patience, hidden, batch_size, f"{rows:,} training rows{reason(numbers) if fields else ''}"
+        numbers, epochs, patience, hidden, batch_size, f"{rows:,} training rows{reason(numbers) if has_numbers else ''}"
     )
 
 

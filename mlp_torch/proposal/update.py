@@ -80,7 +80,7 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
         for field, array in table.items()
     }
     train = experiment.training_rows(block)
-    by_recipe = partial(decide, numbers=recipe(int(train.sum()), len(known)).numbers, train=train)
+    by_recipe = partial(decide, numbers=recipe(int(train.sum())).numbers, train=train)
     new, others = decided(experiment, known, by_recipe), replaced(experiment, known, by_recipe)
     lost = list(dict.fromkeys(read.field for read in experiment.reads if read.field not in known))
     stopping = [

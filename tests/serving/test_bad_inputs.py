@@ -6,7 +6,6 @@ What is wrong with a body as such, rows 58 to 68 among it, is in test_server.py 
 import json
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,7 +17,6 @@ from bad_rows import BAD, POLICIES, Bad, records
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.source import Frame
-from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Answer, Predictor
 from mlp_torch.serving.server import build_app
 
@@ -39,15 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     data.source = Frame(records(400))
     data.prepare()
     torch.manual_seed(0)
-    model = tiny.model(data)
-    folder: Path = tmp_path_factory.mktemp("run") / "model"
-    constant = model.constant(data.tables["train"].y, data.tables["train"].weight)
-    function = ServingFunction(data.schema, data.transform, model, name="tiny")
-    export(function, folder, target=data.target, constant=constant, metrics={}, data=data.fingerprint)
-    with warnings.catch_warnings():
-        # a machine whose kernels round otherwise is warned of
-        warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
-        return Predictor(folder)
+    return tiny.loaded(tiny.shipped(data, tmp_path_factory.mktemp("run") / "model"))
 
 
 @pytest.fixture(scope="module")

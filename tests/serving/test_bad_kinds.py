@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiny
 import torch
 
 from mlp_torch.__main__ import main
@@ -61,10 +62,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(model: Path) -> Predictor:
-    with warnings.catch_warnings():
-        # a machine whose kernels round otherwise is warned of
-        warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
-        return Predictor(model)
+    return tiny.loaded(model)
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictor(model: Path) -> Predictor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
-        return Predictor(model)
+    return tiny.loaded(model)
 
 
 def request_of(unreadable: int, rows: int = 200, **cells: Any) -> list[dict[str, Any]]:

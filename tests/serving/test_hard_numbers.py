@@ -27,7 +27,6 @@ from mlp_torch.representation.numbers import Scaled
 from mlp_torch.representation.steps import Clip, Identity, MinMax, Winsorize, ZScore
 from mlp_torch.reproducibility.split import ByFingerprint
 from mlp_torch.run import describe
-from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.server import build_app
 from mlp_torch.target import Category
@@ -78,15 +77,7 @@ def unprepared(pay: Any = None, columns: dict[str, Column] | None = None) -> Dat
 def served(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     data = unprepared().prepare()
     torch.manual_seed(0)
-    model = tiny.model(data)
-    folder: Path = tmp_path_factory.mktemp("run") / "model"
-    constant = model.constant(data.tables["train"].y, data.tables["train"].weight)
-    function = ServingFunction(data.schema, data.transform, model, name="tiny")
-    export(function, folder, target=data.target, constant=constant, metrics={}, data=data.fingerprint)
-    with warnings.catch_warnings():
-        # a machine whose kernels round otherwise is warned of
-        warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
-        return Predictor(folder)
+    return tiny.loaded(tiny.shipped(data, tmp_path_factory.mktemp("run") / "model"))
 
 
 @pytest.fixture(scope="module")

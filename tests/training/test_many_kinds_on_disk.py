@@ -9,6 +9,7 @@ import mixed
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiny
 import torch
 
 from mlp_torch.build import without_advice
@@ -103,7 +104,7 @@ def fit(folder: Path, data: Data, *, stop: int | None = None) -> Path:
         num_sanity_val_steps=0,
         plugins=[AtomicFiles()],
         callbacks=[
-            *([mixed.Stop(stop)] if stop is not None else []),
+            *([tiny.Stop(stop)] if stop is not None else []),
             BestCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
             LastCheckpoint(str(folder), every_n_steps=1),
         ],

@@ -23,6 +23,7 @@ class Kind:
         coded: whether text comes dictionary-encoded, so that each distinct one is looked at once.
         nested: whether lists, maps and the like can be read.
         takes: what a cell must be, where that is more than text, a number, true, false or null.
+        shaped: whether a TorchScript host passes one tensor a field, whose shape is an option of the read.
         most_bytes: of a cell, where that is more than `max_cell_bytes` allows; 0 = no more.
         faults: by reason code, the rule that a cell breaks, with `Read`'s options in braces; `data.fields.NAME.invalid`
             says what it becomes.
@@ -31,6 +32,7 @@ class Kind:
     coded = True
     nested = False
     takes = ""
+    shaped = False
     most_bytes = 0
     faults: dict[str, str] = {}  # noqa: RUF012  # never changed
 

@@ -18,7 +18,7 @@ from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import key_fingerprints, key_problem, row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.inspection import Inspection
-from mlp_torch.ingest.notice import suspicions
+from mlp_torch.ingest.notice import told
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.training.table.definition import Definition, labelled
@@ -168,8 +168,7 @@ class Survey:
             DataError: `same_rows`, if a source is strict.
         """
         keys = {read.key: read for read in self.wanted.transform.reads}
-        told = [line for key, read in keys.items() for line in suspicions(read, self.spill.raw(key, self.sampled))]
-        found = list(dict.fromkeys(told))  # once for a field that is read twice
+        found = told((read, self.spill.raw(key, self.sampled)) for key, read in keys.items())
         index = self.index[self.sampled].long()
         inputs = self.spill.take([*keys, *(read.key for read in self.wanted.target.reads.values())], self.sampled)
         y = self.wanted.target.encode(inputs)
