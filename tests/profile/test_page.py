@@ -145,7 +145,6 @@ def svg(picture: str) -> str:
     return base64.b64decode(picture.partition(",")[2]).decode()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="apt-get install chromium")
 def test_chromium_shows_the_page_and_runs_nothing_in_it(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(hostile(), encoding="utf-8")

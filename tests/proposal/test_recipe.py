@@ -94,7 +94,6 @@ def test_update_follows_the_recipe_and_comments_what_has_vanished() -> None:
     assert EXPERIMENT.read_text() == text
 
 
-@pytest.mark.slow
 def test_the_recipe_trains_unedited_and_learns() -> None:
     write(table())
     proposal()

@@ -388,7 +388,6 @@ def test_how_a_csv_is_read_can_be_said_and_a_file_that_needs_it_names_the_option
         main(["mine.csv", "--target", "y", "--decimal", ";", "--name", "other"])
 
 
-@pytest.mark.slow
 def test_the_experiment_of_a_parquet_file_or_a_csv_takes_the_rows_from_disk_unedited() -> None:
     x = DRAW.normal(size=300)
     write({"id": range(300), "x": x, "z": numbers(300), "y": np.where(x > 0, "yes", "no")})
@@ -406,7 +405,6 @@ def test_the_experiment_of_a_parquet_file_or_a_csv_takes_the_rows_from_disk_uned
         assert metrics[0] == metrics[1]
 
 
-@pytest.mark.slow
 def test_the_experiment_trains_unedited_outside_a_clone() -> None:
     x = DRAW.normal(size=300)
     write({**{name: numbers(300) for name in ("class", "${x}", "a.b")}, "x": x, "y": np.where(x > 0, "yes", "no")})

@@ -94,7 +94,6 @@ def test_a_fold_that_is_none_of_them_is_refused(tmp_path):
         main([*tiny.experiment(tmp_path), "folds=4", "fold=4"])
 
 
-@pytest.mark.slow
 def test_each_of_several_seeds_has_the_bits_that_it_has_alone(tmp_path):
     arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=1"]
     code, output = run([*arguments, "trainer.enable_progress_bar=true", "-m", "seed=1,2"], tmp_path)
@@ -119,7 +118,6 @@ def test_each_of_several_seeds_has_the_bits_that_it_has_alone(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["configs", "runs", "tiny.parquet"]
 
 
-@pytest.mark.slow
 def test_folds_test_every_row_once_and_one_of_them_alone_has_the_same_bits(tmp_path):
     arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=1", "folds=3"]
     code, output = run(arguments, tmp_path)
@@ -134,7 +132,6 @@ def test_folds_test_every_row_once_and_one_of_them_alone_has_the_same_bits(tmp_p
     assert not equal(sweep / "fold-0", sweep.parent / "latest")
 
 
-@pytest.mark.slow
 def test_a_run_that_fails_does_not_lose_the_others_and_can_be_tried_again(tmp_path):
     arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=1", "-m", "backbone.hidden=[],[4]"]
     code, output = run(arguments, tmp_path)
@@ -155,7 +152,6 @@ def test_a_run_that_fails_does_not_lose_the_others_and_can_be_tried_again(tmp_pa
         main([f"resume={sweep}", "seed=3"])
 
 
-@pytest.mark.slow
 def test_where_no_run_comes_to_training_nothing_is_left(tmp_path):
     code, output = run([*tiny.experiment(tmp_path), "-m", "backbone.hidden=[]", "seed=1,2"], tmp_path)
     assert code == 2, output
@@ -163,8 +159,9 @@ def test_where_no_run_comes_to_training_nothing_is_left(tmp_path):
     assert list((tmp_path / "runs" / "tiny").iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.proof)]
+)
 def test_what_is_stopped_goes_on_with_the_run_that_was_not_finished(tmp_path, number):
     arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=30", "callback.early_stopping=null", "-m", "seed=1,2"]
     process = start(arguments, tmp_path)
