@@ -1,7 +1,7 @@
 """How far training is: Lightning's bar on a terminal; elsewhere, in a log file or CI, a line an epoch.
 
->>> line(2, 20, {"train/loss": 0.5, "val/loss": 0.25}, rate=1234.5, left=75.0)
-'epoch 2 of 20: train/loss 0.5, val/loss 0.25, 1,234 rows/s, at most 01:15 left'
+>>> line(2, 20, {"train/auroc": 0.75, "val/auroc": 0.7}, rate=1234.5, left=75.0)
+'epoch 2 of 20: train/auroc 0.75, val/auroc 0.7, 1,234 rows/s, at most 01:15 left'
 """
 
 import sys
@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 from tqdm import tqdm  # type: ignore[import-untyped]  # ships no types
 
-LOSSES = ("train/loss", "train/loss_without_dropout")  # the first one is known if an epoch has steps that are logged
+TRAIN = "train/loss_without_dropout"  # of the same rows after each epoch; train/loss is of the last step's batch alone
 
 
 def progress(refresh_rate: int = 25, member: str | None = None) -> ProgressBar:
@@ -62,8 +62,7 @@ class EpochLines(ProgressBar):
         each = (time.perf_counter() - self.began) / (done - self.first)
         found = trainer.callback_metrics
         monitor = getattr(trainer.checkpoint_callback, "monitor", None)
-        names = [next((name for name in LOSSES if name in found), None), monitor]
-        values = {name: float(found[name]) for name in names if name in found}
+        values = {name: float(found[name]) for name in (TRAIN, monitor) if name in found}
         rate = self.rows / max(self.trained, 1e-9)
         print(self.prefix + line(done, most, values, rate=rate, left=each * (most - done)), flush=True)
 
