@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-import lightning.pytorch as lightning
 import pytest
 import tiny
 import torch
@@ -117,15 +116,7 @@ def model_of(data: Data) -> Single:
 
 def trained_one_step(data: Data) -> Task:
     task = Task(data.transform, data.target, model_of(data))
-    trainer = lightning.Trainer(
-        max_steps=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(task, data)
+    tiny.trainer(max_steps=1, enable_checkpointing=False).fit(task, data)
     return task
 
 

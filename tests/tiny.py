@@ -24,6 +24,7 @@ from mlp_torch.reproducibility.split import ByFingerprint
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Category
+from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
 
 CITIES = ["Oslo", "Rome", "東京", "São Paulo", ""]
@@ -111,6 +112,19 @@ def loaded(folder: Path) -> Predictor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
         return Predictor(folder)
+
+
+def trainer(**options: Any) -> lightning.Trainer:
+    """A quiet one that writes its files as run.py's does."""
+    return lightning.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        plugins=[AtomicFiles()],
+        **options,
+    )
 
 
 class Stop(lightning.Callback):

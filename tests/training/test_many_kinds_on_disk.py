@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import mixed
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +17,7 @@ from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.profile.report import report_of
 from mlp_torch.reproducibility.split import SPLITS
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import AtomicFiles, BestCheckpoint, LastCheckpoint, read
+from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.mapped import tensors
@@ -95,14 +94,8 @@ def fit(folder: Path, data: Data, *, stop: int | None = None) -> Path:
     data.prepare(state)
     torch.manual_seed(0)
     task = Task(data.transform, data.target, mixed.model(data), optimizer=partial(torch.optim.AdamW, lr=1e-2), seed=0)
-    trainer = lightning.Trainer(
+    trainer = tiny.trainer(
         max_epochs=2,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        plugins=[AtomicFiles()],
         callbacks=[
             *([tiny.Stop(stop)] if stop is not None else []),
             BestCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),

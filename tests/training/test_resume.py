@@ -15,7 +15,7 @@ import torch
 
 from mlp_torch.errors import DataError
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import AtomicFiles, BestCheckpoint, LastCheckpoint, StopEarly, read
+from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint, StopEarly, read
 from mlp_torch.training.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -51,15 +51,9 @@ def fit(
     optimizer = partial(torch.optim.AdamW, lr=lr)
     task = Task(made.transform, made.target, tiny.model(made, dropout), optimizer=optimizer, seed=seed)
     options = trainer or {}
-    trainer = lightning.Trainer(
+    trainer = tiny.trainer(
         **options,
         max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        plugins=[AtomicFiles()],
         callbacks=[
             *callbacks,
             StopEarly(monitor="val/loss", patience=patience),

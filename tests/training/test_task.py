@@ -15,7 +15,7 @@ from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary
 from mlp_torch.run import quiet
 from mlp_torch.training.batches import select
-from mlp_torch.training.checkpoints import AtomicFiles, LastCheckpoint, read
+from mlp_torch.training.checkpoints import LastCheckpoint, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import NonFiniteLoss, Task, evaluate, outputs
 from mlp_torch.training.tensorboard import is_logged
@@ -39,14 +39,8 @@ def task_of(data: Data, **options) -> Task:
 
 
 def trainer_of(folder: Path, *callbacks: lightning.Callback, epochs: int = 3, **options) -> lightning.Trainer:
-    return lightning.Trainer(
+    return tiny.trainer(
         max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        plugins=[AtomicFiles()],
         callbacks=[
             *callbacks,
             ModelCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
