@@ -54,12 +54,7 @@ class Csv:
         max_cell_bytes: int = MAX_CELL_BYTES,
         strict: bool = False,
     ):
-        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
-            raise ConfigError(f"data.source.delimiter must be one ASCII character, however: {delimiter!r}")
-        if decimal not in (".", ",") or decimal == delimiter:
-            raise ConfigError(f"data.source.decimal must be '.' or ',' and no delimiter, however: {decimal!r}")
-        if max_cell_bytes < 1:
-            raise ConfigError(f"data.source.max_cell_bytes must be at least 1, however: {max_cell_bytes}")
+        check_options(delimiter, decimal, max_cell_bytes)
         self.path, self.text = Path(path), Text(Path(path), encoding, delimiter)
         self.delimiter, self.encoding, self.decimal = delimiter, self.text.encoding, decimal
         self.max_cell_bytes, self.strict = max_cell_bytes, strict
@@ -181,6 +176,16 @@ class Csv:
             raise DataError(self.text.unparsable(piece, line, error)) from None
         columns = dict(zip(kept, table.columns, strict=True))
         return pa.table({name: columns.get(name, pa.nulls(len(table))) for name in names}), torn
+
+
+def check_options(delimiter: str, decimal: str, max_cell_bytes: int) -> None:
+    """Refuses what no CSV can have."""
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise ConfigError(f"data.source.delimiter must be one ASCII character, however: {delimiter!r}")
+    if decimal not in (".", ",") or decimal == delimiter:
+        raise ConfigError(f"data.source.decimal must be '.' or ',' and no delimiter, however: {decimal!r}")
+    if max_cell_bytes < 1:
+        raise ConfigError(f"data.source.max_cell_bytes must be at least 1, however: {max_cell_bytes}")
 
 
 def line_numbers(
