@@ -3,6 +3,7 @@
 - target: what is predicted
 - columns: what each field becomes
 - several: the same of fields whose cells hold several values
+- place: the same of a latitude beside a longitude
 - entry: one column
 - recipe: which numbers and how large a network for so many rows
 - split: which rows are for what

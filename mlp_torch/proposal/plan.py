@@ -26,7 +26,8 @@ from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import Opened
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
-from mlp_torch.proposal.recipe import Recipe, recipe
+from mlp_torch.proposal.place import with_places
+from mlp_torch.proposal.recipe import BEND, Recipe, recipe
 from mlp_torch.proposal.split import Choice, absent, choose
 from mlp_torch.proposal.target import Goal, aim
 
@@ -104,10 +105,10 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
         raise DataError(Problem("reserved_name", "Hydra takes this name for its own; rename the column", (target,)))
     findings = found_in(table, known, goal)
     choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
-    numbers = recipe(training_rows(choice, table, total)).numbers
-    decide_by = partial(decide, numbers=numbers, train=choice.index == 0, whole=total is None)
+    rows = training_rows(choice, table, total)
+    decide_by = partial(decide, numbers=recipe(rows).numbers, train=choice.index == 0, whole=total is None)
     decisions = decided(fields, findings, goal, decide_by)
-    decisions = [in_training(decision, choice) for decision in decisions]
+    decisions = with_places([in_training(decision, choice) for decision in decisions], active=rows >= BEND)
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
         raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))

@@ -236,14 +236,14 @@ def training_lines(plan: Plan) -> list[str]:
 
 
 def check(text: str, plan: Plan) -> None:
-    """Loads the text as training will and compares the names in it with those of the file."""
+    """Loads the text as training will and compares what it says with what was decided."""
     cfg = OmegaConf.create(text)
     assert isinstance(cfg, DictConfig)
     check_targets(cfg.data)  # the rest is a delta on parts that only the whole configuration names
     data = joined(OmegaConf.to_container(cfg.data, resolve=True))
     used = [d for d in plan.decisions if not d.left_out]
-    expected = [(d.facts.name, entry.node) for d in used for entry in d.entries if entry.active]
-    found = [(node.get("field", node.get("fields")), node) for node in data["columns"].values()]
+    expected = [entry.node for decision in used for entry in decision.entries if entry.active]
+    found = list(data["columns"].values())
     kept = data["target"] == plan.goal.node and data["split"] == plan.choice.node and data["source"] == source_of(plan)
     if found != expected or not kept:
         raise AssertionError(f"the YAML must say what was decided, however:\n{text}")
