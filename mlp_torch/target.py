@@ -260,13 +260,16 @@ class Flags(Target):
 
     def encode(self, inputs: Inputs) -> Tensor:
         y = torch.stack([inputs[read.key] for read in self.reads.values()], dim=1)  # (N, k)
-        wrong = ~y.isnan() & (y != 0) & (y != 1)
-        if wrong.any():
-            at = wrong.nonzero()
-            field = self.classes[int(at[0, 1])]
-            bad = wrong[:, at[0, 1]]
-            rows = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
-            found = tuple(f"{value:g}" for value in torch.unique(y[bad, at[0, 1]])[:MAX_EXAMPLES].tolist())
-            text = "a label must be 1, 0 or missing"
-            raise DataError(Problem("unknown_label", text, (field,), int(bad.sum()), len(bad), rows, found))
+        problems = [not_a_flag(field, x) for field, x in zip(self.classes, y.unbind(1), strict=True)]
+        if found := [problem for problem in problems if problem.bad]:
+            raise DataError(found)
         return y
+
+
+def not_a_flag(field: str, x: Tensor) -> Problem:
+    """The problem of the rows, of (N,), whose label is neither 1 nor 0 nor missing."""
+    bad = ~x.isnan() & (x != 0) & (x != 1)
+    rows = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
+    examples = tuple(f"{value:g}" for value in torch.unique(x[bad])[:MAX_EXAMPLES].tolist())
+    text = "a label must be 1, 0 or missing"
+    return Problem("unknown_label", text, (field,), int(bad.sum()), len(bad), rows, examples)

@@ -207,6 +207,9 @@ def test_flags_are_one_zero_or_missing() -> None:
     with pytest.raises(DataError) as caught:
         target.encode({"war": torch.tensor([1.0, 0.0]).double(), "drama": torch.tensor([0.5, 1.0]).double()})
     assert problem(caught) == ("unknown_label", ("drama",), 1, 2, ("0.5",))
+    with pytest.raises(DataError) as caught:
+        target.encode({"war": torch.tensor([2.0, 3.0]).double(), "drama": torch.tensor([0.5, 1.0]).double()})
+    assert [(each.columns, each.bad) for each in caught.value.problems] == [(("war",), 2), (("drama",), 1)]
 
 
 @pytest.mark.parametrize("fields", [["war"], ["war", "war"]])
