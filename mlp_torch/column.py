@@ -48,6 +48,7 @@ class Column(nn.Module):
         codes: rows of the table that the default layer learns; known once fitted.
         seen: (codes,) bool, which codes training rows hold; empty until `see`.
         unknown: the code of a category that training never showed; -1 where there is no such code.
+        lenient: whether a row with several codes counts as unseen only where none of them is known, as of a text.
         limit: largest absolute value of its numbers, at which others are clipped.
     """
 
@@ -60,6 +61,7 @@ class Column(nn.Module):
                 raise ValueError(f"{name} must be at least 0 and finite, however: {name}={share}")
         self.reads, self.l1, self.l2 = reads, l1, l2
         self.codes, self.dim, self.unknown = 0, 0, -1  # on the instance: TorchScript sees no class attributes
+        self.lenient = False
         self.limit = math.inf
         self.register_buffer("seen", torch.zeros(0, dtype=torch.bool))
 

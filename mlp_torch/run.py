@@ -22,7 +22,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.build import accelerator, calibrate, epoch_notes, judge_unseen, load_best, ship, single, without_advice
 from mlp_torch.configuration import built
-from mlp_torch.errors import MissingExtra
+from mlp_torch.errors import ConfigError, MissingExtra, near
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
 from mlp_torch.model import Model, predicted
@@ -53,7 +53,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     model = build(cfg, data)
     task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
-    trainer = build_trainer(cfg, folder, logger)
+    trainer = build_trainer(cfg, logger, {"loss": False} | directions(model))
     trainer.fit(task, data, ckpt_path=folder / "checkpoints" / LAST if checkpoint else None, weights_only=True)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
@@ -149,12 +149,12 @@ def optimization(cfg: DictConfig) -> dict[str, Any]:
     return {"optimizer": built(cfg.optimizer), "scheduler": scheduler}
 
 
-def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightning.Trainer:
-    """Lightning's Trainer with the run's callbacks, logger and crash-safe files."""
+def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, bool | None]) -> lightning.Trainer:
+    """Lightning's Trainer with the run's callbacks, logger and crash-safe files; `higher` as in Report."""
     wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
         wanted.pop("progress", None)
-    callbacks = [built(callback) for callback in wanted.values()]
+    callbacks = [built(directed(f"callback.{name}", node, higher)) for name, node in wanted.items()]
     refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
     trainer: lightning.Trainer = built(
         cfg.trainer,
@@ -167,6 +167,32 @@ def build_trainer(cfg: DictConfig, folder: Path, logger: TensorBoard) -> lightni
     return trainer
 
 
+def directions(model: Model) -> dict[str, bool | None]:
+    """By metric, whether more is better; None where neither is."""
+    return {name: metric.higher_is_better for name, (_, _, metric) in model.metrics().items()}
+
+
+def directed(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> DictConfig:
+    """A callback that monitors a metric, with the direction that is better: `mode: auto` asks the metric.
+
+    Raises:
+        ConfigError: for a metric that this run does not have, or that says neither.
+    """
+    if "monitor" not in callback or callback.monitor is None:
+        return callback
+    name = str(callback.monitor).removeprefix("val/")
+    if name not in higher or name == callback.monitor:
+        known = [f"val/{metric}" for metric in higher]
+        raise ConfigError(
+            f"{path}.monitor must be a metric, however: {callback.monitor}; {near(callback.monitor, known)}"
+        )
+    if "mode" in callback and callback.mode != "auto":
+        return callback
+    if higher[name] is None:
+        raise ConfigError(f"{path}.mode must be min or max, since {callback.monitor} says neither, however: auto")
+    return DictConfig({**callback, "mode": "max" if higher[name] else "min"})
+
+
 def flat_line(model: Model, data: Data) -> dict[str, float]:
     """The constant's metrics on validation rows: the line that curves must leave behind."""
     train, val = data.tables["train"], data.judged["val"]
@@ -176,7 +202,7 @@ def flat_line(model: Model, data: Data) -> dict[str, float]:
 def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
     """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
     head = task.model.head
-    report = Report({name: metric.higher_is_better for name, (_, _, metric) in task.model.metrics().items()})
+    report = Report(directions(task.model))
     rivals, report.notes = competitors(cfg)
     report.notes += data.prepared.looked_at
     for rival in rivals.values():

@@ -97,6 +97,27 @@ def test_any_number_of_rows_goes_through_eager_scripted_and_exported(
         assert torch.allclose(program.module()(x[:n]), wanted, rtol=1e-5, atol=1e-6)
 
 
+LARGE: dict[str, list[dict[str, Any]]] = {  # as they are used: small layers may hide what BLAS does to large ones
+    "MLP": [{"hidden": [256, 128]}],
+    "DCNv2": [{"hidden": [256, 128]}, {"hidden": [256, 128], "structure": "parallel"}],
+    "WideAndDeep": [{"hidden": [256, 128]}],
+    "FTTransformer": [{"blocks": 1, "d_token": 96, "heads": 8}, {"blocks": 3, "d_token": 192, "heads": 8}],
+    "ResNet": [{"d_block": 192}],
+    "TabM": [{"k": 16, "d_block": 256}, {"k": 16, "d_block": 256, "mini": True}],
+}
+
+
+@pytest.mark.parametrize("kind", backbones())
+def test_the_frozen_graph_has_the_bits_of_the_modules_also_where_they_are_large(kind: type[nn.Module]) -> None:
+    x = rows(64)
+    for options in LARGE[kind.__name__]:
+        for seed in range(3):
+            backbone = built(kind, options, seed).eval()
+            graph = torch.jit.freeze(script(backbone), optimize_numerics=False)
+            with torch.inference_mode():
+                assert all(torch.equal(graph(x), backbone(x)) for _ in range(3)), (options, seed)
+
+
 @every_backbone
 def test_a_row_has_the_same_bits_alone_and_in_any_batch(kind: type[nn.Module], options: dict[str, Any]) -> None:
     backbone = script(built(kind, options))

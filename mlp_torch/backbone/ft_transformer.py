@@ -63,7 +63,8 @@ class FTTransformer(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         h: Tensor = self.tokens(vectors)  # (B, T, d)
         for i, block in enumerate(self.blocks):
-            h = block(h[:, :1] if i == self.last else h, h)  # of the last one, nobody reads more than [CLS]
+            # Of the last one, nobody reads more than [CLS]; of a view with gaps TorchScript gives other last bits.
+            h = block(h[:, :1].contiguous() if i == self.last else h, h)
         out: Tensor = self.exit(h[:, 0])
         return out  # (B, d)
 

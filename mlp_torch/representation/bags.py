@@ -101,6 +101,7 @@ class Vocabulary(Column):
         if most < 1:
             raise ValueError(f"most must be at least 1, however: {most=}")
         self.key, self.min_count, self.most = read.key, min_count, most
+        self.unknown, self.lenient = 0, True
         self.register_buffer("vocabulary", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("spelled", torch.zeros(0, dtype=torch.uint8))

@@ -93,12 +93,14 @@ class Transform(nn.Module):
 
     @torch.jit.export
     def unseen(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By column of features, which rows hold a category that training never showed: (B,) bool."""
+        """By column of features, which rows hold a category, or only words, that training never showed: (B,) bool."""
         rows: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             if column.unknown >= 0:  # type: ignore[operator]
-                unknown = torch.eq(features[name], column.unknown)  # type: ignore[arg-type]
-                rows[name] = unknown.any(dim=1) if unknown.dim() > 1 else unknown  # of several fields, in one of them
+                codes = features[name].reshape(features[name].shape[0], -1)  # (B, 1 or more); below 0 is padding
+                unknown = torch.eq(codes, column.unknown)  # type: ignore[arg-type]
+                known = (codes >= 0) & ~unknown
+                rows[name] = unknown.any(dim=1) & ~(known.any(dim=1) & bool(column.lenient))
         return rows
 
     def clipped(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
