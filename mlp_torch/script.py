@@ -18,6 +18,11 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
     Scripting alone would share the parameters, and calls under `inference_mode` fail later where one needs a gradient.
     """
     copied = copy.deepcopy(module).eval().requires_grad_(False)
+    for part in copied.modules():
+        if isinstance(part, nn.ModuleDict):
+            # Modules of one class that hold the same names share their compiled code, in whichever order those stand:
+            # a second model whose columns stand otherwise would get the first one's order.
+            part._names_in_order, part.__constants__ = tuple(part), ["_names_in_order"]  # type: ignore[assignment]
     with warnings.catch_warnings():
         # Deprecated in favour of torch.export, which cannot take strings; the contract tests export every graph by
         # torch.export too, so that there is a way out.
