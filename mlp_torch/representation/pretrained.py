@@ -3,7 +3,8 @@
 Read once, in `fit`: a run that goes on and a model that is shipped need the file no more. Words are found by
 fingerprint, so they must agree byte for byte; of two that agree the first counts. Only vectors of known words are kept.
 
-- `.vec`, `.txt`: a word and its numbers a line, as word2vec, fastText and GloVe write them, counts on top or not
+- `.vec`, `.txt`: a word and its numbers a line, parted by blanks, as word2vec, fastText and GloVe write them, counts on
+  top or not; of counts on top that many words must follow
 - `.npz`: NumPy's arrays `words` (W,) and `vectors` (W, d)
 - `.parquet`: a column of text, and one of lists or several of numbers; a run's `embeddings/` holds such files
 
@@ -18,9 +19,10 @@ Shape: (n,) int64 fingerprints and their codes -> (m,) codes and (m, d) float32 
 (tensor([2]), tensor([[2., 3.]]), '1 of 2 words begin with a vector of some.vec')
 """
 
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -47,7 +49,8 @@ class Pretrained(nn.Module):
             rows for unknown and missing begin at the mean.
 
     Raises:
-        ValueError: in `fit`, if the file cannot be read, holds no known word, or has vectors of unequal width.
+        ValueError: in `fit`, if the file is missing, cannot be read, has fewer words than it says, holds no known
+            word, or has vectors of unequal width.
     """
 
     codes: Tensor
@@ -72,6 +75,8 @@ class Pretrained(nn.Module):
             dim: the width that they must have; None = any.
         """
         wanted, order = vocabulary.sort()
+        if not Path(self.path).exists():
+            raise ValueError(f"{self.path} is missing; {name} begins with the vectors that it holds")
         try:
             found = [kept for part in parts(Path(self.path)) if len((kept := among(part, wanted)).at)]
         except (OSError, BadZipFile, KeyError, ValueError) as error:  # Arrow's errors are among these
@@ -171,6 +176,8 @@ def stamp(path: Path) -> tuple[int, int] | None:
 
 def among(part: Part, wanted: Tensor) -> Found:
     """Those words of a part that are wanted, (n,) ascending; of lines only theirs are read."""
+    if part.width < 1:
+        raise ValueError(f"a vector must hold one number at least, however: {part.width}")
     fingerprints = arrow_fingerprints(part.words)
     at = torch.searchsorted(wanted, fingerprints).clamp(max=len(wanted) - 1)
     rows = ((wanted[at] == fingerprints) & (fingerprints != 0)).nonzero().squeeze(1).numpy()
@@ -211,13 +218,36 @@ def parts(path: Path) -> Iterator[Part]:
 def of_lines(path: Path) -> Iterator[Part]:
     """Lines of a word and numbers, after a first line of two counts if there is one."""
     with path.open("rb") as file:
-        first = file.readline().split()
-        counted = len(first) == 2 and all(piece.isdigit() for piece in first)
-        if not counted:
-            file.seek(0)
+        told, width = counts(file)
+        read = 0
         while lines := file.readlines(BLOCK):
+            read += sum(not line.isspace() for line in lines)
             words = [line.split(b" ", 1)[0].decode(errors="replace") for line in lines]
-            yield Part(pa.array(words, pa.large_string()), lines, int(first[1]) if counted else len(first) - 1)
+            yield Part(pa.array(words, pa.large_string()), lines, width)
+    if read < told:
+        raise ValueError(f"{told:,} words must follow, as its first line says, however: {read:,}; it may be cut off")
+
+
+def counts(file: BinaryIO) -> tuple[int, int]:
+    """How many words a file says that it holds, 0 if it does not, and how many numbers each; it stands at the first.
+
+    Raises:
+        ValueError: for a byte order mark, and a first word without a blank and numbers behind it.
+    """
+    first = file.readline()
+    if first.startswith((BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise ValueError("it must be UTF-8 without a byte order mark (BOM), however: it begins with one")
+    pieces = first.split()
+    says = len(pieces) == 2 and all(piece.isdigit() for piece in pieces)
+    begin = len(first) if says else 0
+    file.seek(begin)
+    line = file.readline()
+    word, _, numbers = line.partition(b" ")
+    if line and (b"\t" in word or not numbers.strip()):
+        shown = line[:60].decode(errors="replace")
+        raise ValueError(f"a word and its numbers must be parted by blanks, not by tabs or commas, however: {shown!r}")
+    file.seek(begin)
+    return (int(pieces[0]), int(pieces[1])) if says else (0, len(pieces) - 1)
 
 
 def of_arrays(path: Path) -> Iterator[Part]:

@@ -128,7 +128,7 @@ def test_the_file_is_needed_once(freeze: bool, tmp_path: Path) -> None:
         torch.manual_seed(0)
         layers.append(column.layer())
     assert torch.equal(layers[0](old.encode(rows)), layers[1](new.encode(rows)))
-    with pytest.raises(ValueError, match=r"must hold words and vectors, however: .*No such file"):
+    with pytest.raises(ValueError, match=r"some\.vec is missing; x:string begins with the vectors that it holds"):
         fit(Embedding("x", vectors=Pretrained(path)))
 
 
@@ -204,6 +204,13 @@ def test_a_word_of_two_words_is_not_taken_for_its_first(tmp_path: Path) -> None:
             "Rome,1,2\n",
             r"a\.csv must hold words and vectors, however: its name must end in \.vec, ",
         ),
+        ("a.vec", "1000000 2\nRome 1 2\nOslo 1 2\n", r"1,000,000 words must follow, .* however: 2; it may be cut off"),
+        ("a.vec", "3 2\nRome 1 2\nOslo 1 2\n\n", "3 words must follow, as its first line says, however: 2"),
+        ("a.vec", "3 2\n", "3 words must follow, as its first line says, however: 0"),
+        ("a.vec", "Rome\t1\t2\n", r"must be parted by blanks, not by tabs or commas, however: 'Rome\\t1\\t2\\n'"),
+        ("a.vec", "1 2\nRome\t1 2\n", r"a\.vec must hold .* must be parted by blanks"),
+        ("a.vec", "Rome,1,2\n", r"must be parted by blanks, not by tabs or commas, however: 'Rome,1,2\\n'"),
+        ("a.vec", "\ufeffRome 1 2\n", r"a\.vec must hold .* must be UTF-8 without a byte order mark \(BOM\)"),
         ("a.npz", "Rome 1 2\n", r"a\.npz must hold words and vectors, however: "),
         ("a.parquet", "Rome 1 2\n", r"a\.parquet must hold words and vectors, however: "),
     ],
@@ -221,6 +228,24 @@ def test_arrays_and_columns_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"word": ["Rome"], "other": ["Oslo"]}), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="a column must be text and another lists or numbers, however: word, other"):
         fit(Embedding("x", vectors=Pretrained(tmp_path / "a.parquet")))
+
+
+@pytest.mark.parametrize("kind", ["npz", "parquet"])
+def test_vectors_without_a_number_are_refused_by_the_name_of_their_file(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "npz":
+        np.savez(path, words=np.array(["Rome", "Oslo"]), vectors=np.ones((2, 0)))
+    else:
+        pq.write_table(pa.table({"word": ["Rome"], "v": pa.array([[]], pa.list_(pa.float32()))}), path)
+    text = rf"a\.{kind} must hold words and vectors, however: a vector must hold one number at least, however: 0"
+    with pytest.raises(ValueError, match=text):
+        fit(Embedding("x", vectors=Pretrained(path)))
+
+
+def test_as_many_words_as_the_first_line_says_and_more_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.vec").write_text("1 2\nRome 1 2\nOslo 5 6\n")
+    column = fit(Embedding("x", vectors=Pretrained(tmp_path / "a.vec")))
+    assert vectors_of(column.layer(), column, ["Rome", "Oslo"]) == [[1, 2], [5, 6]]
 
 
 def test_of_the_columns_of_a_file_an_id_is_no_part_of_a_vector_and_empty_cells_are_refused(tmp_path: Path) -> None:
