@@ -1,8 +1,9 @@
 """The interface of a Model, the Encoder, and the one Model that stands for itself: encoder, backbone, head."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,8 @@ def predicted(by: "Head | Model", out: Tensor) -> dict[str, Tensor]:
     return {name: x[: len(out)] for name, x in found.items()}
 
 
-class Modality(NamedTuple):
+@dataclass(frozen=True)
+class Modality:
     """Columns of one origin, such as all that read a text, which are dropped together.
 
     Args:
@@ -109,6 +111,8 @@ def membership(modalities: Mapping[str, Modality], columns: Collection[str]) -> 
         if not 0 <= modality.drop < 1:
             text = f"modality.{name}.drop must be at least 0 and less than 1"
             raise ConfigError(f"{text}, however: drop={modality.drop}")
+        if not modality.columns:
+            raise ConfigError(f"modality.{name}.columns must name columns, however: none")
         for column in modality.columns:
             if column not in columns:
                 text = f"modality.{name}.columns must be columns, however: {column}"

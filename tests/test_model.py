@@ -98,6 +98,7 @@ def test_nothing_is_dropped_in_evaluation_nor_once_scripted() -> None:
             {"a": Modality(["title"], 0.1), "b": Modality(["title"], 0.1)},
             "part of one modality, however: title is part of b too",
         ),
+        ({"a": Modality([], 0.5)}, "modality.a.columns must name columns, however: none"),
         ({"a": Modality(["title"], 1.0)}, "modality.a.drop must be at least 0 and less than 1, however: drop=1.0"),
     ],
 )

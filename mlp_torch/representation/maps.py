@@ -71,7 +71,8 @@ class HashedMap(Column):
         if not largest > 0:
             text = f"{self.numbers} must have a number other than 0 in training rows, however: all are missing or 0"
             raise ValueError(text)
-        self.scale = largest * (x / largest).square().mean().sqrt()  # root of the mean square, which cannot overflow
+        spread = largest * (x / largest).square().mean().sqrt()  # root of the mean square, which cannot overflow
+        self.scale = spread.clamp(min=torch.finfo(torch.float64).tiny)  # nor be 0
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         names = inputs[self.names]  # (B, M)

@@ -42,7 +42,7 @@ def columns(data: Data) -> list[str]:
     for name, column in data.transform.named_columns().items():
         reads = {read.key: read for read in column.reads.values()}  # two parts of a cross may read one field
         values = [", ".join(raw(data, read, row) for read in reads.values()) for row in range(3)]
-        encoded = data.tables["train"].features[name][:3].tolist()
+        encoded = data.tables["train"].features[name][:3]
         lines += [f"  {name}: {type(column).__name__}, width {column.dim}"]
         lines += [f"    {cut(value)} → {shown(feature)}" for value, feature in zip(values, encoded, strict=False)]
     return lines
@@ -71,12 +71,14 @@ def raw(data: Data, read: Read, row: int) -> str:
     )
 
 
-def shown(feature: object) -> str:
-    """A code, or the first numbers to three digits."""
-    if isinstance(feature, list):
+def shown(feature: Tensor) -> str:
+    """A code, the first numbers to three digits, or the shape of what has several dimensions."""
+    if feature.dim() > 1:
+        return "×".join(map(str, feature.shape))
+    if feature.dim():
         more = f", … {len(feature)}" if len(feature) > NUMBERS else ""
-        return "[" + ", ".join(f"{value:.3g}" for value in feature[:NUMBERS]) + more + "]"
-    return str(feature)
+        return "[" + ", ".join(f"{value:.3g}" for value in feature[:NUMBERS].tolist()) + more + "]"
+    return str(feature.item())
 
 
 def parameters(model: nn.Module) -> list[str]:

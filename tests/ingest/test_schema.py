@@ -15,7 +15,7 @@ from mlp_torch.errors import ConfigError, DataError, ModelError
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
-from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.scripted import Scripted
 from mlp_torch.ingest.times import FIRST, LAST, days_since_1970, iso, wall_seconds
@@ -416,3 +416,30 @@ def test_a_field_that_a_host_would_have_to_pass_in_two_shapes_is_refused(reads: 
         Schema.of(reads)
     Schema.of([reads[0], reads[0]])
     Schema.of([Read("a", "set", max_tokens=3, separator=","), Read("a", "set", max_tokens=5, separator=",")])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "are_refused"),
+    [
+        (["string", "number"], False),
+        (["string", "time"], False),
+        (["number", "time", "string"], False),
+        (["string", "tokens", "statistics", "set"], False),
+        (["map_keys", "map_values"], False),
+        (["number", "tokens"], True),
+        (["number", "string", "tokens"], True),
+        (["time", "tokens"], True),
+        (["image", "string"], True),
+        (["map_keys", "string"], True),
+        (["vector", "statistics"], True),
+    ],
+)
+def test_a_field_that_no_one_form_serves_is_refused(kinds: list[Kind], are_refused: bool) -> None:
+    options = {"set": {"separator": ","}, "image": {"size": (1, 8, 8)}, "vector": {"size": (2,)}}
+    reads = [Read("a", kind, **options.get(kind, {})) for kind in kinds]
+    for some in (reads, reads[::-1]):
+        if are_refused:
+            with pytest.raises(ConfigError, match=r"a must be read by all columns in one form.*give the"):
+                Schema.of(some)
+        else:
+            Schema.of(some)

@@ -62,6 +62,12 @@ def test_numbers_as_large_as_float64_holds_do_not_overflow() -> None:
     assert float(column.scale) == pytest.approx(1.7e308)
 
 
+def test_numbers_next_to_zero_have_a_scale_too() -> None:
+    names, numbers = torch.tensor([[7], [8], [9]]), torch.tensor([[5e-324], [0.0], [0.0]], dtype=torch.float64)
+    column = fitted(names, numbers)
+    assert column.encode(dict(zip(column.keys, (names, numbers), strict=True))).isfinite().all()
+
+
 def hashed(names: torch.Tensor, numbers: torch.Tensor, buckets: int, *, signed: bool = True) -> torch.Tensor:
     """(N, buckets): each row's numbers in their buckets, as its layer sees them; without signs as a control."""
     column = fitted(names, numbers, buckets)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mlp_torch.ingest.inputs import table_of
+from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.serving.probes import TIMES, probes, raw_arguments, troubles
@@ -53,6 +53,21 @@ def test_texts_that_mean_missing_are_no_probes_of_a_field_that_must_not_be():
     found = troubles(field, [Read("city", "string")], "Rome")
     assert {"", "日本"} & set(found) == set()
     assert "naïve" in found
+
+
+@pytest.mark.parametrize(
+    ("reads", "cells"),
+    [
+        ([Read("x")], [3.612e24, 3.612e24, 6e24]),
+        ([Read("x", "map_keys", max_tokens=1), Read("x", "map_values", max_tokens=1)], [{"a": 1.0}, {"b": 2.0}] * 2),
+    ],
+)
+def test_the_schema_takes_the_probes_of_numbers_beyond_whole_ones_and_of_maps_of_one_name(reads, cells):
+    wanted = Schema.of(reads)
+    checked = wanted.check(table_of([{"x": cell} for cell in cells]))
+    learned = wanted.learn(to_inputs(checked, reads), words_of(checked))
+    rows = probes(learned)
+    assert learned.check(table_of(rows)).counts["used"] == len(rows)
 
 
 def test_the_schema_takes_every_probe():

@@ -186,5 +186,7 @@ def test_rows_are_contradictory_only_if_all_features_agree_and_targets_differ(da
 def test_long_values_and_wide_features_are_cut():
     assert cut("x" * 60) == "x" * 60
     assert cut("x" * 61) == "x" * 59 + "…"
-    assert shown([1.0] * 6) == "[1, 1, 1, 1, 1, 1]"
-    assert shown([1.0] * 7) == "[1, 1, 1, 1, 1, 1, … 7]"
+    assert shown(torch.tensor(5)) == "5"
+    assert shown(torch.ones(6)) == "[1, 1, 1, 1, 1, 1]"
+    assert shown(torch.ones(7)) == "[1, 1, 1, 1, 1, 1, … 7]"
+    assert shown(torch.ones(1, 28, 28)) == "1×28×28"

@@ -60,6 +60,7 @@ class Image(Kind):
     """An image of a size."""
 
     nested = True
+    forms = ("image",)
     takes = "the bytes of a file; or text: its path in a table that is a file, base64 elsewhere"
     shaped = True
     most_bytes = 4 * MOST_BYTES // 3 + 64  # as base64

@@ -22,6 +22,7 @@ class Kind:
     Attributes:
         coded: whether text comes dictionary-encoded, so that each distinct one is looked at once.
         nested: whether lists, maps and the like can be read.
+        forms: what a TorchScript host passes; fields that are read as several kinds need a form that all of them take.
         takes: what a cell must be, where that is more than text, a number, true, false or null.
         shaped: whether a TorchScript host passes one tensor a field, whose shape is an option of the read.
         most_bytes: of a cell, where that is more than `max_cell_bytes` allows; 0 = no more.
@@ -31,6 +32,7 @@ class Kind:
 
     coded = True
     nested = False
+    forms: tuple[str, ...] = ("text",)
     takes = ""
     shaped = False
     most_bytes = 0

@@ -39,6 +39,7 @@ class MapKeys(Kind):
     """The names of a map."""
 
     nested = True
+    forms = ("map",)
     takes = "names with numbers, or text that is an object of JSON"
     shaped = True
     faults = {  # noqa: RUF012
@@ -77,11 +78,11 @@ class MapKeys(Kind):
         return pa.chunked_array([pairs.field(0) for pairs in members_of(array)], pa.large_string())
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
-        found = frequent(inputs[item.key], words(item), most=SHOWN)
+        found = frequent(inputs[item.key], words(item), most=min(SHOWN, item.max_tokens))
         return {word: 1.0 for word, count in found if count > 1}
 
     def troubles(self, example: object) -> list[object]:
-        return [{}, {"": -1.5, "日本": 1e300}]
+        return [{}, {"": -1.5}, {"日本": 1e300}]
 
     def raw(self, values: list[Any], item: Read) -> tuple[Tensor | None, list[str | None] | None]:
         pairs = [list(value.items()) if isinstance(value, Mapping) else [] for value in values]

@@ -25,6 +25,7 @@ class Number(Kind):
     """A number; booleans are 0 and 1."""
 
     coded = False
+    forms = ("scalar",)
     faults = {  # noqa: RUF012
         "not_a_number": "a number field holds text that is no number",
         "not_finite": "infinity is no value",
@@ -52,7 +53,8 @@ class Number(Kind):
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         middle = median(inputs[item.key])
-        return int(middle) if middle is not None and middle.is_integer() else middle
+        whole = middle is not None and middle.is_integer() and abs(middle) <= 2**53
+        return int(middle) if whole and middle is not None else middle
 
     def reader(self, policy: Field, item: Read) -> Reader:
         return NumberReader(policy, item)

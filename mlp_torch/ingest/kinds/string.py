@@ -34,6 +34,8 @@ TROUBLES = [
 class String(Kind):
     """A category."""
 
+    forms = ("scalar", "text")
+
     def absent(self, item: Read, n: int) -> pa.Array:
         return pa.nulls(n, CODED)
 

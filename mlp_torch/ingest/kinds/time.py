@@ -23,6 +23,7 @@ class Time(Number):
     """A time: ISO text, an Arrow date or timestamp without a zone, or seconds."""
 
     coded = True
+    forms = ("scalar",)
     faults = {"not_a_time": "a time must be YYYY-MM-DD[(T| )HH:MM[:SS]], a date of the calendar"}  # noqa: RUF012
 
     def of_text(self, text: pa.DictionaryArray, item: Read, field: Field, how: How) -> Cells:

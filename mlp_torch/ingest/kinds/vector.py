@@ -32,6 +32,7 @@ class Vector(Kind):
     """A vector of d numbers."""
 
     nested = True
+    forms = ("vector",)
     takes = "a list of numbers, or text that is a list of JSON"
     shaped = True
     faults = {  # noqa: RUF012
