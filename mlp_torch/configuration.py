@@ -20,7 +20,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # omegaconf's; it ships no types
 
@@ -160,6 +160,9 @@ def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:
             where = f" of {walked}" if walked else ""
             raise ConfigError(f"a key must exist, however: {key_of(text)}: no {name}{where}; {near(name, keys)}")
         node, walked = node._get_node(name), f"{walked}.{name}".lstrip(".")
+    if isinstance(node, DictConfig) and "{" in text:
+        ways = f"write '~{walked}' '+{text}'"
+        raise ConfigError(f"{walked} must be replaced in two steps, however: {text} is one; {ways}")
 
 
 def check_targets(cfg: DictConfig) -> None:
@@ -216,14 +219,14 @@ def built(node: DictConfig, *, refused: Iterable[type[Exception]] = (), **given:
         ConfigError: naming the path, for arguments that are refused. Other exceptions stay as they are: they are bugs.
     """
     path = full_key(node)
-    with refusals(path, (ValueError, TypeError, *refused)):
+    with refusals(path, (ValueError, TypeError, *refused), node):
         made = instantiate(node, **given, _convert_="all")
     if not isinstance(made, functools.partial):
         return made
 
     def later(*arguments: Any, **more: Any) -> Any:
         # arguments of a wrong type were found by `check_targets`; a TypeError in here is a bug
-        with refusals(path, (ValueError, *refused)):
+        with refusals(path, (ValueError, *refused), node):
             return made(*arguments, **more)
 
     return later
@@ -235,8 +238,18 @@ def full_key(node: DictConfig) -> str:
     return str(key)
 
 
+def bracketed(key: str, node: DictConfig) -> str:
+    """A key in which `steps[0]`, which OmegaConf calls `steps0` where it ends a key, is told from a name `steps0`."""
+    root = node._get_root()
+    if OmegaConf.select(root, key) is not None:
+        return key
+    cuts = [i for i in range(1, len(key)) if key[i:].isdecimal()]
+    lists = [i for i in cuts if isinstance(OmegaConf.select(root, key[:i]), ListConfig)]
+    return f"{key[: lists[0]]}[{key[lists[0] :]}]" if lists else key
+
+
 @contextmanager
-def refusals(path: str, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
+def refusals(path: str, kinds: tuple[type[Exception], ...], node: DictConfig) -> Iterator[None]:
     """Turns refused arguments into a ConfigError that names their place in the configuration."""
     try:
         yield
@@ -249,6 +262,6 @@ def refusals(path: str, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
         if isinstance(cause, UserError) or not isinstance(cause, kinds):
             raise cause from None
         inner = re.search(r"full_key: (\S+)", str(error))
-        raise ConfigError(f"{inner.group(1) if inner else path}: {cause}") from cause
+        raise ConfigError(f"{bracketed(inner.group(1), node) if inner else path}: {cause}") from cause
     except kinds as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -2,7 +2,8 @@
 
 >>> check_node("backbone", {"_target_": "mlp_torch.backbone.mlp.MLP", "_partial_": True, "hiden": [64]})
 Traceback (most recent call last):
-mlp_torch.errors.ConfigError: backbone: mlp_torch.backbone.mlp.MLP takes no hiden; did you mean hidden?
+mlp_torch.errors.ConfigError: backbone: mlp_torch.backbone.mlp.MLP takes no hiden; did you mean hidden? If an \
+experiment sets it, '~backbone.hiden' leaves it out
 >>> fits(3, float), fits("fast", float | None), fits(["a"], Sequence[str]), fits("a", Sequence[str])
 (True, False, True, False)
 """
@@ -24,15 +25,28 @@ def check_node(path: str, node: dict[str, Any]) -> None:
     takes, hints = inspect.signature(called).parameters, hints_of(called)
     given = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
     is_open = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    if strange := [key for key in given if key not in takes and not is_open]:
+        hint = near(strange[0], takes)
+        raise ConfigError(f"{path}: {name} takes no {strange[0]}; {hint}{left_out(path, strange, after=hint)}")
     for key, value in given.items():
-        if key not in takes and not is_open:
-            raise ConfigError(f"{path}: {name} takes no {key}; {near(key, takes)}")
         if not fits(value, hints.get(key, Any)):
             raise ConfigError(f"{path}.{key} must be {told(hints[key])}, however: {value!r}")
     by_name = [p for p in takes.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     lacking = [p.name for p in by_name if p.default is p.empty and p.name not in given]
     if lacking and not node.get("_partial_"):
         raise ConfigError(f"{path}: {name} needs {', '.join(lacking)}")
+
+
+def left_out(path: str, keys: list[str], *, after: str) -> str:
+    """How to leave out keys that were meant for another class: what an experiment sets is merged into the class chosen.
+
+    "" for an item of a list, which Hydra cannot change: lists are not merged, so it is in nobody's way.
+    """
+    if "[" in path or not path:
+        return ""
+    overrides = " ".join(f"'~{path}.{key}'" for key in keys)
+    sets, leaves = ("it", "leaves it") if len(keys) == 1 else ("them", "leave them")
+    return f"{' If' if after.endswith('?') else '; if'} an experiment sets {sets}, {overrides} {leaves} out"
 
 
 def imported(path: str, name: str) -> Callable[..., Any]:
@@ -58,9 +72,16 @@ def imported(path: str, name: str) -> Callable[..., Any]:
 
 
 def members(found: Any) -> list[str]:
-    """Public names of a module or class, and the modules of a package."""
+    """Public classes and functions that a module, package or class defines, and the modules of a package."""
+    home = found.__module__ if isinstance(found, type) else found.__name__
     inside = [module.name for module in pkgutil.iter_modules(getattr(found, "__path__", []))]
-    return [name for name in {*vars(found), *inside} if not name.startswith("_")]
+    own = [name for name, value in vars(found).items() if is_of(home, value)]
+    return [name for name in {*own, *inside} if not name.startswith("_")]
+
+
+def is_of(home: str, value: Any) -> bool:
+    """Whether a value was defined in a module, or in one below it: what it merely imports is not its own."""
+    return f"{getattr(value, '__module__', '')}.".startswith(f"{home}.")
 
 
 def hints_of(called: Callable[..., Any]) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch.configuration import built, check_targets, choices, composed, opened, options
 from mlp_torch.errors import ConfigError
 from mlp_torch.signatures import fits, told
+from mlp_torch.verbs.train import parsed, planned
 
 ROOT = Path(__file__).parents[1]
-TARGET = "_target_: mlp_torch.representation"
+REPRESENTATION = "mlp_torch.representation"
+TARGET = f"_target_: {REPRESENTATION}"
 
 
 @pytest.fixture
@@ -55,6 +57,11 @@ def experiment(folder: Path, text: str) -> list[str]:
         ("name=a(b", "quote a value that holds"),
         ("seed=1,2", "multirun"),
         ("experiment=null", "experiment must be one of its options, however: experiment=null"),
+        (
+            "data.split={fields: [id]}",
+            "data.split must be replaced in two steps, however: data.split={fields: [id]} is one; "
+            "write '~data.split' '+data.split={fields: [id]}'",
+        ),
     ],
 )
 def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, message):
@@ -62,6 +69,45 @@ def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, messag
         composed([override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_is_replaced_in_the_two_steps_that_are_told():
+    split = "data.split={_target_: mlp_torch.reproducibility.split.ByFingerprint, fields: [id]}"
+    cfg = composed(["folds=3", "~data.split", f"+{split}"])
+    check_targets(cfg)
+    assert set(cfg.data.split) == {"_target_", "fields"}
+
+
+def test_what_an_experiment_sets_for_another_backbone_or_column_is_left_out_as_the_message_says(folder):
+    mine = [*experiment(folder, "backbone: {hidden: [3]}\n"), "backbone=resnet"]
+    told = refused(mine, folder)
+    assert told.endswith(
+        "takes no hidden; did you mean d_hidden? If an experiment sets it, '~backbone.hidden' leaves it out"
+    )
+    (run,) = planned(parsed(["--config-dir", str(folder), *mine, "~backbone.hidden"]))
+    assert "hidden" not in run.cfg.backbone
+
+    over = [f"data.columns.route._target_={REPRESENTATION}.embeddings.Embedding", "+data.columns.route.field=origin"]
+    left = ["~data.columns.route.parts", "~data.columns.route.buckets"]
+    told = refused(over)
+    assert "takes no parts; known: " in told
+    assert told.endswith(f"; if an experiment sets them, '{left[0]}' '{left[1]}' leave them out")
+    check_targets(composed([*over, *left]))
+
+
+@pytest.mark.parametrize(
+    ("module", "known"),
+    [
+        (f"{REPRESENTATION}.steps", "Clip, Identity, MinMax, Step, Winsorize, ZScore"),
+        (f"{REPRESENTATION}.calendar", "Calendar, Cyclical, civil"),
+    ],
+)
+def test_of_a_module_only_the_classes_and_functions_that_it_defines_are_listed(module, known):
+    assert refused([f"data.columns.route._target_={module}.Qqqqqqq"]).endswith(f"; known: {known}")
+
+
+def test_classes_that_a_package_takes_from_its_modules_are_near_too():
+    assert "did you mean AdamW" in refused(["optimizer._target_=torch.optim.AdamWW"])
 
 
 def test_an_option_of_a_column_that_its_yaml_leaves_out_needs_no_plus():
@@ -222,6 +268,17 @@ def test_what_a_partial_refuses_is_told_with_its_path_once_it_is_called():
     assert partial(2).value == 2
     with pytest.raises(ConfigError, match=r"^deep.part: value must be at least 0, however: value=-1$"):
         partial(-1)
+
+
+def test_an_item_of_a_list_is_named_by_its_number_in_brackets_and_a_name_with_a_digit_as_it_is():
+    outer = node("{}")
+    wrong = {"_target_": f"{__name__}.Number", "value": -2}
+    outer.value = [*({"_target_": f"{__name__}.Number", "value": i} for i in range(10)), wrong]
+    with pytest.raises(ConfigError, match=r"^deep\.part\.value\[10\]: value must be"):
+        built(outer)
+    outer.value = {"of": [1], "of0": wrong}
+    with pytest.raises(ConfigError, match=r"^deep\.part\.value\.of0: value must be"):
+        built(outer)
 
 
 def test_a_nested_node_is_named_by_its_own_path():
