@@ -17,19 +17,15 @@ import time
 from functools import cache
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.nn import Module
 
 from mlp_torch.configuration import built, composed
-from mlp_torch.datasets.flights import Flights
 from mlp_torch.notebook import fit
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.run import build, optimization, quiet, table
-from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
 
 SEEDS = (0, 1, 2)
@@ -118,7 +114,7 @@ def trained(experiment: str, columns: dict[str, Any], seed: int) -> Found:
         seed=seed,
         progress_bar=False,
     )
-    test, rows = data.tables["test"], is_new(data)
+    test, rows = data.tables["test"], is_new()
     out = outputs(found.task, test)
     whole, new = judge(found.task.model, out, test.y), judge(found.task.model, out[rows], test.y[rows])
     return Found(whole.values["auroc"], whole.values["log_loss"], new.values["auroc"], size(found.task.model))
@@ -146,28 +142,10 @@ def speed(experiment: str, columns: dict[str, Any]) -> float:
 
 
 @cache
-def tails() -> tuple[pa.Array, pa.Array]:
-    """Names of all flights, and their aeroplanes."""
-    rows = Flights().read().table
-    return names({field: rows[field] for field in ("carrier", "flight", "origin", "scheduled")}), rows["tailnum"]
-
-
-def names(fields: dict[str, Any]) -> pa.Array:
-    """One text a flight."""
-    texts = [pa.chunked_array(column).cast(pa.large_string()) for column in map(chunks, fields.values())]
-    return pc.binary_join_element_wise(*texts, " ")
-
-
-def chunks(column: Any) -> list[pa.Array]:
-    """A column's arrays."""
-    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-
-
-def is_new(data: Data) -> Tensor:
+def is_new() -> Tensor:
     """(N,) which test rows are of an aeroplane that no training row shows."""
-    every, tail = tails()
-    train, test = (tail.take(pc.index_in(names(data.keys[split]), value_set=every)) for split in ("train", "test"))
-    return torch.tensor(pc.invert(pc.is_in(test, value_set=train.unique())).to_numpy())
+    data = table(configuration("quickstart", embedded(), 0)).prepare()
+    return data.transform.unseen(data.tables["test"].features)["tailnum"]
 
 
 def main(parts: list[str]) -> None:
