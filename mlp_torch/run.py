@@ -180,17 +180,14 @@ def directed(path: str, callback: DictConfig, higher: Mapping[str, bool | None])
     """
     if "monitor" not in callback or callback.monitor is None:
         return callback
-    name = str(callback.monitor).removeprefix("val/")
-    if name not in higher or name == callback.monitor:
-        known = [f"val/{metric}" for metric in higher]
-        raise ConfigError(
-            f"{path}.monitor must be a metric, however: {callback.monitor}; {near(callback.monitor, known)}"
-        )
+    known, monitor = {f"val/{name}": more for name, more in higher.items()}, str(callback.monitor)
+    if monitor not in known:
+        raise ConfigError(f"{path}.monitor must be a metric of this run, however: {monitor}; {near(monitor, known)}")
     if "mode" in callback and callback.mode != "auto":
         return callback
-    if higher[name] is None:
-        raise ConfigError(f"{path}.mode must be min or max, since {callback.monitor} says neither, however: auto")
-    return DictConfig({**callback, "mode": "max" if higher[name] else "min"})
+    if known[monitor] is None:
+        raise ConfigError(f"{path}.mode must be min or max, since {monitor} says neither, however: auto")
+    return DictConfig({**callback, "mode": "max" if known[monitor] else "min"})
 
 
 def flat_line(model: Model, data: Data) -> dict[str, float]:

@@ -32,7 +32,9 @@ class Crossed(Column):
     them than there are buckets.
 
     Args:
-        parts: two or more, in order: columns that can be crossed, or names of raw fields, which are taken as text.
+        parts: two or more, in order: columns that can be crossed, or names of raw fields, which are taken as text. A
+            category gives its fingerprint, a cross its own before the modulo: their buckets, dim, min_count and the
+            like count for nothing here.
         buckets: how many.
         dim: width of a vector; by default about 1.6 · √buckets.
         l1: of the absolute values of the vectors, what is added to the loss: most combinations then weigh nothing.
