@@ -97,7 +97,8 @@ class Transform(nn.Module):
         rows: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             if column.unknown >= 0:  # type: ignore[operator]
-                codes = features[name].reshape(features[name].shape[0], -1)  # (B, 1 or more); below 0 is padding
+                codes = features[name]
+                codes = codes if codes.dim() > 1 else codes.unsqueeze(1)  # (B, 1 or more); below 0 is padding
                 unknown = torch.eq(codes, column.unknown)  # type: ignore[arg-type]
                 known = (codes >= 0) & ~unknown
                 rows[name] = unknown.any(dim=1) & ~(known.any(dim=1) & bool(column.lenient))

@@ -17,6 +17,8 @@ from mlp_torch.representation.bucketized import Bucketized
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
+from mlp_torch.representation.sets import Set
+from mlp_torch.representation.text import Text
 from mlp_torch.reproducibility.split import SPLITS
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.script import script
@@ -148,6 +150,21 @@ def test_only_categories_that_training_never_showed_are_unseen() -> None:
     transform = Transform(columns).fit(sample(city_string=[7, 8], age=[1, 2]))
     unseen = transform.unseen(transform(sample(city_string=[7, 9, 0], age=[50, NAN, 1]).inputs))
     assert {name: rows.tolist() for name, rows in unseen.items()} == {"city": [False, True, False]}
+
+
+def test_a_set_or_text_is_unseen_where_none_of_its_words_is_known() -> None:
+    columns: dict[str, Column | None] = {"tags": Set("tags", max_tokens=3), "text": Text("text", max_tokens=3)}
+    transform = Transform(columns)
+    keys = [read.key for read in transform.reads]
+    cells = torch.tensor([[7, 8, 0], [7, 8, 0], [8, 7, 0]])
+    transform.fit(Sample(dict.fromkeys(keys, cells), torch.zeros(3), lambda read: []))
+    asked = torch.tensor(
+        [[7, 9, 0], [9, 0, 0], [9, 5, 0], [0, 0, 0], [8, 0, 0]]
+    )  # some, none, none, nothing there, all
+    unseen = script(transform).unseen(transform(dict.fromkeys(keys, asked)))
+    assert {name: rows.tolist() for name, rows in unseen.items()} == {
+        name: [False, True, True, False, False] for name in columns
+    }
 
 
 def state(columns: Callable[[], dict[str, Column | None]]) -> dict[str, Tensor]:
