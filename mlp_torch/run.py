@@ -33,7 +33,7 @@ from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import judge
-from mlp_torch.serving.formats import check_formats
+from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
@@ -90,6 +90,7 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data = table(cfg)
+    check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
     data.prepare(checkpoint and checkpoint["state_dict"], look=look)

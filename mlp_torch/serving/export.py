@@ -29,7 +29,7 @@ from mlp_torch.model import Model, padded
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.script import script
 from mlp_torch.serving import portable
-from mlp_torch.serving.formats import FILES, check_formats
+from mlp_torch.serving.formats import FILES, check_formats, check_names
 from mlp_torch.serving.probes import probes, raw_arguments
 from mlp_torch.serving.stacked import Stacked
 from mlp_torch.target import Target
@@ -189,6 +189,7 @@ def export(
         ConfigError: for formats that cannot be written.
     """
     check_formats(formats)
+    check_names(formats, serving.schema.fields)
     for name in ("manifest.json", "config.yaml"):  # until the new manifest is there, the folder is no model
         (folder / name).unlink(missing_ok=True)
     if config:

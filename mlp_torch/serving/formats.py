@@ -7,7 +7,7 @@ Traceback (most recent call last):
 mlp_torch.errors.ConfigError: export.formats must be of torchscript, onnx, pt2, however: onxx; did you mean onnx?
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 
 from mlp_torch.errors import ConfigError, MissingExtra, nearest
@@ -37,3 +37,15 @@ def check_formats(formats: Sequence[str] | None) -> None:
     if "torchscript" not in formats:
         text = "export.formats must hold torchscript, which predict and serve load"
         raise ConfigError(f"{text}, however: export.formats=[{','.join(formats)}]")
+
+
+def check_names(formats: Sequence[str], fields: Iterable[str]) -> None:
+    """Refuses names that a format cannot hold: torch's converter to ONNX writes them between quotes.
+
+    Raises:
+        ConfigError: naming the fields.
+    """
+    quoted = sorted({name for name in fields if "'" in name or '"' in name}) if "onnx" in formats else []
+    if quoted:
+        text = f"model.onnx must have fields whose names hold no quotes, however: {', '.join(quoted)}"
+        raise ConfigError(f"{text}; rename them, or leave onnx out of export.formats")

@@ -8,7 +8,7 @@ import tiny
 
 from mlp_torch.errors import ConfigError, MissingExtra
 from mlp_torch.serving import formats, portable
-from mlp_torch.serving.formats import check_formats
+from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.verbs.train import main
 
@@ -33,6 +33,13 @@ def test_other_formats_are_refused(given, text):
     with pytest.raises(ConfigError) as caught:
         check_formats(given)
     assert str(caught.value) == f"export.formats {text}"
+
+
+def test_names_with_quotes_are_refused_for_onnx_alone():
+    check_names(["torchscript", "pt2"], ["it's", "b"])
+    check_names(["torchscript", "onnx"], ["its", "b"])
+    with pytest.raises(ConfigError, match=r"fields whose names hold no quotes, however: it's, say \"hi\"; rename them"):
+        check_names(["torchscript", "onnx"], ['say "hi"', "b", "it's"])
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
