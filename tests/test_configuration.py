@@ -1,13 +1,17 @@
 """A configuration that cannot be built is refused in one sentence, before any data is read."""
 
+import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import tiny
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
+from mlp_torch.column import Column
 from mlp_torch.configuration import built, check_targets, choices, composed, opened, options
 from mlp_torch.errors import ConfigError
 from mlp_torch.signatures import fits, told
@@ -15,6 +19,17 @@ from mlp_torch.verbs.train import parsed, planned
 
 ROOT = Path(__file__).parents[1]
 REPRESENTATION = "mlp_torch.representation"
+GUIDE = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/representation.md").read_text(), re.DOTALL | re.MULTILINE)
+TABLE = """\
+# @package _global_
+defaults:
+  - override /data: csv_in_memory
+name: mine
+data:
+  source: {path: mine.csv}
+  target: {_target_: mlp_torch.target.Category, field: late}
+  split: {_target_: mlp_torch.reproducibility.split.ByFingerprint, fields: [id]}
+"""
 TARGET = f"_target_: {REPRESENTATION}"
 
 
@@ -211,6 +226,29 @@ def test_every_data_set_of_ours_passes_once_it_is_said_what_is_predicted():
     for name in found:
         target = "data.target={_target_: mlp_torch.target.Number, field: y}"
         check_targets(composed([f"data={name}", "~experiment", "head=regression", "name=x", target]))
+
+
+@pytest.mark.parametrize("block", GUIDE)
+def test_each_yaml_block_of_the_guide_to_columns_passes_and_its_columns_are_built(block, folder, monkeypatch):
+    own = {"mypackage": ModuleType("mypackage"), "mypackage.trunks": ModuleType("mypackage.trunks")}
+    own["mypackage.trunks"].small = nn.Flatten
+    for name, module in own.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    (folder / "experiment" / "table.yaml").write_text(TABLE)
+    (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\ndefaults: [table]\n{block}")
+    cfg = composed(["experiment=mine"], folder)
+    check_targets(cfg)
+    parts = [*cfg.data.columns.values(), *cfg.modality.values()]
+    assert [built(part) for part in parts if part is not None]
+
+
+def test_the_guide_to_columns_has_yaml_for_every_column():
+    shown = set(re.findall(r"_target_: ([\w.]+)", "".join(GUIDE)))
+    for path in sorted((ROOT / "mlp_torch/representation").glob("*.py")):
+        module = import_module(f"{REPRESENTATION}.{path.stem}")
+        found = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Column)]
+        own = {f"{value.__module__}.{value.__name__}" for value in found if value.__module__ == module.__name__}
+        assert own - shown <= {f"{REPRESENTATION}.bags.{name}" for name in ("Vocabulary", "Bag", "HashedBag")}
 
 
 def test_a_configuration_is_checked_without_its_data(folder, tmp_path):
