@@ -116,6 +116,8 @@ class LookUp:
         best = {table.name for _, table in singles[: self.best]}
         pairs = [scored(pair) for pair in combinations([each for each in factors if each.name in best], 2)]
         self.table = min(singles + pairs, key=loss_of)[1]
+        if not len(self.table.groups):
+            return [f"The look-up table is the constant: no group has {self.smallest:,} training rows."]
         return [f"The look-up table is over {self.table.name}, {len(self.table.groups):,} groups."]
 
     def out(self, features: dict[str, Tensor]) -> Tensor:

@@ -172,6 +172,15 @@ def of_hour(n: int = 16_000) -> tuple[dict[str, Tensor], Tensor]:
     return features, coin(0.1 + 0.2 * features["hour"], 4)
 
 
+def test_a_table_without_a_group_that_is_believed_is_the_constant():
+    features, y = of_hour(400)
+    rival = LookUp(smallest=1000)
+    assert rival.fit(binary(), tables(features, y)) == [
+        "The look-up table is the constant: no group has 1,000 training rows."
+    ]
+    assert len(rival.out(features).unique()) == 1
+
+
 def test_the_table_of_the_column_that_decides_is_found():
     features, y = of_hour()
     parts = tables(features, y)
