@@ -89,6 +89,13 @@ def test_what_cannot_be_run_several_times_is_told_before_a_folder_is_made(argume
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_split_by_time_is_replaced_by_one_that_makes_folds():
+    split = "+data.split={_target_: mlp_torch.reproducibility.split.ByFingerprint, fields: [flight]}"
+    runs = planned(parsed(["experiment=quickstart", "folds=3", "~data.split", split]))
+    assert [run.name for run in runs] == ["fold=0", "fold=1", "fold=2"]
+    assert {run.cfg.data.split._target_.rpartition(".")[2] for run in runs} == {"ByFingerprint"}
+
+
 def test_a_fold_that_is_none_of_them_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="fold must be a whole number from 0 to 3, of folds=4, however: fold=4"):
         main([*tiny.experiment(tmp_path), "folds=4", "fold=4"])
