@@ -110,6 +110,12 @@ def test_what_an_experiment_sets_for_another_backbone_or_column_is_left_out_as_t
     check_targets(composed([*over, *left]))
 
 
+def test_of_an_item_of_a_list_which_no_override_reaches_none_is_told(folder):
+    parts = f"[city, {{{TARGET}.calendar.Calendar, field: at, prat: hour}}]"
+    column = f"{{{TARGET}.crosses.Crossed, buckets: 9, parts: {parts}}}"
+    assert refused(experiment(folder, f"data: {{columns: {{x: {column}}}}}\n"), folder).endswith("did you mean part?")
+
+
 @pytest.mark.parametrize(
     ("module", "known"),
     [
