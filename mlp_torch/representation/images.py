@@ -113,7 +113,9 @@ class ImageFeatures(Column):
     ):
         super().__init__({"x": Read(field, "image", size=checked_size(size))})
         self.key, self.middle, self.unit = self.reads["x"].key, mean, scale
-        self.trunk = trunk.eval().requires_grad_(False)
+        self.trunk = trunk.eval()
+        for weight in trunk.parameters():  # one by one, which modules of TorchScript take too
+            weight.requires_grad_(False)
         self.standard = Standardized()
 
     def train(self, mode: bool = True) -> Self:

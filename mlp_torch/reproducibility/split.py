@@ -55,7 +55,9 @@ class Split:
             ConfigError: where the rule makes no folds.
         """
         rule = "folds need a split that makes them, as ByFingerprint does"
-        raise ConfigError(f"{rule}, however: data.split is {type(self).__name__}")
+        node = "{_target_: mlp_torch.reproducibility.split.ByFingerprint, fields: [id]}"
+        way = f"write '~data.split' '+data.split={node}'"
+        raise ConfigError(f"{rule}, however: data.split is {type(self).__name__}; {way}")
 
 
 class ByTime(Split):

@@ -6,6 +6,8 @@ from torch import nn
 
 from mlp_torch.column import Sample
 from mlp_torch.representation.images import Image, ImageFeatures
+from mlp_torch.reproducibility.transform import Transform
+from mlp_torch.script import script
 
 SIZE = (1, 8, 8)
 
@@ -18,8 +20,8 @@ def trunk() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def fitted(x: torch.Tensor) -> ImageFeatures:
-    column = ImageFeatures("photo", size=SIZE, trunk=trunk())
+def fitted(x: torch.Tensor, some: nn.Module | None = None) -> ImageFeatures:
+    column = ImageFeatures("photo", size=SIZE, trunk=some or trunk())
     column.fit(Sample({column.key: x}, torch.zeros(len(x)), lambda read: []))
     column.resize()
     return column
@@ -48,6 +50,15 @@ def test_the_small_network_tells_images_apart() -> None:
         optimizer.step()
     assert loss.item() < 0.1
     assert torch.equal(torch.jit.script(layer.eval())(x), layer(x))  # a whole number as the share of a dropout too
+
+
+def test_a_trunk_that_was_traced_or_scripted_goes_into_the_graph_too() -> None:
+    torch.manual_seed(0)
+    plain, x = trunk().eval(), images(40)
+    for made in (torch.jit.trace(plain, torch.zeros(2, *SIZE)), torch.jit.script(plain)):
+        column = fitted(x, made)
+        graph = script(Transform({"photo": column}))
+        assert torch.equal(graph({column.key: x})["photo"], column.encode({column.key: x}))
 
 
 @pytest.mark.parametrize("size", [(2, 8, 8), (1, 7, 8), (8, 8)])
