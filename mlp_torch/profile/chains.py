@@ -23,6 +23,7 @@ from mlp_torch.profile.facts import FEW, Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.representation.normality import ENOUGH, NEAR, PLAIN, RANKS, REACHED, advised, fitted, ranked
 
+FAR = 10  # standard deviations, beyond which a value is clipped
 LEAST = 100  # values; of fewer a score is luck
 UNLIMITED = (PLAIN, "Power", RANKS)  # chains of any number
 

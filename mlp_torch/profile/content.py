@@ -86,8 +86,10 @@ def of_ids(facts: Facts) -> Iterator[Finding]:
         advice = "leave it out, or make fewer words of it"
         yield Finding("near_unique", name, text, distinct, here, "cells differ", examples(facts), advice)
     elif facts.whole and not facts.missing and facts.rows >= ID_ROWS and distinct >= ID_SHARE * facts.rows:
-        dense = np.nanmax(facts.values) - np.nanmin(facts.values) < 1.1 * facts.rows
-        if dense or (np.diff(facts.values) > 0).all() or ID_NAME.search(facts.name):
+        with np.errstate(over="ignore"):
+            dense = np.nanmax(facts.values) - np.nanmin(facts.values) < 1.1 * facts.rows
+            rises = (np.diff(facts.values) > 0).all()
+        if dense or rises or ID_NAME.search(facts.name):
             each = "each" if distinct == here else "nearly each"
             text = (
                 f"an id by name or order: a whole number of its own in {each} row, which can only be learned by heart"

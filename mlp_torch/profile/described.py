@@ -13,6 +13,7 @@ One cell in a million that is no number stops a training run: such cells are sou
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from mlp_torch.ingest.cells import How, is_text
@@ -20,11 +21,13 @@ from mlp_torch.ingest.checks import no_value
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.read import read
 from mlp_torch.ingest.reads import Kind, Read
-from mlp_torch.profile.chains import Chains, chains_of
+from mlp_torch.profile.chains import FAR, Chains, after, chains_of
 from mlp_torch.profile.content import few_values
 from mlp_torch.profile.facts import NA_WORDS, Facts, strange
 from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.numbers import CLIP
 from mlp_torch.profile.numbers import invalid as finding_of
+from mlp_torch.representation.normality import PLAIN
 
 INVALID = ("invalid", "mixed_dates")  # codes of what is sought in all rows
 
@@ -73,7 +76,11 @@ def described(facts: Facts, whole: pa.Array, policy: Field, *, found: Sequence[F
         outside = out_of_range(policy, values)
         own += [outside] if outside.count else []
         invalid += outside.count
-    return Described(facts, missing, invalid, tuple(unsettled(policy, own)), chains_of(facts, findings=own))
+    chains = chains_of(facts, findings=own)
+    if chains is not None and chains.advised != PLAIN and np.abs(after(facts, chains)).max() <= FAR:
+        near = f"{chains.advised} brings them within {FAR} standard deviations; or "
+        own = [replace(finding, advice=finding.advice.replace(CLIP, near)) for finding in own]
+    return Described(facts, missing, invalid, tuple(unsettled(policy, own)), chains)
 
 
 def whole_values(facts: Facts, whole: pa.Array, policy: Field) -> tuple[pa.Array, Mapping[str, int]]:

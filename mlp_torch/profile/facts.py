@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import Cells, How, Mask, is_number, is_text, mask, matches, not_unicode
 from mlp_torch.ingest.fields import NUMBER, Field
-from mlp_torch.ingest.kinds.image import is_bytes
 from mlp_torch.ingest.kinds.read import read
 from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.ingest.times import iso
+from mlp_torch.profile.shapes import SHAPES, column_for
 
 FactKind = Literal["number", "time", "text", "several", "empty", "unreadable"]
 NA_WORDS = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "Null", "None", "none", "nil", "?", "-", "--")
@@ -79,6 +79,16 @@ class Facts:
     @cached_property
     def missing(self) -> int:
         return int((~self.present).sum())
+
+    @property
+    def called(self) -> str:
+        """The kind for people: where cells hold several values, what they hold."""
+        return SHAPES[column_for(self.array.type)] if self.kind == "several" else self.kind
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether cells are not looked into, so that nobody knows how many differ."""
+        return self.kind in ("several", "unreadable")
 
     @property
     def invalid(self) -> int:
@@ -192,23 +202,6 @@ def look(name: str, array: pa.Array, *, decimal: str = ".", na_values: Sequence[
             name, array, kind="several", why=f"cells of type {kind}: mlp_torch.representation.{column} takes them"
         )
     return blank(name, array, kind="unreadable", why=f"cells of type {kind}{zone} cannot be read")
-
-
-def column_for(kind: pa.DataType) -> str:
-    """The column, below `mlp_torch.representation`, that takes cells which hold several values; "" where none does."""
-    if is_bytes(kind) or (
-        pa.types.is_struct(kind) and any(part.name == "bytes" and is_bytes(part.type) for part in kind)
-    ):
-        return "images.Image"
-    if pa.types.is_map(kind):
-        return "maps.HashedMap" if is_number(kind.item_type) else ""
-    if pa.types.is_struct(kind):
-        return "maps.HashedMap" if all(is_number(part.type) for part in kind) else ""
-    if not isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
-        return ""
-    if is_number(kind.value_type):
-        return "vectors.Vector"
-    return "sets.Set" if is_text(kind.value_type) else ""
 
 
 def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequence[str]) -> Facts:

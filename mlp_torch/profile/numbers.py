@@ -29,6 +29,7 @@ from mlp_torch.profile.forms import ISO, no_days, spells_dates, time_forms
 Floats = NDArray[np.float64]
 IQR = 1.349  # of a normal distribution with standard deviation 1
 OUTLIER = 10.0  # robust standard deviations from the median
+CLIP = f"clip: {OUTLIER:g} in its column; or "
 LEAST, LEAST_DISTINCT = 20, 6  # cells and values among which something can lie far off
 SENTINELS = 2  # values at one end that may be sentinels together, as 8888 and 9999
 
@@ -176,7 +177,7 @@ def outliers(facts: Facts, *, without: list[float]) -> Iterator[Finding]:
         farthest = np.argsort(-distance)[: min(far.sum(), MAX_EXAMPLES)]
         examples = tuple(facts.shown(value) for value in values[farthest])
         text = f"beyond {OUTLIER:g} robust standard deviations from the median {facts.shown(center)}: legal, and kept"
-        advice = "clip: 10 in its column" if facts.kind == "number" else "look whether such times can be true"
+        advice = "look whether such times can be true"
         if facts.kind == "number":
-            advice += f"; or data.fields.{facts.name}.{{min,max}} for what cannot be true"
+            advice = f"{CLIP}data.fields.{facts.name}.{{min,max}} for what cannot be true"
         yield Finding("outliers", (facts.name,), text, int(counts[far].sum()), facts.rows, "cells", examples, advice)

@@ -19,7 +19,7 @@ from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.plots import histogram, histogram_after
 from mlp_torch.profile.report import DataReport
-from mlp_torch.profile.table import printable, quantiles, sampled, short, summary
+from mlp_torch.profile.table import distinct, printable, quantiles, sampled, short, summary
 
 GENERATOR = "mlp_torch profile"
 SHARES = {"0 %": 0, "1 %": 0.01, "5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95, "99 %": 0.99}
@@ -68,12 +68,12 @@ def shape(field: Described, report: DataReport) -> dict[str, Any]:
     found = quantiles(facts, tuple(SHARES.values())) if is_measured else []
     return {
         "name": short(facts.name),
-        "kind": facts.kind,
+        "kind": facts.called,
         "why": facts.why,
         "missing": field.missing,
         "missing_width": round(WIDE / 2 * field.missing / report.rows, 1),
         "invalid": field.invalid,
-        "distinct": facts.distinct,
+        "distinct": distinct(facts),
         "summary": printable(summary(facts)),
         "picture": histogram(facts) if is_measured else "",
         "after": histogram_after(facts, field.chains),

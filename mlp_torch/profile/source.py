@@ -37,6 +37,7 @@ class Opened(NamedTuple):
         notes: what was found about the file, in sentences.
         decimal: the decimal mark of numbers in text.
         places: where the rows lie in the file.
+        folder: where the paths of files begin that cells name.
     """
 
     columns: dict[str, pa.Array]
@@ -45,6 +46,7 @@ class Opened(NamedTuple):
     notes: list[str]
     decimal: str
     places: Places = Places()
+    folder: Path = Path()
 
 
 def opened(
@@ -72,7 +74,7 @@ def opened(
     node: dict[str, Any] = {"_target_": f"mlp_torch.ingest.source.{type(reader).__name__}", "path": path}
     if isinstance(reader, Parquet):
         rows = read(reader)
-        return Opened(columns_of(rows.table), len(rows.table), node, [], ".", rows.places)
+        return Opened(columns_of(rows.table), len(rows.table), node, [], ".", rows.places, reader.folder)
     with present(Path(path)).open("rb") as file:
         content = file.read(SAMPLE)
     encoding = encoding or marked(content)
@@ -90,7 +92,7 @@ def opened(
     if decimal != ".":
         node["decimal"] = decimal
         notes.append("numbers have a decimal comma")
-    return Opened(columns, len(rows.table), node, notes, decimal, rows.places)
+    return Opened(columns, len(rows.table), node, notes, decimal, rows.places, Path(path).parent)
 
 
 def columns_of(table: pa.Table) -> dict[str, pa.Array]:

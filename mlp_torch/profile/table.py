@@ -50,14 +50,21 @@ def cells_of(field: Described, target: str | None) -> tuple[str, ...]:
     facts = field.facts
     codes = ", ".join(dict.fromkeys(finding.code for finding in field.findings))
     found = ", ".join(word for word in ("TARGET" if facts.name == target else "", codes) if word)
-    values = f"{field.missing:,}", f"{field.invalid:,}", f"{facts.distinct:,}"
-    return short(facts.name), facts.kind, *values, cut(summary(facts), SPAN), found
+    values = f"{field.missing:,}", f"{field.invalid:,}", distinct(facts)
+    return short(facts.name), facts.called, *values, cut(summary(facts), SPAN), found
+
+
+def distinct(facts: Facts) -> str:
+    """How many values there are, a dash where nobody has counted them."""
+    return "-" if facts.is_opaque else f"{facts.distinct:,}"
 
 
 def summary(facts: Facts) -> str:
-    """Five quantiles of numbers and times, or the most frequent words with their counts."""
+    """Five quantiles of numbers and times, or the most frequent words with their counts; a dash for other cells."""
     if facts.kind in ("number", "time"):
         return "  ".join(facts.shown(value) for value in quantiles(facts, (0, 0.25, 0.5, 0.75, 1)))
+    if facts.is_opaque:
+        return "-"
     return ", ".join(f"{quote(word[:20])} {count:,}" for word, count in facts.frequent(3))
 
 

@@ -35,8 +35,17 @@ from mlp_torch.profile.forms import (
     no_days,
     time_forms,
 )
+from mlp_torch.profile.stands_for import stands_for
 
-FORMS = ("prose", "members", "other_times", "mixed_dates", "other_numbers", "decimal_comma")  # text that is no category
+# text that is no category
+FORMS = ("prose", "members", "json", "image_files", "other_times", "mixed_dates", "other_numbers", "decimal_comma")
+CONTENTS = {
+    "images": "paths of image files, which mlp_torch.representation.images.Image reads",
+    "maps": "maps from names to numbers in JSON, which mlp_torch.representation.maps.HashedMap takes",
+    "vectors": "lists of numbers in JSON, which mlp_torch.representation.vectors.Vector takes",
+    "lists": "lists of words in JSON, which mlp_torch.representation.sets.Set takes from Parquet alone; in text it "
+    "takes members with a mark between them, a|b",
+}
 STRANGERS = 5  # so many distinct words among numbers are marks rather than codes
 MOST = 0.95  # share of the cells that makes a field one of numbers or times, in whatever spelling
 MARKS = ("|", ";", ",")  # between the members of a cell
@@ -123,7 +132,16 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
         count = int(sizes[~is_plain].sum())
         loud = len(others) <= STRANGERS
         yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)
-    elif found := members_in(words):
+    elif content := stands_for(words):
+        code = "image_files" if content == "images" else "json"
+        yield Finding(code, (facts.name,), CONTENTS[content], total, total, "cells", tuple(known[:1].to_pylist()))
+    else:
+        yield from of_parts(facts, words)
+
+
+def of_parts(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
+    """Text that is made of members or of words."""
+    if found := members_in(words):
         text = f"cells of several members, separated by {quote(found.separator)}: {found.distinct:,} of them"
         advice = "mlp_torch.representation.sets.Set has a vector for each"
         yield Finding("members", (facts.name,), text, found.several, len(words), "words", (), advice)

@@ -4,6 +4,7 @@
 - columns: what each field becomes
 - several: the same of fields whose cells hold several values
 - place: the same of a latitude beside a longitude
+- extremes: whether numbers near the end of float64 can be trained
 - entry: one column
 - recipe: which numbers and how large a network for so many rows
 - split: which rows are for what

@@ -9,6 +9,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import Mask
 from mlp_torch.ingest.notice import ID_ROWS, ID_SHARE
-from mlp_torch.profile.chains import Chains, after, chains_of
+from mlp_torch.profile.chains import FAR, Chains, after, chains_of
 from mlp_torch.profile.facts import DAY, FEW, NA_WORDS, Facts, counted
 from mlp_torch.profile.finding import Finding
+from mlp_torch.profile.numbers import CLIP
 from mlp_torch.profile.words import FORMS
 from mlp_torch.proposal.entry import REPRESENTATION, Entry, node_of
-from mlp_torch.proposal.several import of_members, of_prose, of_type
+from mlp_torch.proposal.extremes import unlearnable
+from mlp_torch.proposal.several import Several, of_files, of_json, of_members, of_prose, of_type
 from mlp_torch.proposal.yaml import quoted
 from mlp_torch.representation.embeddings import default_dim
 from mlp_torch.representation.normality import PLAIN, RANKS
@@ -85,6 +88,7 @@ def decide(
     numbers: Numbers = "chains",
     train: Mask | None = None,
     whole: bool = True,
+    folder: Path = Path(),
 ) -> Decision:
     """The columns of a field, or the reason why it has none.
 
@@ -94,48 +98,68 @@ def decide(
         numbers: what the recipe makes of numbers.
         train: (N,) the training rows, on which chains of steps are ranked; by default all rows.
         whole: whether these are all rows of the file.
+        folder: where the paths of files begin that cells name.
     """
     chains = chains_of(facts, train, findings=findings, whole=whole)
     codes = {finding.code for finding in findings}
-    several, reason = of_several(facts, codes)
-    if several or reason:
-        entries = several
+    several = of_several(facts, codes, folder)
+    if several.entries or several.reason:
+        entries = several.entries
     elif facts.kind == "number":
         entries = of_number(facts, numbers=numbers, chains=chains, train=train)
     else:
         entries = of_time(facts) if facts.kind == "time" else of_text(facts)
-    policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
-    policy |= {"invalid": "missing"} if facts.stray else {}
+    policy = policy_of(facts) | dict(several.policy)
+    findings = [settled(finding, entries) for finding in findings]
     decision = Decision(facts, entries, policy=policy, findings=tuple(findings), chains=chains)
-    if reason := reason or unusable_name(facts):
+    if reason := several.reason or (unusable_name(facts.name) if policy else "") or unlearnable(facts, entries, train):
         return decision.without(reason)
     for finding in findings:
-        if finding.code in LEFT_OUT or (finding.code in FORMS and not several):
+        if finding.code in LEFT_OUT or (finding.code in FORMS and not several.entries):
             return decision.without(finding.text, loud=finding.code == "copy_of_target")
     if not any(entry.active for entry in entries):
         return decision.without("always the same weekday and time of day")
     return decision
 
 
-def of_several(facts: Facts, codes: Collection[str]) -> tuple[tuple[Entry, ...], str]:
+def policy_of(facts: Facts) -> dict[str, Any]:
+    """Which words mean missing, and that what cannot be read does too."""
+    policy: dict[str, Any] = {"na_values": list(facts.na)} if facts.na else {}
+    return policy | ({"invalid": "missing"} if facts.stray else {})
+
+
+def of_several(facts: Facts, codes: Collection[str], folder: Path) -> Several:
     """The columns of cells that hold several values, and the reason why the field is left out if it is.
 
     Args:
         facts: of the field.
         codes: of the findings on it.
+        folder: where the paths of files begin.
     """
     if facts.kind == "several":
         return of_type(facts)
+    if "image_files" in codes:
+        return of_files(facts, folder)
+    if "json" in codes:
+        return of_json(facts)
     if "members" in codes:
-        return of_members(facts), ""
-    return (of_prose(facts) if "prose" in codes else ()), ""
+        return of_members(facts)
+    return of_prose(facts) if "prose" in codes else Several()
 
 
-def unusable_name(facts: Facts) -> str:
-    """Names that the configuration cannot hold."""
-    if facts.name in RESERVED and (facts.na or facts.stray):
-        return f"Hydra takes the name {facts.name} for its own; rename the column"
-    if len(quoted(facts.name)) > 1000 and (facts.na or facts.stray):
+def settled(finding: Finding, entries: Sequence[Entry]) -> Finding:
+    """A finding in the light of the columns: what they clip is said, and what they need not clip is not advised."""
+    if CLIP not in finding.advice:
+        return finding
+    clips = any(entry.active and "clip" in entry.node for entry in entries)
+    return replace(finding, advice=finding.advice.replace(CLIP, f"written: {CLIP}" if clips else ""))
+
+
+def unusable_name(name: str) -> str:
+    """Names of which the configuration cannot hold a policy."""
+    if name in RESERVED:
+        return f"Hydra takes the name {name} for its own; rename the column"
+    if len(quoted(name)) > 1000:
         return "YAML keys end at 1,024 characters; give the column a shorter name"
     return ""
 
@@ -186,9 +210,9 @@ def scaled(facts: Facts, chains: Chains | None, train: Mask | None) -> tuple[dic
         far = float(np.abs(after(facts, chains, train)).max())
     else:
         far = farthest(facts.values[facts.present])
-    if facts.distinct > FEW and far > 10:
-        node["clip"] = 10
-        told += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond 10 counts as 10"
+    if facts.distinct > FEW and far > FAR:
+        node["clip"] = FAR
+        told += f"; the farthest value lies {far:.0f} standard deviations off: what is beyond {FAR} counts as {FAR}"
     return node, told
 
 

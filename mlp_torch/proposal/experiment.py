@@ -136,4 +136,4 @@ class Experiment:
             options |= dict(given) if isinstance(reader, Csv) else {}
             return type(reader)(path, **options).read()
         table = opened(path, **given)
-        return Block(pa.table(table.columns), name=path, decimal=table.decimal)
+        return Block(pa.table(table.columns), name=path, decimal=table.decimal, folder=table.folder)

@@ -8,7 +8,7 @@
 ('binary', ['Scaled'], 32)
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,12 +24,17 @@ from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.forms import ISO, time_forms
 from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import Opened
+from mlp_torch.profile.stands_for import stands_for
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
 from mlp_torch.proposal.place import with_places
 from mlp_torch.proposal.recipe import BEND, Recipe, recipe
+from mlp_torch.proposal.several import PICTURES
 from mlp_torch.proposal.split import Choice, absent, choose
 from mlp_torch.proposal.target import Goal, aim
+
+FORMED = ("maps", "vectors", "images")  # text that columns read in a form of its own, which no split and key can
+USELESS = ("constant", "few_values", "copy_of_target")  # findings on fields that no row need be split by
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,9 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     known = {name: look(name, array, decimal=table.decimal) for name, array in table.columns.items()}
     goal = aim(known[target])
     fields = [facts for name, facts in known.items() if name != target]
-    choice = choose(fields, goal, table.places)
+    formed = [facts for facts in fields if facts.kind == "text" and stands_for(counted(facts.values)) in FORMED]
+    plain = [facts for facts in fields if all(facts is not other for other in formed)]
+    choice = choose(plain, goal, table.places, last=formed)
     if goal.classes and len(lost := absent(goal, choice.index)):
         goal, choice = learnable(goal, choice, lost=lost)
     if goal.policy and target in RESERVED:
@@ -107,13 +114,12 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
     rows = training_rows(choice, table, total)
     decide_by = partial(decide, numbers=recipe(rows).numbers, train=choice.index == 0, whole=total is None)
-    decisions = decided(fields, findings, goal, decide_by)
-    decisions = with_places([in_training(decision, choice) for decision in decisions], active=rows >= BEND)
-    if all(decision.left_out for decision in decisions):
-        reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
-        raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
-    key = identity(fields) if total is None else None  # some rows do not tell whether a key is there once
-    almost = near_identity(fields) if key is None and total is None else None
+    decisions = decided(fields, findings, goal, partial(decide_by, folder=table.folder))
+    findings = in_light(findings, decisions)
+    decisions = usable([in_training(decision, choice) for decision in decisions], choice)
+    decisions = with_places(decisions, active=rows >= BEND)
+    key = identity(plain) if total is None else None  # some rows do not tell whether a key is there once
+    almost = near_identity(plain) if key is None and total is None else None
     near_key = not_a_key(almost, table.places) if almost else None
     return Plan(table, goal, decisions, choice, key, findings, near_key, total)
 
@@ -136,12 +142,15 @@ def unread_times(fields: Sequence[Facts], findings: Sequence[Finding], taken: st
     spelled = {
         finding.fields[0]: finding.text for finding in findings if finding.code in ("mixed_dates", "other_times")
     }
+    useless = {finding.fields[0] for finding in findings if finding.code in USELESS}
     split = "rows are not split by time" if taken is None else f"rows are split by {quote(taken)}, not by this"
     advice = f"if it says when a row happened, write it as {ISO}, wall clock without a zone, and run init again"
     return [
         Finding("not_by_time", (facts.name,), f"{split}: {why}", advice=advice, loud=True)
         for facts in fields
-        if facts.kind in ("text", "unreadable") and (why := spelled.get(facts.name) or unread(facts))
+        if facts.kind in ("text", "unreadable")
+        and facts.name not in useless
+        and (why := spelled.get(facts.name) or unread(facts))
     ]
 
 
@@ -166,6 +175,12 @@ def decided(
     return distinguishable([decide(facts, own[facts.name]) for facts in fields], taken)
 
 
+def in_light(findings: Sequence[Finding], decisions: Iterable[Decision]) -> list[Finding]:
+    """The findings, those on fields as the decisions have settled them."""
+    settled = {(one.code, one.fields, one.text): one for decision in decisions for one in decision.findings}
+    return [settled.get((one.code, one.fields, one.text), one) for one in findings]
+
+
 def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[Goal, Choice]:
     """The goal and the split without the classes that no training row has."""
     texts = goal.facts.texts
@@ -175,10 +190,35 @@ def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[G
     return goal, replace(choice, index=np.where(goal.used, choice.index, -1))
 
 
+def usable(decisions: list[Decision], choice: Choice) -> list[Decision]:
+    """The decisions, of which one at least takes a field.
+
+    Raises:
+        DataError: `no_columns`.
+    """
+    if all(decision.left_out for decision in decisions):
+        decisions = [with_pictures(decision, choice) for decision in decisions]
+    if all(decision.left_out for decision in decisions):
+        reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
+        raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
+    return decisions
+
+
+def with_pictures(decision: Decision, choice: Choice) -> Decision:
+    """A decision where nothing else is left to learn from: pictures are used, however long they take."""
+    if decision.left_out != PICTURES or decision.facts.name in choice.reads:
+        return decision
+    entries = tuple(entry._replace(active=True) for entry in decision.entries)
+    return replace(decision, entries=entries, left_out="")
+
+
 def in_training(decision: Decision, choice: Choice) -> Decision:
     """A decision in the light of the split."""
     if not decision.left_out and not decision.facts.present[choice.index == 0].any():
         return decision.without("no training row has a value")
+    if not decision.left_out and decision.facts.name in choice.reads and {"json"} & {f.code for f in decision.findings}:
+        text = "nothing else tells rows apart, so they are split by it, and training reads a field in one form"
+        return decision.without(f"{text}; add a field with an id of each row")
     return decision
 
 

@@ -39,6 +39,10 @@ class Recipe(NamedTuple):
     batch_size: int
     why: str
 
+    def steps(self, rows: int) -> int:
+        """Batches of an epoch of so many training rows."""
+        return -(-rows // self.batch_size)
+
 
 def recipe(rows: int, *, has_numbers: bool = True) -> Recipe:
     """The recipe for a table.

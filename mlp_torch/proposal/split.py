@@ -11,7 +11,7 @@ or several fields together. Book: ch. 6, Repeatable Splitting.
 '2024-01-22'
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -69,6 +69,11 @@ class Choice:
         return str(self.node["field"]) if "field" in self.node else None
 
     @property
+    def reads(self) -> set[str]:
+        """The fields that decide."""
+        return {self.time} if self.time else set(self.node["fields"])
+
+    @property
     def sizes(self) -> str:
         """Rows of each part."""
         return ", ".join(f"{name} {int((self.index == i).sum()):,}" for i, name in enumerate(SPLITS))
@@ -78,7 +83,7 @@ class Choice:
         counts = np.bincount(self.index[self.index >= 0], minlength=4)
         used = max(int(counts.sum()), 1)
         least = min(max(2, used // 100), 10)
-        small = float((counts < least).sum()) + float(counts[0] < 0.4 * used)
+        small = float((counts < least).sum()) + float(counts[0] < 0.4 * used) + 2 * float((counts == 0).any())
         if not goal.classes:
             return small
         lost = np.isin(goal.index, absent(goal, self.index)) & (self.index >= 0)
@@ -93,13 +98,14 @@ def absent(goal: Goal, index: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.setdiff1d(labels, goal.index[(index == 0) & goal.used])
 
 
-def choose(fields: list[Facts], goal: Goal, places: Places) -> Choice:
+def choose(fields: list[Facts], goal: Goal, places: Places, *, last: Sequence[Facts] = ()) -> Choice:
     """The split of a table.
 
     Args:
         fields: without the target.
         goal: what is predicted.
         places: where the rows lie in their file.
+        last: text that is split by only where others will not do, since columns read it in another form.
 
     Raises:
         DataError: `too_few_rows`.
@@ -108,20 +114,39 @@ def choose(fields: list[Facts], goal: Goal, places: Places) -> Choice:
     if rows < LEAST_ROWS:
         text = f"a table must have at least {LEAST_ROWS} rows with a label, however: {rows}"
         raise DataError(Problem("too_few_rows", text, (goal.facts.name,)))
-    times = [facts for facts in fields if facts.kind == "time" and not unusable_name(facts)]
+    times = [facts for facts in fields if facts.kind == "time" and facts.distinct > 1]
+    times = [facts for facts in times if not ((facts.na or facts.stray) and unusable_name(facts.name))]
     best: Choice | None = None
-    for choice in chain(by_time(times, goal), by_fingerprint(fields, goal)):  # the first one mostly does
+    rules = [by_time(times, goal), by_fingerprint(fields, goal)]  # the first one mostly does
+    rules += [by_fingerprint([*fields, *last], goal)] if last else []
+    for choice in chain.from_iterable(rules):
         if best is None or choice.trouble(goal) < best.trouble(goal):
             best = choice
         if not best.trouble(goal):
             break
     if best is None or best.trouble(goal) > 1:
-        text = "no rule makes four parts that all have rows: the table has too few rows, or too few that differ"
-        raise DataError(Problem("too_few_rows", f"{text}; {best.sizes if best else 'nothing tells rows apart'}"))
+        raise DataError(unsplit(fields, best))
     found = undated(times, goal, places) if len(times) == 1 else []
     if best.time is None and times:
         found = [not_by_time(times, goal, found)]
     return replace(best, findings=tuple(found))
+
+
+def unsplit(fields: list[Facts], best: Choice | None) -> Problem:
+    """The problem of rows that no rule parts: they are too few, or only fractions tell them apart.
+
+    Args:
+        fields: without the target.
+        best: of the splits that were tried.
+    """
+    sizes = best.sizes if best else "nothing tells rows apart"
+    text = "no rule makes four parts that all have rows"
+    fractions = tuple(facts.name for facts in fields if facts.kind == "number" and facts.texts is None)
+    if not fractions:
+        return Problem("too_few_rows", f"{text}: the table has too few rows, or too few that differ; {sizes}")
+    why = "only numbers with fractions tell rows apart, which a split by fingerprint cannot read"
+    advice = "add a field with an id of each row, text or a whole number, such as the row's number"
+    return Problem("too_few_rows", f"{text}: {why}; {advice}; {sizes}", fractions)
 
 
 def undated(times: list[Facts], goal: Goal, places: Places) -> list[Finding]:

@@ -14,7 +14,7 @@ from mlp_torch.errors import printable, quote
 from mlp_torch.profile.chains import ranking
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding, loudest_first
-from mlp_torch.profile.table import aligned, cut, short, warned
+from mlp_torch.profile.table import aligned, cut, distinct, short, warned
 from mlp_torch.proposal.columns import Decision
 from mlp_torch.proposal.plan import Plan
 from mlp_torch.proposal.seen import Seen, lines_of
@@ -22,7 +22,7 @@ from mlp_torch.proposal.yaml import block, comment, flow, joined, key_of, keys
 
 LARGE = " # larger than memory: rows are encoded once into files, below data.source.folder"
 UNREAD = ("invalid", "mixed_dates")  # findings on cells that cannot be read as what their field is
-SEVERAL = ("prose", "members", "several")  # findings of which the line of the column tells
+SEVERAL = ("prose", "members", "json", "image_files", "several")  # findings of which the line of the column tells
 TOLD = ("na_words", "invalid", "leading_zeros", "huge_integers", "sentinel", *SEVERAL)  # findings that stand elsewhere
 
 
@@ -58,6 +58,7 @@ def yaml_of(plan: Plan, name: str, *, command: str, origin: str) -> str:
 
 def data_lines(plan: Plan) -> list[str]:
     """All below `data:`."""
+    recipe, rows, about = plan.recipe, plan.training_rows, "" if plan.total is None else "about "
     return [
         *comment("; ".join(plan.table.notes) or "fields have the types of the file", 2),
         "  source:",
@@ -74,7 +75,7 @@ def data_lines(plan: Plan) -> list[str]:
         *block(plan.choice.node, 4),
         "  columns: # by a key of one word, which the command line takes: data.columns.KEY=null leaves one out",
         *column_lines(plan),
-        f"  batch_size: {plan.recipe.batch_size} # about fifty steps an epoch, {plan.training_rows:,} training rows",
+        f"  batch_size: {recipe.batch_size} # {about}{recipe.steps(rows):,} steps an epoch, {rows:,} training rows",
     ]
 
 
@@ -288,4 +289,5 @@ def still_open(plan: Plan) -> list[Finding]:
 
 def described(facts: Facts) -> tuple[str, str, str, str, str]:
     """The facts of a field as cells of the printed table."""
-    return short(facts.name), facts.kind, f"{facts.missing:,}", f"{facts.distinct:,}", cut(facts.span)
+    span = "-" if facts.is_opaque else cut(facts.span)
+    return short(facts.name), facts.called, f"{facts.missing:,}", distinct(facts), span

@@ -79,8 +79,8 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
         field: look(field, array, decimal=block.decimal, na_values=(policies.get(field) or {}).get("na_values", ()))
         for field, array in table.items()
     }
-    train = experiment.training_rows(block)
-    by_recipe = partial(decide, numbers=recipe(int(train.sum())).numbers, train=train)
+    train, folder = experiment.training_rows(block), block.folder or Path()
+    by_recipe = partial(decide, numbers=recipe(int(train.sum())).numbers, train=train, folder=folder)
     new, others = decided(experiment, known, by_recipe), replaced(experiment, known, by_recipe)
     lost = list(dict.fromkeys(read.field for read in experiment.reads if read.field not in known))
     stopping = [
@@ -88,7 +88,7 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
         *refused(experiment, block, without={d.facts.name for d in others}),
     ]
     changes = [
-        *(Change("new", f"{quote(d.facts.name)}: {d.facts.kind}, {d.facts.span}: {d.becomes}") for d in new),
+        *(Change("new", f"{quote(d.facts.name)}: {what(d.facts)}: {d.becomes}") for d in new),
         *(change for change in stopping if change.what == "vanished"),
         *retyped(experiment, known, {d.facts.name: d for d in others}),
         *grown(experiment, known),
@@ -99,6 +99,11 @@ def update(experiment: Experiment, block: Block, name: str) -> Update:
     reasons |= {d.facts.name: f"{quote(d.facts.name)} is {d.facts.kind} in {quote(name)}" for d in others}
     by_hand = [change.text for change in stopping if change.what == "refused" or BY_HAND in change.text]
     return Update(changes, amended(experiment, [*new, *others], reasons), source_of(experiment, name), by_hand)
+
+
+def what(facts: Facts) -> str:
+    """Kind and range of a field."""
+    return f"{facts.called}, {facts.span}" if facts.span else facts.called
 
 
 def decided(experiment: Experiment, known: Mapping[str, Facts], decide: Callable[..., Decision]) -> list[Decision]:

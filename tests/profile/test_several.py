@@ -1,5 +1,6 @@
 """Fields whose cells hold several values: what the report says of them, and the columns that `init` takes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import pytest
 from hydra.utils import get_class
 
 from mlp_torch.configuration import built, composed
-from mlp_torch.profile.facts import column_for, counted, look
+from mlp_torch.profile.facts import counted, look
+from mlp_torch.profile.page import html
 from mlp_torch.profile.report import report_of
+from mlp_torch.profile.shapes import column_for
+from mlp_torch.profile.table import printed
 from mlp_torch.profile.words import members_in
 from mlp_torch.proposal.columns import decide
 from mlp_torch.verbs.init import main as init
 
+MAP = pa.map_(pa.string(), pa.float64())
 COLUMNS = {"tags": "sets.Set", "bids": "maps.HashedMap", "v": "vectors.Vector", "photo": "images.Image"}
 
 
@@ -155,9 +160,18 @@ def test_pictures_smaller_or_larger_than_a_network_takes_are_resized() -> None:
     ("cells", "reason"),
     [
         (pa.array([[1.0], [1.0, 2.0]] * 100), "lists of 1 to 2 numbers: vectors must have as many in each row"),
-        (pa.array([[1.0, None], [1.0, 2.0]] * 100), "100 members of its lists are null"),
+        (
+            pa.array([[1.0, None], [1.0, 2.0]] * 100),
+            "100 of 200 cells are none: a vector must be a list of finite numbers",
+        ),
+        (pa.array([[1.0, np.nan], [1.0, 2.0]] * 100), "100 of 200 cells are none: a vector must be a list of finite"),
         (pa.array([[], None] * 100, pa.list_(pa.string())), "sets of up to 0 members"),
-        (pa.array([["a", None], ["b"]] * 100), "100 members of its lists are null"),
+        (pa.array([["a", None], ["b"]] * 100), "100 of 200 cells are none: a list must hold no null"),
+        (
+            pa.array([[("a", 1.0)] * 2, [("b", 1.0)]] * 100, MAP),
+            "100 of 200 cells are none: a map must have a name once",
+        ),
+        (pa.array([[("a", np.nan)], [("b", 1.0)]] * 100, MAP), "100 of 200 cells are none: a map must be names with"),
         (pa.array([[], None] * 100, pa.map_(pa.string(), pa.float64())), "maps of up to 0 names"),
         (pa.array([b"no picture", None] * 100), "bytes, of which the first are no picture"),
     ],
@@ -173,3 +187,27 @@ def test_what_no_column_takes_as_it_is_is_left_out(
     pq.write_table(pa.table(rows), "mine.parquet")
     assert list(proposed(tmp_path, "mine.parquet", "y").columns) == ["town", "z"]
     assert f'"x" is left out: {reason}' in Path("configs/experiment/mine.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [*[f'{{"a": {i}}}' for i in range(190)], *[f"none {i}" for i in range(10)]],
+        [f'{{"a": {{"b": {i}}}}}' for i in range(200)],
+        [f"[ref {i}]" for i in range(200)],
+        [f"file{i}.pdf" for i in range(200)],
+        [f"photo{i}.png" if i % 2 else f"text{i}.txt" for i in range(200)],
+    ],
+    ids=["too many others", "maps in maps", "brackets", "other files", "half images"],
+)
+def test_other_text_is_no_json_and_no_image_file(cells: list[str]) -> None:
+    assert not {"json", "image_files"} & reported(cells)
+
+
+def test_cells_of_several_values_are_called_by_what_they_hold_and_not_counted() -> None:
+    report = report_of(mixed.typed(mixed.rows(100)), target="late")
+    lines = {line.split()[0]: line.split()[1:6] for line in printed(report).splitlines()[3:10]}
+    missing = {field.facts.name: str(field.missing) for field in report.fields}
+    for name, kind in (("tags", "lists"), ("bids", "maps"), ("v", "vectors"), ("photo", "bytes")):
+        assert lines[name] == [kind, missing[name], "0", "-", "-"]
+        assert re.search(rf">{name}</code></a></td><td>{kind}</td>.*<td class=.n.>-</td><td>-</td>", html(report))

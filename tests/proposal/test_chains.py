@@ -9,8 +9,11 @@ import pyarrow as pa
 import pytest
 from own_table import EXPERIMENT, numbers, prepared, proposal, words, write
 
+from mlp_torch.__main__ import main as main_of
 from mlp_torch.configuration import composed
+from mlp_torch.profile.content import of_field
 from mlp_torch.profile.facts import look
+from mlp_torch.profile.report import report_of
 from mlp_torch.proposal import large
 from mlp_torch.proposal.columns import decide
 from mlp_torch.verbs.init import main
@@ -148,3 +151,31 @@ def test_update_ranks_nothing_where_the_split_does_not_take_the_table() -> None:
     write({**table, "pay": skewed()}, "new.csv")
     assert main(["new.csv", "--update", str(EXPERIMENT), "--write"]) == 0
     assert steps(composed(["experiment=mine"], Path("configs")), "pay") == []
+
+
+def test_clip_is_not_advised_where_a_chain_brings_all_values_near(capsys: pytest.CaptureFixture[str]) -> None:
+    write({"pay": skewed(), "y": words(ROWS, "a", "b")})
+    cfg = proposal()
+    assert steps(cfg, "pay") == ["Log", "ZScore"]
+    told = capsys.readouterr().out
+    assert 'outliers: "pay"' in told
+    for text in (told, EXPERIMENT.read_text()):
+        assert "data.fields.pay.{min,max} for what cannot be true" in text
+        assert "clip" not in text
+    assert main_of(["profile", "mine.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "Log brings them within 10 standard deviations; or data.fields.pay.{min,max}" in told
+    assert "clip" not in told
+
+
+def test_a_clip_that_is_written_is_said_to_be() -> None:
+    draw = np.random.default_rng(0)
+    values = np.concatenate([np.zeros(9000), np.exp(draw.normal(0, 1, 11_000)).round(1), [110]])
+    facts = look("gain", pa.array(values))
+    (finding,) = (finding for finding in of_field(facts) if finding.code == "outliers")
+    assert finding.advice.startswith("clip: 10 in its column; or data.fields")
+    decision = decide(facts, [finding])
+    assert decision.entries[0].node["clip"] == 10
+    assert decision.findings[0].advice.startswith("written: clip: 10 in its column; or data.fields")
+    (outlier,) = (one for one in report_of({"gain": facts.array}).findings if one.code == "outliers")
+    assert outlier.advice == finding.advice

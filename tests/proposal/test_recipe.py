@@ -49,6 +49,15 @@ def test_more_rows_mean_fewer_epochs_wider_layers_and_numbers_that_bend() -> Non
     assert "piecewise" not in recipe(BEND, has_numbers=False).why
 
 
+def test_the_steps_of_an_epoch_are_those_that_training_takes() -> None:
+    write(table(1000))
+    proposal()
+    data = prepared()
+    rows, steps = len(data.tables["train"].y), len(data.train_dataloader())
+    assert steps < 40
+    assert f"batch_size: 32 # {steps} steps an epoch, {rows:,} training rows" in EXPERIMENT.read_text()
+
+
 def test_of_many_rows_numbers_are_piecewise_linear_and_the_chain_is_offered(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -4,10 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from own_table import DRAW, EXPERIMENT, numbers, prepared, proposal, words, write
 
+from mlp_torch.errors import DataError
+from mlp_torch.profile.facts import look
+from mlp_torch.proposal.split import Choice
+from mlp_torch.proposal.target import aim
 from mlp_torch.reproducibility.split import SPLITS
+from mlp_torch.verbs.init import main
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +139,37 @@ def test_few_days_with_a_cell_that_is_none_are_times() -> None:
     write({"day": [*[f"2024-01-{1 + i % 15:02d}" for i in range(399)], "soon"], "x": numbers(), "y": numbers()})
     assert proposal()["data"]["split"]["_target_"].endswith("ByTime")
     assert prepared().counts["missing"] == {"day": 1}
+
+
+def test_constant_times_are_nothing_that_rows_could_be_split_by(capsys: pytest.CaptureFixture[str]) -> None:
+    write({"day": ["01.03.2024"] * 400, "at": ["2024-03-01"] * 400, "x": numbers(), "y": numbers()})
+    proposal()
+    assert "by_time" not in capsys.readouterr().out
+    write({"day": ["01.03.2024"] * 400, "at": ["2024-03-01"] * 400, "when": dated(), "x": numbers(), "y": numbers()})
+    EXPERIMENT.unlink()
+    assert proposal()["data"]["split"]["field"] == "when"
+
+
+FRACTIONS = {name: DRAW.random(400) for name in "abc"}
+
+
+@pytest.mark.parametrize("others", [{}, {"kind": words(400, *"uvwx")}], ids=["alone", "with four words"])
+def test_typed_numbers_with_fractions_alone_ask_for_an_id(others: dict[str, Any]) -> None:
+    table = pa.table({**FRACTIONS, **others, "y": DRAW.random(400)})
+    pq.write_table(table, "mine.parquet")
+    with pytest.raises(DataError, match=r'columns "a", "b", "c": .*add a field with an id of each row') as told:
+        main(["mine.parquet", "--target", "y"])
+    assert [problem.code for problem in told.value.problems] == ["too_few_rows"]
+    assert not EXPERIMENT.exists()
+    pq.write_table(table.append_column("row", pa.array(range(400))), "mine.parquet")
+    cfg = proposal(table="mine.parquet")
+    assert cfg["data"]["split"]["fields"] == ["row"]
+    assert list(cfg["data"]["columns"]) == ["a", "b", "c", *others]
+    assert min(prepared().counts["splits"].values()) > 0
+
+
+def test_a_split_with_an_empty_part_is_in_trouble() -> None:
+    goal = aim(look("y", pa.array(numbers())))
+    index = np.repeat([0, 1, 2, 3], [300, 50, 48, 2])
+    assert Choice({}, [], index).trouble(goal) == 1
+    assert Choice({}, [], np.where(index == 3, 2, index)).trouble(goal) > 1

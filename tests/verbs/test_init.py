@@ -299,14 +299,25 @@ def test_what_cannot_be_learned_is_an_error_and_nothing_is_written(columns: dict
     assert not Path("configs").exists()
 
 
-def test_infinite_labels_are_none_and_numbers_at_the_end_of_float64_are_proposed() -> None:
+def test_infinite_labels_are_none() -> None:
     frame = pd.DataFrame({"id": range(400), "x": DRAW.normal(size=400), "y": [np.inf] * 400})
     frame.to_parquet("two.parquet")
     with pytest.raises(DataError, match="no row has a label"):
         main(["two.parquet", "--target", "y"])
-    frame["y"], frame.loc[:1, "x"] = ["a", "b"] * 200, [1.5e308, -1.5e308]
-    frame.to_parquet("two.parquet")
-    assert column_of(proposal("--name", "mine", table="two.parquet"), "x") == ["Scaled"]
+
+
+@pytest.mark.parametrize("rows", [400, 4000])
+@pytest.mark.filterwarnings("error")
+def test_numbers_at_the_end_of_float64_are_left_out_with_the_reason_of_training(rows: int) -> None:
+    x = DRAW.uniform(-1, 1, rows) * 1.7e308
+    frame = pd.DataFrame({"id": range(rows), "z": DRAW.normal(size=rows), "x": x, "y": ["a", "b"] * (rows // 2)})
+    frame["large"] = frame.z * 1e100
+    frame.to_parquet("mine.parquet")
+    assert list(proposal(table="mine.parquet")["data"]["columns"]) == ["z", "large"]
+    text = EXPERIMENT.read_text()
+    assert '# "x" is left out: x ' in text
+    assert "finite" in text
+    prepared()
 
 
 def test_an_existing_file_is_never_written_over() -> None:
