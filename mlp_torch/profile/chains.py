@@ -45,7 +45,7 @@ class Chains(NamedTuple):
 def chains_of(
     facts: Facts, rows: Mask | None = None, *, findings: Iterable[Finding] = (), whole: bool = True
 ) -> Chains | None:
-    """The ranking; None where there is nothing to rank: no number, few values, or few that differ.
+    """The ranking; None where there is nothing to rank: no number, few values, few that differ, or no spread to tell.
 
     Args:
         facts: of the field.
@@ -58,6 +58,9 @@ def chains_of(
         return None
     scores = tuple(score for score in ranked(torch.from_numpy(x)) if whole or score[0] in UNLIMITED)
     taken = advised(scores)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if taken == PLAIN and not np.isfinite(x.std()):  # near the end of float64 no score says anything
+            return None
     if any(finding.code == "sentinel" for finding in findings):
         return Chains(scores, PLAIN, f"{told(scores)}: take none while a value far from all others may mean missing")
     return Chains(scores, taken, f"{told(scores)}: {reason(dict(scores), taken)}")

@@ -34,7 +34,7 @@ from mlp_torch.ingest.reads import Read
 from mlp_torch.profile.facts import NA_WORDS, Facts, counted
 from mlp_torch.profile.shapes import column_for
 from mlp_torch.profile.stands_for import RARE, stands_for
-from mlp_torch.profile.words import members_in
+from mlp_torch.profile.words import CONTENTS, members_in
 from mlp_torch.proposal.entry import Entry, node_of
 
 TEXTS, IN_TEXTS = 1000, 10  # of so many texts so many must share a word, else there is none to learn
@@ -98,7 +98,9 @@ def of_json(facts: Facts) -> Several:
     words = counted(facts.values)
     na = [*facts.na, *(word for word in NA_WORDS if word in words)]
     content = stands_for(words)
-    return of_maps(facts, na) if content == "maps" else of_vectors(facts, na) if content == "vectors" else Several()
+    if content == "lists":
+        return Several((), CONTENTS[content])
+    return of_maps(facts, na) if content == "maps" else of_vectors(facts, na)
 
 
 def of_type(facts: Facts) -> Several:

@@ -114,3 +114,9 @@ def test_the_page_shows_before_and_after_where_a_chain_is_taken_and_stays_small(
     assert without.count("<img ") == 10
     assert len(text) <= 1.5 * len(without)
     assert html(skewed) == text
+
+
+def test_numbers_whose_spread_float64_does_not_have_are_not_ranked() -> None:
+    ends = np.random.default_rng(0).uniform(-1, 1, 300) * 1.7e308
+    assert chains_of(look("x", pa.array(ends))) is None
+    assert chains_of(look("x", pa.array(ends / 1e200))) is not None

@@ -90,7 +90,9 @@ def test_lists_of_words_in_json_are_left_out_with_what_set_takes_instead() -> No
     tags = [json.dumps([tag for tag in "abcdef" if draw.random() < 0.5]) for _ in range(200)]
     pd.DataFrame({"tags": tags, "z": draw.normal(size=200), "y": ["a", "b"] * 100}).to_csv("mine.csv", index=False)
     assert list(proposed("mine.csv").columns) == ["z"]
-    assert '"tags" is left out: lists of words in JSON' in Path("configs/experiment/mine.yaml").read_text()
+    written = Path("configs/experiment/mine.yaml").read_text()
+    assert '"tags" is left out: lists of words in JSON' in written
+    assert "# tags: {" not in written
 
 
 def test_words_for_missing_among_json_are_declared() -> None:
@@ -129,7 +131,8 @@ def test_a_vector_in_json_is_neither_key_nor_split_where_another_field_can_be() 
     built(data).prepare()
 
 
-def test_pictures_are_a_column_where_nothing_else_is_left_to_learn_from() -> None:
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_pictures_are_a_column_where_nothing_else_is_left_to_learn_from(ending: str) -> None:
     Path("img").mkdir()
     draw = np.random.default_rng(0)
     for i in range(200):
@@ -138,7 +141,26 @@ def test_pictures_are_a_column_where_nothing_else_is_left_to_learn_from() -> Non
     pd.DataFrame(rows).to_csv("alone.csv", index=False)
     with pytest.raises(DataError, match="no field is left to learn from"):  # nothing but the path to split by
         init(["alone.csv", "--target", "y"])
-    pd.DataFrame(rows | {"id": [f"i{i}" for i in range(200)]}).to_csv("mine.csv", index=False)
-    data = proposed("mine.csv")
+    frame = pd.DataFrame(rows | {"id": [f"i{i}" for i in range(200)]})
+    frame.to_csv("mine.csv", index=False)
+    frame.to_parquet("mine.parquet")
+    data = proposed(f"mine.{ending}")
     assert (data.columns.path._target_.rpartition(".")[2], data.columns.path.size) == ("Image", [1, 9, 10])
     assert built(data).prepare().counts["used"] == 200
+
+
+def test_update_takes_columns_for_new_json_and_offers_one_for_new_paths_of_images() -> None:
+    draw = np.random.default_rng(0)
+    rows: dict[str, Any] = {"id": [f"i{i}" for i in range(200)], "z": draw.normal(size=200), "y": ["a", "b"] * 100}
+    pd.DataFrame(rows).to_csv("mine.csv", index=False)
+    proposed("mine.csv")
+    Path("new/img").mkdir(parents=True)
+    Path("new/img/0.png").write_bytes(mixed.png(np.zeros((20, 30))))
+    rows |= {"bids": [f'{{"a": {i}}}' for i in range(200)], "photo": ["img/0.png", "img/1.png"] * 100}
+    pd.DataFrame(rows).to_csv("new/new.csv", index=False)
+    assert init(["new/new.csv", "--update", "configs/experiment/mine.yaml", "--write"]) == 0
+    data = composed(["experiment=mine", "data.source.path=new/new.csv"], Path("configs")).data
+    assert list(data.columns) == ["z", "bids"]
+    written = Path("configs/experiment/mine.yaml").read_text()
+    assert '# photo: {_target_: mlp_torch.representation.images.Image, field: "photo", size: [1, 20, 30]}' in written
+    built(data).prepare()
