@@ -140,7 +140,7 @@ def keyed(reads: Iterable[Read]) -> tuple[dict[str, Read], dict[str, tuple[Kind,
 
     Raises:
         ConfigError: where two reads would share a key, as number "a:string" and string "a" would, or where one field
-            would be passed to the exported graph in two shapes or forms.
+            would be passed to the exported graph in two shapes.
     """
     by_key: dict[str, Read] = {}
     kinds: dict[str, tuple[Kind, ...]] = {}
@@ -158,16 +158,25 @@ def keyed(reads: Iterable[Read]) -> tuple[dict[str, Read], dict[str, tuple[Kind,
             raise ConfigError(f"{text}, for one tensor of it goes into the exported graph, however: {one} and {other}")
         if item.kind not in kinds.get(item.field, ()):
             kinds[item.field] = (*kinds.get(item.field, ()), item.kind)
-            check_forms(item.field, kinds[item.field])
     return by_key, kinds
 
 
-def check_forms(field: str, kinds: tuple[Kind, ...]) -> None:
-    """Refuses kinds that no one form of a field serves, in the first second and not when the graph is probed."""
-    if not set.intersection(*(set(KINDS[kind].forms) for kind in kinds)):
-        one, other = (kind.partition("_")[0] for kind in (kinds[0], kinds[-1]))
-        text = f"{field} must be read by all columns in one form, which goes into the exported graph"
-        raise ConfigError(f"{text}, however: as {one} and as {other}; give the table a second field for one of them")
+def check_forms(reads: Iterable[Read]) -> None:
+    """Refuses kinds that no one form of a field serves, in the first second and not when the graph is probed.
+
+    Args:
+        reads: of the columns, which go into the graph; what a split or a key reads does not.
+    """
+    kinds: dict[str, list[Kind]] = {}
+    for item in reads:
+        found = kinds.setdefault(item.field, [])
+        found.append(item.kind)
+        if not set.intersection(*(set(KINDS[kind].forms) for kind in found)):
+            one, other = (kind.partition("_")[0] for kind in (found[0], found[-1]))
+            text = f"{item.field} must be read by all columns in one form, which goes into the exported graph"
+            raise ConfigError(
+                f"{text}, however: as {one} and as {other}; give the table a second field for one of them"
+            )
 
 
 def ranged(policy: Field, inputs: Inputs) -> Field:

@@ -24,7 +24,6 @@ from mlp_torch.profile.finding import Finding, loudest_first
 from mlp_torch.profile.forms import ISO, time_forms
 from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import Opened
-from mlp_torch.profile.stands_for import stands_for
 from mlp_torch.profile.suspicions import IDS, suspicions
 from mlp_torch.proposal.columns import RESERVED, Decision, decide
 from mlp_torch.proposal.place import with_places
@@ -33,7 +32,6 @@ from mlp_torch.proposal.several import PICTURES
 from mlp_torch.proposal.split import Choice, absent, choose
 from mlp_torch.proposal.target import Goal, aim
 
-FORMED = ("maps", "vectors", "images")  # text that columns read in a form of its own, which no split and key can
 USELESS = ("constant", "few_values", "copy_of_target")  # findings on fields that no row need be split by
 
 
@@ -103,9 +101,7 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     known = {name: look(name, array, decimal=table.decimal) for name, array in table.columns.items()}
     goal = aim(known[target])
     fields = [facts for name, facts in known.items() if name != target]
-    formed = [facts for facts in fields if facts.kind == "text" and stands_for(counted(facts.values)) in FORMED]
-    plain = [facts for facts in fields if all(facts is not other for other in formed)]
-    choice = choose(plain, goal, table.places, last=formed)
+    choice = choose(fields, goal, table.places)
     if goal.classes and len(lost := absent(goal, choice.index)):
         goal, choice = learnable(goal, choice, lost=lost)
     if goal.policy and target in RESERVED:
@@ -116,10 +112,10 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     decide_by = partial(decide, numbers=recipe(rows).numbers, train=choice.index == 0, whole=total is None)
     decisions = decided(fields, findings, goal, partial(decide_by, folder=table.folder))
     findings = in_light(findings, decisions)
-    decisions = usable([in_training(decision, choice) for decision in decisions], choice)
+    decisions = usable([in_training(decision, choice) for decision in decisions])
     decisions = with_places(decisions, active=rows >= BEND)
-    key = identity(plain) if total is None else None  # some rows do not tell whether a key is there once
-    almost = near_identity(plain) if key is None and total is None else None
+    key = identity(fields) if total is None else None  # some rows do not tell whether a key is there once
+    almost = near_identity(fields) if key is None and total is None else None
     near_key = not_a_key(almost, table.places) if almost else None
     return Plan(table, goal, decisions, choice, key, findings, near_key, total)
 
@@ -190,23 +186,23 @@ def learnable(goal: Goal, choice: Choice, *, lost: NDArray[np.int64]) -> tuple[G
     return goal, replace(choice, index=np.where(goal.used, choice.index, -1))
 
 
-def usable(decisions: list[Decision], choice: Choice) -> list[Decision]:
+def usable(decisions: list[Decision]) -> list[Decision]:
     """The decisions, of which one at least takes a field.
 
     Raises:
         DataError: `no_columns`.
     """
     if all(decision.left_out for decision in decisions):
-        decisions = [with_pictures(decision, choice) for decision in decisions]
+        decisions = [with_pictures(decision) for decision in decisions]
     if all(decision.left_out for decision in decisions):
         reasons = tuple(f"{decision.facts.name}: {decision.left_out}" for decision in decisions)
         raise DataError(Problem("no_columns", "no field is left to learn from", examples=reasons))
     return decisions
 
 
-def with_pictures(decision: Decision, choice: Choice) -> Decision:
+def with_pictures(decision: Decision) -> Decision:
     """A decision where nothing else is left to learn from: pictures are used, however long they take."""
-    if decision.left_out != PICTURES or decision.facts.name in choice.reads:
+    if decision.left_out != PICTURES:
         return decision
     entries = tuple(entry._replace(active=True) for entry in decision.entries)
     return replace(decision, entries=entries, left_out="")
@@ -216,9 +212,6 @@ def in_training(decision: Decision, choice: Choice) -> Decision:
     """A decision in the light of the split."""
     if not decision.left_out and not decision.facts.present[choice.index == 0].any():
         return decision.without("no training row has a value")
-    if not decision.left_out and decision.facts.name in choice.reads and {"json"} & {f.code for f in decision.findings}:
-        text = "nothing else tells rows apart, so they are split by it, and training reads a field in one form"
-        return decision.without(f"{text}; add a field with an id of each row")
     return decision
 
 

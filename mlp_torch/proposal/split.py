@@ -11,7 +11,7 @@ or several fields together. Book: ch. 6, Repeatable Splitting.
 '2024-01-22'
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -69,11 +69,6 @@ class Choice:
         return str(self.node["field"]) if "field" in self.node else None
 
     @property
-    def reads(self) -> set[str]:
-        """The fields that decide."""
-        return {self.time} if self.time else set(self.node["fields"])
-
-    @property
     def sizes(self) -> str:
         """Rows of each part."""
         return ", ".join(f"{name} {int((self.index == i).sum()):,}" for i, name in enumerate(SPLITS))
@@ -98,14 +93,13 @@ def absent(goal: Goal, index: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.setdiff1d(labels, goal.index[(index == 0) & goal.used])
 
 
-def choose(fields: list[Facts], goal: Goal, places: Places, *, last: Sequence[Facts] = ()) -> Choice:
+def choose(fields: list[Facts], goal: Goal, places: Places) -> Choice:
     """The split of a table.
 
     Args:
         fields: without the target.
         goal: what is predicted.
         places: where the rows lie in their file.
-        last: text that is split by only where others will not do, since columns read it in another form.
 
     Raises:
         DataError: `too_few_rows`.
@@ -117,9 +111,7 @@ def choose(fields: list[Facts], goal: Goal, places: Places, *, last: Sequence[Fa
     times = [facts for facts in fields if facts.kind == "time" and facts.distinct > 1]
     times = [facts for facts in times if not ((facts.na or facts.stray) and unusable_name(facts.name))]
     best: Choice | None = None
-    rules = [by_time(times, goal), by_fingerprint(fields, goal)]  # the first one mostly does
-    rules += [by_fingerprint([*fields, *last], goal)] if last else []
-    for choice in chain.from_iterable(rules):
+    for choice in chain(by_time(times, goal), by_fingerprint(fields, goal)):  # the first one mostly does
         if best is None or choice.trouble(goal) < best.trouble(goal):
             best = choice
         if not best.trouble(goal):

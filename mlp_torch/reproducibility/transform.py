@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mlp_torch.column import Column, Sample
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.schema import check_forms
 from mlp_torch.representation.statistics import farthest
 
 
@@ -39,6 +40,7 @@ class Transform(nn.Module):
                 text = "a column's name must have no dot and be none of a module's own, whatever its field is called"
                 raise ConfigError(f"{text}, however: {name=}")
         self.columns = nn.ModuleDict(kept)
+        check_forms(self.reads)
 
     def named_columns(self) -> dict[str, Column]:
         """The columns by name."""

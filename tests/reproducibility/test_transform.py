@@ -152,6 +152,11 @@ def test_only_categories_that_training_never_showed_are_unseen() -> None:
     assert {name: rows.tolist() for name, rows in unseen.items()} == {"city": [False, True, False]}
 
 
+def test_columns_that_need_a_field_in_two_forms_are_refused_when_they_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"age must be read .* in one form.*however: as number and as tokens"):
+        Transform({"x": Scaled("age"), "words": Text("age")})
+
+
 def test_a_set_or_text_is_unseen_where_none_of_its_words_is_known() -> None:
     columns: dict[str, Column | None] = {"tags": Set("tags", max_tokens=3), "text": Text("text", max_tokens=3)}
     transform = Transform(columns)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from mlp_torch.errors import MAX_ROWS, DataError, Problem
+from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.split import SPLITS, Split
@@ -43,12 +44,12 @@ class Definition:
         return needed + [read for read in self.named_by(needed) if read not in needed]
 
     def key_reads(self) -> list[Read]:
-        """A key field is read as it is read otherwise, else as text."""
+        """A key field is read as it is read otherwise if that is a number, a time or a category, else as that."""
         return self.named_by(self.reads())
 
     def named_by(self, needed: list[Read]) -> list[Read]:
-        """The key's fields as one of the reads that there are."""
-        kinds = {read.field: read for read in reversed(needed)}
+        """The key's fields as one of the reads that there are, unless that is of texts, lists or files."""
+        kinds = {read.field: read for read in reversed(needed) if "scalar" in KINDS[read.kind].forms}
         return [kinds.get(field, Read(field, "string")) for field in self.key]
 
     def column_reads(self) -> list[Read]:
