@@ -155,8 +155,10 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, boo
     wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
         wanted.pop("progress", None)
-    callbacks = [built(directed(f"callback.{name}", node, higher)) for name, node in wanted.items()]
     refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
+    callbacks = [
+        built(node, refused=refused, **direction(f"callback.{name}", node, higher)) for name, node in wanted.items()
+    ]
     trainer: lightning.Trainer = built(
         cfg.trainer,
         refused=refused,
@@ -173,22 +175,21 @@ def directions(model: Model) -> dict[str, bool | None]:
     return {name: metric.higher_is_better for name, (_, _, metric) in model.metrics().items()}
 
 
-def directed(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> DictConfig:
-    """A callback that monitors a metric, with the direction that is better: `mode: auto` asks the metric.
+def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> dict[str, str]:
+    """Which direction is better for a callback whose `mode` is auto: that of the metric which it monitors.
 
     Raises:
-        ConfigError: for a metric that this run does not have, or that says neither.
+        ConfigError: for a monitor that this run does not log, or that says neither.
     """
-    if "monitor" not in callback or callback.monitor is None:
-        return callback
-    known, monitor = {f"val/{name}": more for name, more in higher.items()}, str(callback.monitor)
+    if "monitor" not in callback:
+        return {}
+    known = {f"val/{name}": more for name, more in higher.items()} | {"train/loss_without_dropout": False}
+    monitor, is_auto = str(callback.monitor), "mode" in callback and callback.mode == "auto"
     if monitor not in known:
         raise ConfigError(f"{path}.monitor must be a metric of this run, however: {monitor}; {near(monitor, known)}")
-    if "mode" in callback and callback.mode != "auto":
-        return callback
-    if known[monitor] is None:
+    if is_auto and known[monitor] is None:
         raise ConfigError(f"{path}.mode must be min or max, since {monitor} says neither, however: auto")
-    return DictConfig({**callback, "mode": "max" if known[monitor] else "min"})
+    return {"mode": "max" if known[monitor] else "min"} if is_auto else {}
 
 
 def flat_line(model: Model, data: Data) -> dict[str, float]:

@@ -73,9 +73,10 @@ def imported(path: str, name: str) -> Callable[..., Any]:
 
 def members(found: Any) -> list[str]:
     """Public classes and functions that a module, package or class defines, and the modules of a package."""
-    home = found.__module__ if isinstance(found, type) else found.__name__
+    home = found.__module__ if isinstance(found, type) else getattr(found, "__name__", "")
     inside = [module.name for module in pkgutil.iter_modules(getattr(found, "__path__", []))]
-    own = [name for name, value in vars(found).items() if is_of(home, value)]
+    shown = getattr(found, "__all__", ())
+    own = [name for name, value in getattr(found, "__dict__", {}).items() if name in shown or is_of(home, value)]
     return [name for name in {*own, *inside} if not name.startswith("_")]
 
 

@@ -172,11 +172,11 @@ def check_forms(reads: Iterable[Read]) -> None:
         found = kinds.setdefault(item.field, [])
         found.append(item.kind)
         if not set.intersection(*(set(KINDS[kind].forms) for kind in found)):
-            one, other = (kind.partition("_")[0] for kind in (found[0], found[-1]))
+            forms = set(KINDS[item.kind].forms)
+            first = next((kind for kind in found if forms.isdisjoint(KINDS[kind].forms)), found[0])
+            both = " and as ".join(kind.partition("_")[0] for kind in (first, item.kind))
             text = f"{item.field} must be read by all columns in one form, which goes into the exported graph"
-            raise ConfigError(
-                f"{text}, however: as {one} and as {other}; give the table a second field for one of them"
-            )
+            raise ConfigError(f"{text}, however: as {both}; give the table a second field for one of them")
 
 
 def ranged(policy: Field, inputs: Inputs) -> Field:

@@ -132,7 +132,7 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
         count = int(sizes[~is_plain].sum())
         loud = len(others) <= STRANGERS
         yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)
-    elif content := stands_for(words):
+    elif len(words) > FEW and (content := stands_for(words)):
         code = "image_files" if content == "images" else "json"
         yield Finding(code, (facts.name,), CONTENTS[content], total, total, "cells", tuple(known[:1].to_pylist()))
     else:

@@ -179,7 +179,7 @@ def of_number(
     chain, told = scaled(facts, chains, train)
     bent = {"_target_": f"{REPRESENTATION}.numerical_embeddings.PiecewiseLinear", "fields": facts.name, "dim": BENT}
     node = chain if numbers == "chains" else bent
-    if not facts.whole or not 2 < facts.distinct <= FEW:
+    if not facts.whole or not 2 < facts.distinct <= FEW or facts.texts is None:
         if facts.whole and facts.distinct >= ID_SHARE * facts.rows and facts.rows >= ID_ROWS:
             why += "; nearly all rows differ: leave it out if it is an id"
         if node is chain:

@@ -18,7 +18,7 @@ from mlp_torch.profile.facts import FEW, Facts
 from mlp_torch.proposal.columns import Decision
 from mlp_torch.proposal.entry import REPRESENTATION, Entry
 
-AXES = dict.fromkeys(("lat", "latitude"), "latitude") | dict.fromkeys(("lon", "lng", "long", "longitude"), "longitude")
+AXES = dict.fromkeys(("lat", "latitude"), "latitude") | dict.fromkeys(("lon", "lng", "longitude"), "longitude")
 DEGREES = {"latitude": 90, "longitude": 180}
 WAVES = {"sigma": 8.0, "n_frequencies": 64, "dim": 32, "lite": False}  # as experiment=numerical_embedding has them
 

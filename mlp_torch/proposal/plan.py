@@ -25,7 +25,7 @@ from mlp_torch.profile.forms import ISO, time_forms
 from mlp_torch.profile.key import identity, near_identity, not_a_key
 from mlp_torch.profile.source import Opened
 from mlp_torch.profile.suspicions import IDS, suspicions
-from mlp_torch.proposal.columns import RESERVED, Decision, decide
+from mlp_torch.proposal.columns import RESERVED, Decision, decide, policy_of
 from mlp_torch.proposal.place import with_places
 from mlp_torch.proposal.recipe import BEND, Recipe, recipe
 from mlp_torch.proposal.several import PICTURES
@@ -114,8 +114,9 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     findings = in_light(findings, decisions)
     decisions = usable([in_training(decision, choice) for decision in decisions])
     decisions = with_places(decisions, active=rows >= BEND)
-    key = identity(fields) if total is None else None  # some rows do not tell whether a key is there once
-    almost = near_identity(fields) if key is None and total is None else None
+    named = [decision.facts for decision in decisions if decision.policy == policy_of(decision.facts)]  # of all rows
+    key = identity(named) if total is None else None  # some rows do not tell whether a key is there once
+    almost = near_identity(named) if key is None and total is None else None
     near_key = not_a_key(almost, table.places) if almost else None
     return Plan(table, goal, decisions, choice, key, findings, near_key, total)
 

@@ -10,6 +10,7 @@ What training would refuse, its own reader tells: few such cells are missing by 
 """
 
 import io
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -197,15 +198,22 @@ def judged(facts: Facts, entry: Entry, item: Read, cells: Cells, na: Sequence[st
 
 
 def of_files(facts: Facts, folder: Path) -> Several:
-    """Pictures in files whose paths are in the cells.
+    """Pictures in files whose paths are in the cells; few paths of no file are missing by policy, more leave it out.
 
     Args:
         facts: of the field.
         folder: where the paths begin.
     """
-    found = (file_bytes(folder / path) for path in counted(facts.values))
-    files = (content for content in islice(found, TRIED) if isinstance(content, bytes))
-    return of_images(facts, files, f"paths of image files, of which none of the first opens in the folder {folder}")
+    words = counted(facts.values)
+    na = [*facts.na, *(word for word in NA_WORDS if word in words)]
+    paths = {path: cells for path, cells in words.items() if path not in na}
+    lost = sum(cells for path, cells in paths.items() if not os.path.isfile(folder / path))
+    if lost > RARE * sum(paths.values()):
+        return Several((), f"paths of image files, of which {lost:,} of {sum(paths.values()):,} are none in {folder}")
+    policy: dict[str, Any] = {"na_values": na} if na else {}
+    policy |= {"invalid": "missing"} if lost else {}
+    files = (content for path in paths if isinstance(content := file_bytes(folder / path), bytes))
+    return of_images(facts, files, "paths of files, of which the first are no picture")._replace(policy=policy)
 
 
 def of_images(facts: Facts, files: Iterable[bytes], none: str) -> Several:

@@ -27,7 +27,7 @@ from mlp_torch.ingest.fingerprint import arrow_fingerprints
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.times import iso
 from mlp_torch.profile.copies import mixed
-from mlp_torch.profile.facts import DAY, Facts
+from mlp_torch.profile.facts import DAY, FEW, Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import ISO, no_days
 from mlp_torch.profile.key import identity, near_identity, readable
@@ -133,7 +133,8 @@ def unsplit(fields: list[Facts], best: Choice | None) -> Problem:
     """
     sizes = best.sizes if best else "nothing tells rows apart"
     text = "no rule makes four parts that all have rows"
-    fractions = tuple(facts.name for facts in fields if facts.kind == "number" and facts.texts is None)
+    numbers = [facts for facts in fields if facts.kind == "number" and facts.distinct > FEW]
+    fractions = tuple(facts.name for facts in numbers if facts.texts is None)
     if not fractions:
         return Problem("too_few_rows", f"{text}: the table has too few rows, or too few that differ; {sizes}")
     why = "only numbers with fractions tell rows apart, which a split by fingerprint cannot read"

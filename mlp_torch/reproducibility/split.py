@@ -55,9 +55,7 @@ class Split:
             ConfigError: where the rule makes no folds.
         """
         rule = "folds need a split that makes them, as ByFingerprint does"
-        node = "{_target_: mlp_torch.reproducibility.split.ByFingerprint, fields: [id]}"
-        way = f"write '~data.split' '+data.split={node}'"
-        raise ConfigError(f"{rule}, however: data.split is {type(self).__name__}; {way}")
+        raise ConfigError(f"{rule}, however: data.split is {type(self).__name__}; docs/repeats.md shows another")
 
 
 class ByTime(Split):

@@ -439,8 +439,9 @@ def test_a_field_that_no_one_form_serves_is_refused(kinds: list[Kind], are_refus
     reads = [Read("a", kind, **options.get(kind, {})) for kind in kinds]
     for some in (reads, reads[::-1]):
         if are_refused:
-            with pytest.raises(ConfigError, match=r"a must be read by all columns in one form.*give the"):
+            with pytest.raises(ConfigError, match=r"a must be read by all columns in one form.*give the") as caught:
                 check_forms(some)
+            assert "as string and as tokens" not in str(caught.value)  # which go together
         else:
             check_forms(some)
         Schema.of(some)  # a split or a key may read it otherwise

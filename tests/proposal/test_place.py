@@ -43,7 +43,8 @@ def places(cfg: Any) -> list[list[str]]:
         ("start lat", (("start",), "latitude")),
         ("latency", None),
         ("flat", None),
-        ("long_lat", None),
+        ("lon_lat", None),
+        ("long_bid", None),
     ],
 )
 def test_a_name_says_latitude_or_longitude_and_of_what(name: str, found: object) -> None:

@@ -79,8 +79,31 @@ def test_paths_of_images_of_which_none_opens_are_left_out_with_the_folder() -> N
     data = proposed("mine.csv")
     assert list(data.columns) == ["z"]
     assert list(data.key) == list(data.split.fields) == ["path"]
-    reason = '"path" is left out: paths of image files, of which none of the first opens in the folder .'
+    reason = '"path" is left out: paths of image files, of which 199 of 200 are none in .'
     assert reason in Path("configs/experiment/mine.yaml").read_text()
+
+
+def test_few_paths_of_no_file_are_missing_by_policy() -> None:
+    Path("img").mkdir()
+    draw = np.random.default_rng(0)
+    for i in range(198):
+        Path(f"img/{i}.png").write_bytes(mixed.png(draw.integers(0, 256, (9, 10))))
+    paths = [*(f"img/{i}.png" for i in range(199)), "NA"]
+    pd.DataFrame({"path": paths, "y": ["a", "b"] * 100, "id": [f"i{i}" for i in range(200)]}).to_csv(
+        "mine.csv", index=False
+    )
+    data = proposed("mine.csv")
+    assert data.fields == {"path": {"na_values": ["NA"], "invalid": "missing"}}
+    assert built(data).prepare().counts["missing"] == {"path": 2}
+
+
+def test_few_files_and_few_lists_are_categories() -> None:
+    draw = np.random.default_rng(0)
+    rows = {"icon": draw.choice(["01d.png", "02n.png"], 200), "code": draw.choice(["[1]", "[2]"], 200)}
+    rows |= {"y": ["a", "b"] * 100}
+    pd.DataFrame(rows | {"id": [f"i{i}" for i in range(200)]}).to_csv("mine.csv", index=False)
+    found = [node._target_.rpartition(".")[2] for node in proposed("mine.csv").columns.values()]
+    assert found == ["Embedding", "Embedding"]
 
 
 def test_lists_of_words_in_json_are_left_out_with_what_set_takes_instead() -> None:
@@ -142,8 +165,9 @@ def test_update_takes_columns_for_new_json_and_offers_one_for_new_paths_of_image
     pd.DataFrame(rows).to_csv("mine.csv", index=False)
     proposed("mine.csv")
     Path("new/img").mkdir(parents=True)
-    Path("new/img/0.png").write_bytes(mixed.png(np.zeros((20, 30))))
-    rows |= {"bids": [f'{{"a": {i}}}' for i in range(200)], "photo": ["img/0.png", "img/1.png"] * 100}
+    for i in range(40):
+        Path(f"new/img/{i}.png").write_bytes(mixed.png(np.zeros((20, 30))))
+    rows |= {"bids": [f'{{"a": {i}}}' for i in range(200)], "photo": [f"img/{i % 40}.png" for i in range(200)]}
     pd.DataFrame(rows).to_csv("new/new.csv", index=False)
     assert init(["new/new.csv", "--update", "configs/experiment/mine.yaml", "--write"]) == 0
     data = composed(["experiment=mine", "data.source.path=new/new.csv"], Path("configs")).data

@@ -312,6 +312,7 @@ def test_numbers_at_the_end_of_float64_are_left_out_with_the_reason_of_training(
     x = DRAW.uniform(-1, 1, rows) * 1.7e308
     frame = pd.DataFrame({"id": range(rows), "z": DRAW.normal(size=rows), "x": x, "y": ["a", "b"] * (rows // 2)})
     frame["large"] = frame.z * 1e100
+    frame["few"] = ([1.0, 2.0, 3.0, 1.797e308] * rows)[:rows]
     frame.to_parquet("mine.parquet")
     assert list(proposal(table="mine.parquet")["data"]["columns"]) == ["z", "large"]
     text = EXPERIMENT.read_text()

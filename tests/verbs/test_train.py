@@ -14,8 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError
-from mlp_torch.run import directed
-from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs import folders
 from mlp_torch.verbs.closing import command
 from mlp_torch.verbs.folders import moved, new_folder, resumed
@@ -244,46 +242,6 @@ def test_a_value_that_a_constructor_refuses_is_one_sentence_and_exit_code_2(tmp_
     assert code == 2
     assert "Traceback" not in output
     assert output.splitlines()[-1].startswith("ConfigError: backbone: hidden must name at least one width")
-
-
-HIGHER = {"loss": False, "auroc": True, "coverage": None}
-
-
-@pytest.mark.parametrize(
-    ("node", "mode"),
-    [
-        ({"monitor": "val/loss", "mode": "auto"}, "min"),
-        ({"monitor": "val/auroc", "mode": "auto"}, "max"),
-        ({"monitor": "val/auroc"}, "max"),
-        ({"monitor": "val/auroc", "mode": "min"}, "min"),
-    ],
-)
-def test_what_is_monitored_knows_its_direction(node, mode):
-    assert directed("callback.best", OmegaConf.create(node), HIGHER).mode == mode
-
-
-@pytest.mark.parametrize(
-    ("monitor", "message"),
-    [
-        ("val/aurok", "must be a metric of this run, however: val/aurok; did you mean val/auroc?"),
-        ("auroc", "did you mean val/auroc?"),
-        ("val/coverage", "callback.best.mode must be min or max, since val/coverage says neither, however: auto"),
-    ],
-)
-def test_a_monitor_that_is_no_metric_or_has_no_direction_is_refused(monitor, message):
-    with pytest.raises(ConfigError) as caught:
-        directed("callback.best", OmegaConf.create({"monitor": monitor, "mode": "auto"}), HIGHER)
-    assert message in str(caught.value)
-
-
-def test_the_best_by_a_metric_of_which_more_is_better_is_kept(tmp_path):
-    by_auroc = ["callback.best.monitor=val/auroc", "callback.early_stopping.monitor=val/auroc"]
-    main([*tiny.experiment(tmp_path), f"runs={tmp_path}/runs", *by_auroc, "trainer.max_epochs=4", "baseline=none"])
-    (curve,) = (tmp_path / "runs" / "tiny").glob("2*/checkpoints/best.ckpt")
-    state = read(curve)["callbacks"]
-    (kept,) = [each for name, each in state.items() if name.startswith("BestCheckpoint")]
-    assert kept["monitor"] == "val/auroc"
-    assert kept["best_model_score"] > 0.5
 
 
 def test_a_look_writes_nothing(tmp_path):

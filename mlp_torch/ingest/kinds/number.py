@@ -53,8 +53,7 @@ class Number(Kind):
 
     def example(self, item: Read, inputs: Inputs, words: Words) -> object:
         middle = median(inputs[item.key])
-        whole = middle is not None and middle.is_integer() and abs(middle) <= 2**53
-        return int(middle) if whole and middle is not None else middle
+        return int(middle) if middle is not None and middle.is_integer() and abs(middle) <= 2**53 else middle
 
     def reader(self, policy: Field, item: Read) -> Reader:
         return NumberReader(policy, item)

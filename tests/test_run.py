@@ -1,0 +1,59 @@
+"""The build: what callbacks are told of the metric that they watch."""
+
+from pathlib import Path
+
+import pytest
+import tiny
+from omegaconf import OmegaConf
+
+from mlp_torch.errors import ConfigError
+from mlp_torch.run import direction
+from mlp_torch.training.checkpoints import read
+from mlp_torch.verbs.train import main
+
+HIGHER = {"loss": False, "auroc": True, "coverage": None}
+
+
+@pytest.mark.parametrize(
+    ("node", "added"),
+    [
+        ({"monitor": "val/loss", "mode": "auto"}, {"mode": "min"}),
+        ({"monitor": "val/auroc", "mode": "auto"}, {"mode": "max"}),
+        ({"monitor": "train/loss_without_dropout", "mode": "auto"}, {"mode": "min"}),
+        ({"monitor": "val/auroc", "mode": "min"}, {}),
+        ({"monitor": "val/auroc"}, {}),
+        ({"refresh_rate": 1}, {}),
+    ],
+)
+def test_what_is_monitored_knows_its_direction(node: dict[str, object], added: dict[str, str]) -> None:
+    assert direction("callback.best", OmegaConf.create(node), HIGHER) == added
+
+
+@pytest.mark.parametrize(
+    ("monitor", "message"),
+    [
+        ("val/aurok", "must be a metric of this run, however: val/aurok; did you mean val/auroc?"),
+        ("auroc", "did you mean val/auroc?"),
+        (None, "must be a metric of this run, however: None"),
+        ("val/coverage", "callback.best.mode must be min or max, since val/coverage says neither, however: auto"),
+    ],
+)
+def test_a_monitor_that_is_no_metric_or_has_no_direction_is_refused(monitor: object, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        direction("callback.best", OmegaConf.create({"monitor": monitor, "mode": "auto"}), HIGHER)
+    assert message in str(caught.value)
+
+
+def test_the_best_by_a_metric_of_which_more_is_better_is_kept(tmp_path: Path) -> None:
+    by_auroc = ["callback.best.monitor=val/auroc", "callback.early_stopping.monitor=val/auroc"]
+    main([*tiny.experiment(tmp_path), f"runs={tmp_path}/runs", *by_auroc, "trainer.max_epochs=4", "baseline=none"])
+    (best,) = (tmp_path / "runs" / "tiny").glob("2*/checkpoints/best.ckpt")
+    (kept,) = (name for name in read(best)["callbacks"] if name.startswith("BestCheckpoint"))
+    assert "'mode': 'max'" in kept
+    assert "'monitor': 'val/auroc'" in kept
+
+
+def test_a_callback_that_refuses_a_value_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*tiny.experiment(tmp_path), f"runs={tmp_path}/runs", "callback.best.mode=low"])
+    assert "ConfigError: callback.best: `mode` can be min, max but got low" in capsys.readouterr().err
