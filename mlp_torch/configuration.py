@@ -61,6 +61,8 @@ def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
             raise ConfigError(sentence(error)) from None
     for text in overrides:
         check_key(text, whole, known)
+    for text in overrides:
+        check_value(text, whole)
     raise ConfigError(sentence(refused)) from None
 
 
@@ -160,9 +162,20 @@ def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:
             where = f" of {walked}" if walked else ""
             raise ConfigError(f"a key must exist, however: {key_of(text)}: no {name}{where}; {near(name, keys)}")
         node, walked = node._get_node(name), f"{walked}.{name}".lstrip(".")
-    if isinstance(node, DictConfig) and "{" in text:
-        ways = f"write '~{walked}' '+{text}'"
-        raise ConfigError(f"{walked} must be replaced in two steps, however: {text} is one; {ways}")
+
+
+def check_value(text: str, cfg: DictConfig) -> None:
+    """Tells why a table of keys is refused: it is another part's, or one of its keys is not there."""
+    key, value = key_of(text), OverridesParser.create().parse_override(text).value()
+    node = OmegaConf.select(cfg, key) if not text.startswith(("+", "~")) else None
+    if not isinstance(value, dict) or not isinstance(node, DictConfig):
+        return
+    lacking = [str(name) for name in value if str(name) not in node]
+    if lacking and "_target_" in map(str, value):
+        ways = f"write '~{key}' '+{text}'"
+        raise ConfigError(f"{key} must be replaced in two steps, however: {text} is one; {ways}")
+    if lacking:
+        raise ConfigError(f"a key must exist, however: {key}: no {lacking[0]}; {near(lacking[0], map(str, node))}")
 
 
 def check_targets(cfg: DictConfig) -> None:

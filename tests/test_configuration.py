@@ -73,9 +73,13 @@ def experiment(folder: Path, text: str) -> list[str]:
         ("seed=1,2", "multirun"),
         ("experiment=null", "experiment must be one of its options, however: experiment=null"),
         (
-            "data.split={fields: [id]}",
-            "data.split must be replaced in two steps, however: data.split={fields: [id]} is one; "
-            "write '~data.split' '+data.split={fields: [id]}'",
+            "data.split={_target_: a.B, fields: [id]}",
+            "data.split must be replaced in two steps, however: data.split={_target_: a.B, fields: [id]} is one; "
+            "write '~data.split' '+data.split={_target_: a.B, fields: [id]}'",
+        ),
+        (
+            "callback.best={monitr: val/auroc}",
+            "a key must exist, however: callback.best: no monitr; did you mean monitor?",
         ),
     ],
 )
@@ -84,6 +88,11 @@ def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, messag
         composed([override])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_argument_that_is_wrong_is_told_and_not_a_table_beside_it():
+    with pytest.raises(ConfigError, match="no sed; did you mean seed"):
+        composed(["callback.best={monitor: val/auroc}", "sed=7"])
 
 
 def test_a_table_is_replaced_in_the_two_steps_that_are_told():
