@@ -133,7 +133,9 @@ def check_group(text: str, known: dict[str, set[str]]) -> None:
         raise ConfigError(f"an argument must have the form KEY=VALUE, however: {text}; {hint}")
     for option in value.split(",") if key in known and not value.startswith(("[", "$")) else []:
         if option not in known[key] and not (text.startswith("~") and not equals):
-            raise ConfigError(f"{key} must be one of its options, however: {key}={option}; {near(option, known[key])}")
+            own = Path("configs") / key / f"{option}.yaml"
+            hint = f"for {own} add --config-dir configs" if own.is_file() else near(option, known[key])
+            raise ConfigError(f"{key} must be one of its options, however: {key}={option}; {hint}")
 
 
 def check_tables(cfg: DictConfig, overrides: list[str], known: dict[str, set[str]]) -> None:

@@ -90,6 +90,16 @@ def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, messag
     assert "\n" not in str(caught.value)
 
 
+def test_an_experiment_of_ones_own_that_lies_here_is_told_how_to_be_found(tmp_path, monkeypatch):
+    (tmp_path / "configs" / "experiment").mkdir(parents=True)
+    (tmp_path / "configs" / "experiment" / "mine.yaml").write_text("# @package _global_\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"experiment=mine; for configs/experiment/mine\.yaml add --config-dir configs"
+    ):
+        composed(["experiment=mine"])
+
+
 def test_the_argument_that_is_wrong_is_told_and_not_a_table_beside_it():
     with pytest.raises(ConfigError, match="no sed; did you mean seed"):
         composed(["callback.best={monitor: val/auroc}", "sed=7"])

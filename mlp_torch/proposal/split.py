@@ -102,7 +102,7 @@ def choose(fields: list[Facts], goal: Goal, places: Places) -> Choice:
         places: where the rows lie in their file.
 
     Raises:
-        DataError: `too_few_rows`.
+        DataError: `too_few_rows`, `nothing_to_split_by`.
     """
     rows = int(goal.used.sum())
     if rows < LEAST_ROWS:
@@ -139,7 +139,7 @@ def unsplit(fields: list[Facts], best: Choice | None) -> Problem:
         return Problem("too_few_rows", f"{text}: the table has too few rows, or too few that differ; {sizes}")
     why = "only numbers with fractions tell rows apart, which a split by fingerprint cannot read"
     advice = "add a field with an id of each row, text or a whole number, such as the row's number"
-    return Problem("too_few_rows", f"{text}: {why}; {advice}; {sizes}", fractions)
+    return Problem("nothing_to_split_by", f"{text}: {why}; {advice}", fractions)
 
 
 def undated(times: list[Facts], goal: Goal, places: Places) -> list[Finding]:

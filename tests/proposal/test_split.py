@@ -159,7 +159,7 @@ def test_typed_numbers_with_fractions_alone_ask_for_an_id(others: dict[str, Any]
     pq.write_table(table, "mine.parquet")
     with pytest.raises(DataError, match=r'columns "a", "b", "c": .*add a field with an id of each row') as told:
         main(["mine.parquet", "--target", "y"])
-    assert [problem.code for problem in told.value.problems] == ["too_few_rows"]
+    assert [problem.code for problem in told.value.problems] == ["nothing_to_split_by"]
     assert not EXPERIMENT.exists()
     pq.write_table(table.append_column("row", pa.array(range(400))), "mine.parquet")
     cfg = proposal(table="mine.parquet")
