@@ -3,8 +3,8 @@
 A model that cannot learn 32 rows has a fault that no amount of data mends: no gradient, a wrong loss, a dead layer,
 rows that contradict each other.
 
->>> shown([0.12345, -1.0]), shown(7), shown([0.5] * 9)
-('[0.123, -1]', '7', '[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, … 9]')
+>>> shown(torch.tensor([0.12345, -1.0])), shown(torch.tensor(7)), shown(torch.zeros(1, 28, 28))
+('[0.123, -1]', '7', '1×28×28')
 """
 
 import math
