@@ -117,7 +117,8 @@ def by_heart(model: Model, data: Data) -> list[str]:
     before, after, reached = learn(model, table, parameters)
     silent = [name for name in parameters if name not in reached]
     equal = contradictions(table)
-    lines = [f"  no gradient reaches {', '.join(silent)}"] if silent else []
+    unused = "in vain, or for what these rows do not hold, as a missing picture"
+    lines = [f"  no gradient reaches {', '.join(silent)}: {unused}"] if silent else []
     if equal:
         lines.append(f"  {equal} of the rows are equal to another in all features but not in the target")
     if after <= LEARNED * before:

@@ -289,3 +289,6 @@ def tell(folder: Path, members: list[Member]) -> None:
             print(line)
     print(f"\nruns      {shlex.quote(str(folder))}\nfigures   {shlex.quote(str(folder / METRICS))}")
     print(f"watch     tensorboard --logdir {shlex.quote(str(folder))}")
+    latest = folder.parent / "latest"
+    if latest.resolve().parent == folder.resolve():
+        print(f"model     {shlex.quote(str(latest))}/model is that of one run alone: {latest.readlink().name}")

@@ -113,6 +113,7 @@ def test_each_of_several_seeds_has_the_bits_that_it_has_alone(tmp_path):
     assert not equal(sweep / "seed-1", sweep.parent / "latest")
 
     assert "seed=2 (2 of 2): epoch 1 of 1: " in output
+    assert f"model     {sweep.parent}/latest/model is that of one run alone: seed-2" in output
     assert output.index("mean ± standard deviation of 2 runs") < output.index(f"figures   {sweep}/metrics.json")
     found = figures(sweep)
     each = [figures(sweep / name) for name in ("seed-1", "seed-2")]
