@@ -29,7 +29,7 @@ from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.report import Report, number
-from mlp_torch.responsible.verdict import Verdict, chunks, judge_predictions
+from mlp_torch.responsible.verdict import Verdict, chunks, directions, judge_predictions
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Target
 from mlp_torch.training.table.prepared import numbered
@@ -137,7 +137,7 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
         (predictor.name, predictor.version),
         block.name,
         {**checked.counts, "unseen": unseen},
-        {name: metric.higher_is_better for name, (_, _, metric) in head.metrics().items()},
+        directions(head),
         verdicts,
         [
             *blanked(checked.counts["changed"], schema.fields, checked.counts["read"]),

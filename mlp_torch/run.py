@@ -32,7 +32,7 @@ from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
-from mlp_torch.responsible.verdict import judge
+from mlp_torch.responsible.verdict import directions, judge
 from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
@@ -170,11 +170,6 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, boo
     return trainer
 
 
-def directions(model: Model) -> dict[str, bool | None]:
-    """By metric, whether more is better; None where neither is."""
-    return {name: metric.higher_is_better for name, (_, _, metric) in model.metrics().items()}
-
-
 def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> dict[str, str]:
     """Which direction is better for a callback whose `mode` is auto: that of the metric which it monitors.
 
@@ -183,7 +178,8 @@ def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]
     """
     if "monitor" not in callback:
         return {}
-    known = {f"val/{name}": more for name, more in higher.items()} | {"train/loss_without_dropout": False}
+    known = {f"{split}/{name}": more for split in ("val", "train") for name, more in higher.items()}
+    known["train/loss_without_dropout"] = False
     monitor, is_auto = str(callback.monitor), "mode" in callback and callback.mode == "auto"
     if monitor not in known:
         raise ConfigError(f"{path}.monitor must be a metric of this run, however: {monitor}; {near(monitor, known)}")

@@ -20,6 +20,7 @@ HIGHER = {"loss": False, "auroc": True, "coverage": None}
         ({"monitor": "val/loss", "mode": "auto"}, {"mode": "min"}),
         ({"monitor": "val/auroc", "mode": "auto"}, {"mode": "max"}),
         ({"monitor": "train/loss_without_dropout", "mode": "auto"}, {"mode": "min"}),
+        ({"monitor": "train/auroc", "mode": "auto"}, {"mode": "max"}),
         ({"monitor": "val/auroc", "mode": "min"}, {}),
         ({"monitor": "val/auroc"}, {}),
         ({"refresh_rate": 1}, {}),

@@ -38,7 +38,7 @@ def stands_for(words: Mapping[str, int]) -> Content:
         return "images"
     if not nearly_all(lambda word: word.lstrip().startswith(BEGINS)):
         return ""
-    return next((form for form, is_one in FORMS.items() if nearly_all(is_one)), "")
+    return next((form for form, is_one in PARSERS.items() if nearly_all(is_one)), "")
 
 
 def is_list(text: str) -> bool:
@@ -51,7 +51,7 @@ def is_list(text: str) -> bool:
 
 
 # [] is all three
-FORMS: dict[Content, Callable[[str], bool]] = {
+PARSERS: dict[Content, Callable[[str], bool]] = {
     "maps": lambda text: not isinstance(maps.parsed(text), str),
     "vectors": lambda text: vector.parsed(text) is not None,
     "lists": is_list,

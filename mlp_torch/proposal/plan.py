@@ -109,8 +109,9 @@ def propose(table: Opened, target: str, *, total: int | None = None) -> Plan:
     findings = found_in(table, known, goal)
     choice = replace(choice, findings=(*choice.findings, *unread_times(fields, findings, choice.time)))
     rows = training_rows(choice, table, total)
-    decide_by = partial(decide, numbers=recipe(rows).numbers, train=choice.index == 0, whole=total is None)
-    decisions = decided(fields, findings, goal, partial(decide_by, folder=table.folder))
+    train, numbers = choice.index == 0, recipe(rows).numbers
+    by_recipe = partial(decide, numbers=numbers, train=train, whole=total is None, folder=table.folder)
+    decisions = decided(fields, findings, goal, by_recipe)
     findings = in_light(findings, decisions)
     decisions = usable([in_training(decision, choice) for decision in decisions])
     decisions = with_places(decisions, active=rows >= BEND)

@@ -99,11 +99,11 @@ class Transform(nn.Module):
         rows: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             if column.unknown >= 0:  # type: ignore[operator]
-                codes = features[name]
-                codes = codes if codes.dim() > 1 else codes.unsqueeze(1)  # (B, 1 or more); below 0 is padding
-                unknown = torch.eq(codes, column.unknown)  # type: ignore[arg-type]
-                known = (codes >= 0) & ~unknown
-                rows[name] = unknown.any(dim=1) & ~(known.any(dim=1) & bool(column.lenient))
+                unknown = torch.eq(features[name], column.unknown)  # type: ignore[arg-type]
+                rows[name] = unknown.any(dim=1) if unknown.dim() > 1 else unknown  # of several fields, in one of them
+                if column.lenient:  # what is below the code of unknown is padding
+                    known = torch.gt(features[name], column.unknown)  # type: ignore[arg-type]
+                    rows[name] = rows[name] & ~known.any(dim=1)
         return rows
 
     def clipped(self, features: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -68,6 +68,11 @@ def judge_predictions(metrics: dict[str, tuple[str, str, Metric]], parts: Iterab
     return Verdict(values, {name: why for name, (_, why) in found.items() if why})
 
 
+def directions(by: Head | Model) -> dict[str, bool | None]:
+    """By metric, whether more is better; None where neither is."""
+    return {name: metric.higher_is_better for name, (_, _, metric) in by.metrics().items()}
+
+
 def with_value(verdict: Verdict, name: str, value: float, why: str) -> Verdict:
     """The verdict and one more metric, or why it has no value."""
     if why:

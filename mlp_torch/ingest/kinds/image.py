@@ -62,7 +62,6 @@ class Image(Kind):
     nested = True
     forms = ("image",)
     takes = "the bytes of a file; or text: its path in a table that is a file, base64 elsewhere"
-    shaped = True
     most_bytes = 4 * MOST_BYTES // 3 + 64  # as base64
     faults = {  # noqa: RUF012
         "no_image_file": "a path must be that of a file; paths are relative to the table's folder",

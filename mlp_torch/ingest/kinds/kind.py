@@ -24,7 +24,6 @@ class Kind:
         nested: whether lists, maps and the like can be read.
         forms: what a TorchScript host passes; fields that are read as several kinds need a form that all of them take.
         takes: what a cell must be, where that is more than text, a number, true, false or null.
-        shaped: whether a TorchScript host passes one tensor a field, whose shape is an option of the read.
         most_bytes: of a cell, where that is more than `max_cell_bytes` allows; 0 = no more.
         faults: by reason code, the rule that a cell breaks, with `Read`'s options in braces; `data.fields.NAME.invalid`
             says what it becomes.
@@ -34,9 +33,13 @@ class Kind:
     nested = False
     forms: tuple[str, ...] = ("text",)
     takes = ""
-    shaped = False
     most_bytes = 0
     faults: dict[str, str] = {}  # noqa: RUF012  # never changed
+
+    @property
+    def shaped(self) -> bool:
+        """Whether a TorchScript host passes one tensor a field, whose shape is an option of the read."""
+        return {"scalar", "text"}.isdisjoint(self.forms)
 
     def absent(self, item: Read, n: int) -> Any:
         """The values of n cells that are missing."""

@@ -41,7 +41,6 @@ class MapKeys(Kind):
     nested = True
     forms = ("map",)
     takes = "names with numbers, or text that is an object of JSON"
-    shaped = True
     faults = {  # noqa: RUF012
         "not_a_map": "a map must be names with finite numbers, in text an object of JSON",
         "too_many_names": "a map must have at most as many names as its column's max_names={max_tokens}",

@@ -34,7 +34,6 @@ class Vector(Kind):
     nested = True
     forms = ("vector",)
     takes = "a list of numbers, or text that is a list of JSON"
-    shaped = True
     faults = {  # noqa: RUF012
         "not_a_vector": "a vector must be a list of finite numbers that float32 has, in text a list of JSON",
         "wrong_size": "a vector must have as many numbers as its column's size={size[0]}",
