@@ -3,6 +3,7 @@
 One model out of fitted columns, the best checkpoint, calibration, and the folder that is shipped.
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +85,20 @@ def calibrate(task: Task, data: Data) -> None:
         task.model.calibrate(outputs(task, table), table.y, table.weight)
 
 
+def own_head(head: Head, out: Tensor, table: Batch) -> Head:
+    """A head as whoever says `out` of the calibration rows would calibrate it: nobody is judged by another's.
+
+    Args:
+        head: of the model.
+        out: (N, …) of the calibration rows; N may be 0.
+        table: these rows.
+    """
+    own = copy.deepcopy(head)
+    if len(table.y):
+        own.calibrate(out, table.y, table.weight)
+    return own
+
+
 def judge_unseen(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
     """Adds the model's metrics on rows with a category that training never showed; tells them beside those of all rows.
 
@@ -120,12 +135,14 @@ def ship(
     formats: Sequence[str] = ("torchscript",),
 ) -> Path:
     """Exports the model's folder; `config` is the YAML that `evaluate` builds target and metrics from."""
-    train = data.tables["train"]
+    train, held = data.tables["train"], data.judged["calibration"]
+    best = task.model.constant(train.y, train.weight)
     return export(
         ServingFunction(data.schema, data.transform, task.model, name=name),
         folder,
         target=data.target,
-        constant=task.model.constant(train.y, train.weight),
+        constant=best,
+        constant_head=own_head(task.model.head, best.expand(len(held.y), *best.shape), held),
         metrics=metrics,
         data=data.fingerprint,
         config=config,

@@ -5,6 +5,7 @@ DIR's config.yaml and model.pt are programs: evaluate only models that you trust
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,19 +126,19 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
     """
     predictor = Predictor(folder, device=device)
     cfg = configuration(folder)
-    target, head, constant = restored(cfg, folder)
+    target, heads, constant = restored(cfg, folder)
     block = reader(path, trained(folder)).read()
     schema = whole(predictor.schema, target, cfg)
     checked = check(block, schema, target)
     inputs = to_inputs(checked, schema.reads.values())
     y = labels(target, inputs, checked)
     features = {key: inputs[key] for key in predictor.schema.reads}
-    verdicts, unseen = compare(predictor, head, constant, features, y)
+    verdicts, unseen = compare(predictor, heads, constant, features, y)
     return Evaluation(
         (predictor.name, predictor.version),
         block.name,
         {**checked.counts, "unseen": unseen},
-        directions(head),
+        directions(heads["model"]),
         verdicts,
         [
             *blanked(checked.counts["changed"], schema.fields, checked.counts["read"]),
@@ -148,7 +149,7 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
 
 
 def compare(
-    predictor: Predictor, head: Head, constant: Tensor, features: Inputs, y: Tensor
+    predictor: Predictor, heads: Mapping[str, Head], constant: Tensor, features: Inputs, y: Tensor
 ) -> tuple[dict[str, Verdict], dict[str, int]]:
     """The graph's predictions and the constant's, judged on the same rows; and by column the rows of unseen categories.
 
@@ -162,10 +163,11 @@ def compare(
         return found
 
     def by_constant(rows: slice) -> dict[str, Tensor]:
-        return head.predict(constant.expand(len(y[rows]), *constant.shape))
+        return heads["constant"].predict(constant.expand(len(y[rows]), *constant.shape))
 
+    judge = heads["model"]
     verdicts = {
-        name: judge_predictions(head.metrics(), ((predict(rows), head.labels(y[rows])) for rows in chunks(len(y))))
+        name: judge_predictions(judge.metrics(), ((predict(rows), judge.labels(y[rows])) for rows in chunks(len(y))))
         for name, predict in (("model", by_graph), ("constant", by_constant))
     }
     return verdicts, dict(unseen)
@@ -190,8 +192,8 @@ def configuration(folder: Path) -> DictConfig:
     return cfg
 
 
-def restored(cfg: DictConfig, folder: Path) -> tuple[Target, Head, Tensor]:
-    """Target, head and the best constant `out` as they were fitted on training rows.
+def restored(cfg: DictConfig, folder: Path) -> tuple[Target, dict[str, Head], Tensor]:
+    """Target, the heads of "model" and "constant" (each calibrated to its own), and the best constant `out`.
 
     Raises:
         ModelError: if the stored state does not fit the configuration.
@@ -205,9 +207,11 @@ def restored(cfg: DictConfig, folder: Path) -> tuple[Target, Head, Tensor]:
         target: Target = instantiate(cfg.data.target, _convert_="all")
         restore(target, state["target"])
         members, _, d_in = state["head"]["output.weight"].shape
-        head: Head = instantiate(cfg.head, _convert_="all")(d_in, target, members=members)
-        restore(head, state["head"])
-        return target, head.eval(), state["constant"]
+        heads: dict[str, Head] = {}
+        for name, key in (("model", "head"), ("constant", "constant_head")):
+            heads[name] = instantiate(cfg.head, _convert_="all")(d_in, target, members=members).eval()
+            restore(heads[name], state[key])
+        return target, heads, state["constant"]
     except (HydraException, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path} must fit config.yaml, however: {error}") from None
 

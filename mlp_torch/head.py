@@ -67,18 +67,21 @@ class Head(nn.Module):
         target: the fitted target.
         n: number of logits.
         members: how many hidden vectors a row has.
+        point: see below.
 
     Attributes:
         names: class names by the prediction that holds a class index; served beside the numbers.
+        point: the prediction that says most in one number, or one a class; members differ in it by their `spread`.
         objective: LightGBM's objective whose raw scores `from_scores` turns into an `out`.
     """
 
     names: dict[str, list[str]]
+    point: str
     objective: str = "regression"
 
-    def __init__(self, d_in: int, target: Target, n: int, *, members: int = 1):
+    def __init__(self, d_in: int, target: Target, n: int, *, members: int = 1, point: str = "prediction"):
         super().__init__()
-        self.members = members
+        self.members, self.point = members, point
         self.target_classes = list(target.classes)
         self.output = Output(d_in, n, members)
         self.names = {}
@@ -100,14 +103,23 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
-        """Learns from the calibration split, after training; by default there is nothing to learn."""
+        """Learns from the calibration split, after training; by default there is nothing to learn.
+
+        What an earlier call has learned does not enter, so that a copy of a calibrated head can be calibrated to what
+        somebody else says: the report does so with each rival.
+        """
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """The best `out` that looks at no feature: (n,). The baseline, and the expected first loss."""
         raise NotImplementedError
 
-    def average(self, outs: Tensor) -> Tensor:
-        """(B, k, n) -> (B, n): the members' common `out`, averaged in probability or density space. Must script."""
+    def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
+        """(B, k, n) -> (B, n): the members' common `out`, averaged in probability or density space. Must script.
+
+        Args:
+            outs: of k members.
+            weight: (B, k), sums to 1 in each row; None weighs all alike.
+        """
         raise NotImplementedError
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:

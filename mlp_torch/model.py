@@ -155,6 +155,25 @@ class Model(nn.Module):
         """Readable values by name. Must script."""
         return self.head.predict(out)
 
+    def common(self, outs: Tensor) -> dict[str, Tensor]:
+        """What members say in common, and how far they agree: (B, k, n) -> predictions by name. Must script.
+
+        `POINT_spread` is the standard deviation (of k) of the members' point prediction, `CLASS_agreement` the share
+        of them that say the class which they say in common.
+        """
+        b, k, n = outs.shape
+        found = self.head.predict(self.head.average(outs))
+        each = self.head.predict(outs.reshape(b * k, n))
+        named: dict[str, Tensor] = {}
+        for name, value in each.items():
+            members = value.reshape([b, k] + list(value.shape[1:]))  # noqa: RUF005  # (B, k, …); TorchScript does not unpack
+            if name == self.head.point:
+                named[name + "_spread"] = members.double().std(dim=1, unbiased=False).float()
+            elif not value.is_floating_point():
+                named[name + "_agreement"] = (members == found[name].unsqueeze(1)).float().mean(dim=1)
+        found.update(named)
+        return found
+
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
         """Learns from the calibration split."""
         self.head.calibrate(out, y, weight)
@@ -208,7 +227,7 @@ class Single(Model):
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         if self.members > 1:
-            out = self.head.average(out)  # (B, n)
+            return self.common(out)
         return self.head.predict(out)
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:

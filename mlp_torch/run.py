@@ -20,7 +20,17 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import accelerator, calibrate, epoch_notes, judge_unseen, load_best, ship, single, without_advice
+from mlp_torch.build import (
+    accelerator,
+    calibrate,
+    epoch_notes,
+    judge_unseen,
+    load_best,
+    own_head,
+    ship,
+    single,
+    without_advice,
+)
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, MissingExtra, near
 from mlp_torch.head import Batch
@@ -202,6 +212,8 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
     report.notes += data.prepared.looked_at
     for rival in rivals.values():
         report.notes += rival.fit(head, data.judged)
+    held = data.judged["calibration"]
+    heads = {name: own_head(head, rival.out(held.features), held) for name, rival in rivals.items()}
     for split in ("val", "test"):
         table = data.judged[split]
         out = outputs(task, table)
@@ -210,7 +222,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
         report.notes += judge_unseen(report, task, split, table, out)
         for name, rival in rivals.items():
-            report.add(name, split, judge(head, rival.out(table.features), table.y).values)
+            report.add(name, split, judge(heads[name], rival.out(table.features), table.y).values)
         found = predictions(task, data, split, out)
         files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
     return report

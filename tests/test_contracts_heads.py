@@ -337,10 +337,30 @@ def test_members_are_judged_singly_and_averaged_before_they_predict(kind: type[H
     assert out.shape[:2] == (16, 2)
     each = [model.head.loss(out[:, k], data.batch()) for k in range(2)]
     assert torch.allclose(model.loss(out, data.batch()), (each[0] + each[1]) / 2)
-    assert equal(model.predict(out), model.head.predict(model.head.average(out)))
-    same = out[:, :1].expand(-1, 2, -1)
-    for name, value in model.predict(same).items():
-        assert torch.allclose(value.double(), model.head.predict(out[:, 0])[name].double(), rtol=1e-4, atol=1e-5), name
+    found, averaged = model.predict(out), model.head.predict(model.head.average(out))
+    assert equal({name: found[name] for name in averaged}, averaged)
+    point = model.head.point
+    wanted = torch.stack([model.head.predict(out[:, k])[point].double() for k in range(2)]).std(dim=0, unbiased=False)
+    assert torch.allclose(found[f"{point}_spread"].double(), wanted, rtol=1e-4, atol=1e-5)
+    same = model.predict(out[:, :1].expand(-1, 2, -1))
+    for name, value in model.head.predict(out[:, 0]).items():
+        assert torch.allclose(same[name].double(), value.double(), rtol=1e-4, atol=1e-5), name
+    for name in set(same) - set(averaged):
+        assert bool((same[name] == (1 if name.endswith("_agreement") else 0)).all()), name
+
+
+@every_head
+def test_an_average_with_all_the_weight_on_one_member_is_that_member(kind: type[Head], options: dict[str, Any]) -> None:
+    data = rows(kind, 16)
+    head = fitted(kind, options, data, members=3).eval()
+    outs = head(torch.stack([data.x, -data.x, 2 * data.x], dim=1)).detach()
+    weight = torch.zeros(16, 3)
+    weight[:, 1] = 1
+    for name, value in head.predict(head.average(outs, weight)).items():
+        assert torch.allclose(value.double(), head.predict(outs[:, 1])[name].double(), rtol=1e-4, atol=1e-5), name
+    uniform = head.predict(head.average(outs, torch.full((16, 3), 1 / 3)))
+    for name, value in head.predict(head.average(outs)).items():
+        assert torch.allclose(value.double(), uniform[name].double(), rtol=1e-4, atol=1e-5), name
 
 
 @every_head

@@ -55,7 +55,7 @@ class Binary(Head):
         if len(target.classes) != 2:
             text = f"a binary head needs two classes, however: {len(target.classes)}; take the multiclass head"
             raise DataError(Problem("not_two_classes", text, priors.fields(target), key="head"))
-        super().__init__(d_in, target, 1, members=members)
+        super().__init__(d_in, target, 1, members=members, point="probability")
         self.names = {"class": list(target.classes)}
         self.columns = priors.fields(target)
         # (1,): log-odds of the data less log-odds of the rows drawn
@@ -77,10 +77,8 @@ class Binary(Head):
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return log_odds(y, weight).float() - self.shift  # (1,)
 
-    def average(self, outs: Tensor) -> Tensor:
-        logits = outs + self.shift  # (B, k, 1)
-        yes, no = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
-        return yes.logsumexp(dim=1) - no.logsumexp(dim=1) - self.shift  # (B, 1)
+    def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
+        return priors.log_odds_of_mean(outs + self.shift, weight) - self.shift  # (B, 1)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
         return {"class": class_labels(y)}
@@ -135,7 +133,7 @@ class Multiclass(Head):
 
     def __init__(self, d_in: int, target: Target, *, members: int = 1):
         priors.require_classes(target)
-        super().__init__(d_in, target, len(target.classes), members=members)
+        super().__init__(d_in, target, len(target.classes), members=members, point="probabilities")
         self.names = {"class": list(target.classes)}
         self.columns = priors.fields(target)
         # (n,): log-shares of the data less log-shares of the rows drawn
@@ -159,8 +157,8 @@ class Multiclass(Head):
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return priors.log_shares(y, weight, len(self.shift)).float() - self.shift  # (n,)
 
-    def average(self, outs: Tensor) -> Tensor:
-        return priors.mixture(outs + self.shift) - self.shift  # (B, n)
+    def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
+        return priors.mixture(outs + self.shift, weight) - self.shift  # (B, n)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
         return {"class": class_labels(y)}

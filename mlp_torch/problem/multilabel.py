@@ -40,7 +40,7 @@ class Multilabel(Head):
 
     def __init__(self, d_in: int, target: Target, *, members: int = 1):
         priors.require_classes(target)
-        super().__init__(d_in, target, len(target.classes), members=members)
+        super().__init__(d_in, target, len(target.classes), members=members, point="probabilities")
         self.names = {"classes": list(target.classes)}
         self.columns = priors.fields(target)
 
@@ -68,9 +68,8 @@ class Multilabel(Head):
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return log_odds(y, weight).float()  # (k,)
 
-    def average(self, outs: Tensor) -> Tensor:
-        yes, no = nn.functional.logsigmoid(outs), nn.functional.logsigmoid(-outs)  # (B, members, k)
-        return yes.logsumexp(dim=1) - no.logsumexp(dim=1)  # (B, k)
+    def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
+        return priors.log_odds_of_mean(outs, weight)  # (B, k)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
         return {"classes": y.nan_to_num(nan=-1.0).long()}

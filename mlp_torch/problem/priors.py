@@ -9,7 +9,7 @@ tensor([0.5000, 0.5000], dtype=torch.float64)
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.target import Target
@@ -71,6 +71,20 @@ def log_shares(y: Tensor, weight: Tensor, n: int) -> Tensor:
     return (totals / totals.sum()).clamp(min=0.5 / max(int(known.sum()), 1)).log()
 
 
-def mixture(outs: Tensor) -> Tensor:
-    """Log-probabilities of the members' mean probability: (B, k, n) logits -> (B, n)."""
-    return outs.log_softmax(dim=-1).logsumexp(dim=1) - math.log(outs.shape[1])
+def log_weight(outs: Tensor, weight: Tensor | None) -> Tensor:
+    """Logarithms of the members' weights, all alike where none are given: (B, k, …) outs, (B, k) -> (B, k, 1)."""
+    if weight is None:
+        return torch.full_like(outs[:, :, :1], -math.log(outs.shape[1]))
+    return weight.to(outs.dtype).log().unsqueeze(2)
+
+
+def mixture(outs: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Log-probabilities of the members' weighted mean probability: (B, k, n) logits, (B, k) -> (B, n)."""
+    return (outs.log_softmax(dim=-1) + log_weight(outs, weight)).logsumexp(dim=1)
+
+
+def log_odds_of_mean(outs: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Log-odds of the members' weighted mean probability, of each label: (B, k, n) logits, (B, k) -> (B, n)."""
+    share = log_weight(outs, weight)
+    yes, no = nn.functional.logsigmoid(outs) + share, nn.functional.logsigmoid(-outs) + share  # (B, k, n)
+    return yes.logsumexp(dim=1) - no.logsumexp(dim=1)

@@ -73,7 +73,7 @@ class Reframed(Head):
         priors.require_number(target)
         n = bins if isinstance(edges, str) else len(edges) - 1
         distribution = Bins(n, edges, quantiles=tuple(quantiles), thresholds=thresholds or {})
-        super().__init__(d_in, target, n, members=members)
+        super().__init__(d_in, target, n, members=members, point="mean")
         self.bins, self.smoothing = distribution, float(smoothing)
         self.register_buffer("log_prior", torch.zeros(n, dtype=torch.float64))
         # (n,): log-shares of the data less log-shares of the rows drawn
@@ -102,8 +102,8 @@ class Reframed(Head):
         """The shares of the bins; smoothing does not enter, so that the baseline is as sharp as it can be."""
         return (self.bins.log_shares(y, weight) - self.shift).float()  # (n,)
 
-    def average(self, outs: Tensor) -> Tensor:
-        return (priors.mixture(outs.double() + self.shift) - self.shift).float()  # (B, n)
+    def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
+        return (priors.mixture(outs.double() + self.shift, weight) - self.shift).float()  # (B, n)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
         over = {name: (y > t).long().masked_fill(y.isnan(), -1) for name, t in self.bins.thresholds.items()}

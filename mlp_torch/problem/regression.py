@@ -104,8 +104,10 @@ class Regression(Head):
             low, high = torch.where(up, middle, low), torch.where(up, high, middle)
         return ((low + high) / 2).float().unsqueeze(0)
 
-    def average(self, outs: Tensor) -> Tensor:
-        return outs.mean(dim=1)  # (B, 1)
+    def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
+        if weight is None:
+            return outs.mean(dim=1)  # (B, 1)
+        return (outs * weight.unsqueeze(2)).sum(dim=1)  # (B, 1)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
         return {"y": y}

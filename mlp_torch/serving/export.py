@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from mlp_torch import files
 from mlp_torch.errors import ModelError
+from mlp_torch.head import Head
 from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.scripted import Scripted
@@ -169,6 +170,7 @@ def export(
     constant: Tensor,
     metrics: Mapping[str, float],
     data: str,
+    constant_head: Head | None = None,
     config: str = "",
     formats: Sequence[str] = ("torchscript",),
 ) -> Path:
@@ -181,6 +183,7 @@ def export(
         constant: the best `out` that looks at no feature, (n,).
         metrics: of the closing report.
         data: fingerprint of the data.
+        constant_head: the model's, calibrated to the constant; None = as it is.
         config: the run's configuration as YAML, for later evaluation; empty = none.
         formats: torchscript, and of onnx and pt2 what is wanted beside it.
 
@@ -200,8 +203,9 @@ def export(
     schema, classes = serving.schema, serving.names
     portable.write(serving.scoring, folder, schema=schema, classes=classes, formats=formats)
     files.write_json(folder / "schema.json", schema.to_json())
-    head = serving.scoring.model.head.state_dict()
-    state = {"format": files.FORMAT, "target": target.state_dict(), "head": head, "constant": constant}
+    head = serving.scoring.model.head
+    heads = {"head": head.state_dict(), "constant_head": (constant_head or head).state_dict()}
+    state = {"format": files.FORMAT, "target": target.state_dict(), **heads, "constant": constant}
     files.write(folder / "target.pt", lambda file: torch.save(state, file))
     files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))
     return folder
