@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.head import Batch, Head
-from mlp_torch.model import Encoder, Modality, Single
+from mlp_torch.model import Modality, Model
+from mlp_torch.parts import Parts
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import judge
@@ -27,26 +28,32 @@ from mlp_torch.training.task import Task, outputs
 FEW = 100  # rows of which metrics say something
 
 
-def single(
+def parts(
     data: Data,
     backbone: Callable[..., nn.Module],
     head: Callable[..., Head],
+    *,
     modalities: Mapping[str, Modality] = MappingProxyType({}),
-) -> Single:
-    """One encoder, backbone and head, sized by the fitted columns; the head is fitted on training targets.
+    stages: Mapping[str, Model] = MappingProxyType({}),
+) -> Parts:
+    """What a model is made of, sized by the fitted columns; a head is fitted on training targets.
 
     Args:
         data: prepared.
         backbone: widths by column -> a module with `d_out`.
         head: (d_in, target, members=…) -> a head.
         modalities: columns that are dropped together in training.
+        stages: models that were trained before, by name.
     """
-    encoder = Encoder(data.transform.named_columns(), modalities)
-    body = backbone(encoder.widths)
-    members = getattr(body, "members", 1)  # any nn.Module with d_out is a backbone; few have members
-    top = head(body.d_out, data.target, members=members)
-    top.fit(data.tables["train"].y, data.tables["train"].weight)
-    return Single(encoder, body, top)
+
+    def fitted_head(d_in: int, members: int) -> Head:
+        top = head(d_in, data.target, members=members)
+        top.fit(data.tables["train"].y, data.tables["train"].weight)
+        return top
+
+    columns = data.transform.named_columns()
+    said = {name: x for name, x in data.tables["train"].features.items() if name not in columns}
+    return Parts(columns, backbone, fitted_head, modalities, stages, said)
 
 
 def load_best(task: Task, folder: Path) -> int:
@@ -141,8 +148,7 @@ def ship(
         ServingFunction(data.schema, data.transform, task.model, name=name),
         folder,
         target=data.target,
-        constant=best,
-        constant_head=own_head(task.model.head, best.expand(len(held.y), *best.shape), held),
+        constant=(best, own_head(task.model.head, best.expand(len(held.y), *best.shape), held)),
         metrics=metrics,
         data=data.fingerprint,
         config=config,

@@ -6,6 +6,12 @@ Heads:
     regression: `Regression`: one number.
     reframing: `Reframed`: one number as a distribution over bins.
 
+Models that are made of several:
+    ensembles: `Ensemble`: whole models side by side, bagging among them.
+    snapshots: `Snapshots`: what one model was at the end of each cycle of its learning rate.
+    stacking: `Stacked`: a last model over what others say.
+    cascade: `Cascade`: a gate, and a model for each of its classes.
+
 What they are made of:
     bins: a distribution over bins, and what is read from it.
     edges: where the edges of bins lie.

@@ -1,6 +1,7 @@
 """Responsible AI (ch. 7): what a model must be compared with.
 
 - `baselines`: the constant, the best look-up table, boosted trees (Constant, LookUp, Trees).
+- `reference`: another model that was trained on the same rows, as a contender (Reference).
 - `columns`: features as single columns, which baselines read (Columns).
 - `tables`: look-up tables over columns (Factor, Table).
 - `verdict`: one judge for them and any model: the head's loss and metrics (judge, Verdict).

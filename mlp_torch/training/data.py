@@ -1,6 +1,8 @@
 """The face of a table in training: read, checked, split, fitted and encoded by `prepare`, then given in batches."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any, Self
 
 import pyarrow as pa
@@ -41,6 +43,7 @@ class Data(LightningDataModule):
 
     Attributes:
         prepared: what `prepare` made; its main parts are attributes here too.
+        others: targets of earlier stages, by stage.
     """
 
     prepared: Prepared
@@ -62,6 +65,7 @@ class Data(LightningDataModule):
             raise ValueError(f"batch_size must be at least 1, however: {batch_size=}")
         self.source, self.transform, self.target, self.split = source, Transform(columns), target, split
         self.key, self.policies, self.batch_size, self.seed = list(key), dict(fields or {}), batch_size, seed
+        self.others: dict[str, Target] = {}
 
     def prepare(self, state: Mapping[str, Tensor] | None = None, *, look: Look | None = None) -> Self:
         """Reads and encodes; fits transform and target on training rows, or restores them from a Task's `state`.
@@ -74,7 +78,7 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        wanted = Definition(self.transform, self.target, self.split, self.key, self.policies)
+        wanted = Definition(self.transform, self.target, self.split, self.key, self.policies, self.others)
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)
@@ -126,6 +130,12 @@ class Data(LightningDataModule):
     def fingerprint(self) -> str:
         """Of all raw values and targets."""
         return self.prepared.fingerprint
+
+    def part(self, tables: Mapping[str, Batch], target: Target) -> "Data":
+        """The same columns with other rows, and with what `target` makes of them as y."""
+        found = copy(self)
+        found.prepared, found.target = replace(self.prepared, tables=dict(tables), judged=dict(tables)), target
+        return found
 
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""

@@ -65,6 +65,9 @@ class Task(LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
+    def on_train_epoch_start(self) -> None:
+        self.model.begin(self.current_epoch)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed = seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank)
         torch.default_generator.manual_seed(seed)  # torch.manual_seed takes a millisecond to format a stack for CUDA

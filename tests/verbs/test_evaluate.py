@@ -91,7 +91,7 @@ def build(folder: Path, kind: str) -> Path:
     model = Single(encoder, backbone, head)
     schema = full.subset(transform.reads).learn(inputs, words)
     serving = ServingFunction(schema, transform, model, name="tiny")
-    constant = head.constant(y, weight)
+    constant = (head.constant(y, weight), head)
     return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64, config=text)
 
 

@@ -1,7 +1,7 @@
 """What the rows of a table are to become: columns, target, split, key and policies, before any row is read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +25,7 @@ class Definition:
         split: which rows are for what.
         key: raw fields that name a row.
         policies: of raw fields by name.
+        others: what earlier stages predict, by stage.
     """
 
     transform: Transform
@@ -32,6 +33,7 @@ class Definition:
     split: Split
     key: list[str]
     policies: Mapping[str, Mapping[str, Any]]
+    others: Mapping[str, Target] = field(default_factory=dict)
 
     @property
     def needed(self) -> list[str]:
@@ -40,8 +42,13 @@ class Definition:
 
     def reads(self) -> list[Read]:
         """What columns, target, split and key need of the raw fields."""
-        needed = [*self.transform.reads, *self.target.reads.values(), *self.split.reads.values()]
+        needed = [*self.transform.reads, *self.predicted(), *self.split.reads.values()]
         return needed + [read for read in self.named_by(needed) if read not in needed]
+
+    def predicted(self) -> list[Read]:
+        """What the targets need of the raw fields."""
+        targets = [self.target, *self.others.values()]
+        return list(dict.fromkeys(read for target in targets for read in target.reads.values()))
 
     def key_reads(self) -> list[Read]:
         """A key field is read as it is read otherwise if that is a number, a time or a category, else as that."""
@@ -65,7 +72,7 @@ class Definition:
             ConfigError: for mistyped policies.
         """
         columns = {read.field for read in self.transform.reads}
-        for read in self.target.reads.values():
+        for read in self.predicted():
             if read.field in columns:
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))

@@ -16,8 +16,10 @@ from mlp_torch.head import Batch
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.layouts import decoded
 from mlp_torch.ingest.notice import notices
+from mlp_torch.ingest.reads import Inputs, Words
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
+from mlp_torch.reproducibility.folds import groups
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
@@ -69,7 +71,31 @@ def in_memory(
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
     learned = schema.subset(wanted.transform.reads).learn(seen, words).counted(counts)
     drawn = {key: seen[key][is_drawn(row[train])] for key in measured(wanted.transform.reads)}
-    return Prepared(learned, tables, tables, keys, samples, counts, warnings, digest.hex(), drawn=drawn)
+    return Prepared(
+        learned,
+        tables,
+        tables,
+        keys,
+        samples,
+        counts,
+        warnings,
+        digest.hex(),
+        drawn=drawn,
+        others=labels_of_others(wanted, inputs, rows, words),
+        groups=groups(wanted.split.together(), seen, row[train]),
+    )
+
+
+def labels_of_others(
+    wanted: Definition, inputs: Inputs, rows: Mapping[str, Tensor], words: Words
+) -> dict[str, dict[str, Tensor]]:
+    """What earlier stages predict, by stage and split; NaN where a row has no such label."""
+    found = {}
+    for name, target in wanted.others.items():
+        target.fit({key: x[rows["train"]] for key, x in inputs.items()}, words)
+        y = target.encode(inputs)
+        found[name] = {split: y[at] for split, at in rows.items()}
+    return found
 
 
 def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema, Checked, dict[str, Any], list[str]]:

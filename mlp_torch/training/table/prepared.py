@@ -39,6 +39,8 @@ class Prepared:
         stored: a sentence on where encoded rows are kept.
         release: for tables on disk, by split: gives the memory of the pages that were read back.
         drawn: raw numbers and times of some training rows for pictures, by `Read.key`.
+        others: what earlier stages predict, by stage and split; (N,) or (N, k) float64 as y.
+        groups: (N,) int64 of training rows: those of one group must not be torn apart; empty for tables on disk.
     """
 
     schema: Schema
@@ -53,6 +55,8 @@ class Prepared:
     stored: list[str] = field(default_factory=list)
     release: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     drawn: Inputs = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    groups: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
 
 
 def is_drawn(row: Tensor) -> Tensor:
