@@ -49,7 +49,7 @@ class Opinion(nn.Module):
 
     def plain(self, said: Tensor) -> Tensor:
         """(B,) or (B, size) -> (B, size) float64."""
-        x = said.double().reshape(len(said), -1)
+        x = said.double().unsqueeze(1) if said.dim() == 1 else said.double()
         if self.is_probability:
             x = torch.logit(x.clamp(self.least, 1 - self.least))
         return x
