@@ -70,8 +70,8 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     epoch = load_best(task, folder / "checkpoints")
     calibrate(task, data)
     report = evaluate(cfg, task, data, folder)
-    report.notes += epoch_notes(epoch, trainer)
-    metrics = report.flat() | {"epoch": epoch + 1, "seconds": round(trained - started, 1)}
+    report.notes += [*model.head.notes(), *epoch_notes(epoch, trainer)]
+    metrics = report.flat() | model.head.learned() | {"epoch": epoch + 1, "seconds": round(trained - started, 1)}
     vectors = learned(task.model, data.transform.named_columns())
     write(folder / "embeddings", vectors)
     logger.log_embeddings(vectors)
@@ -221,6 +221,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path) -> Report:
         report.add("model", split, judged.values)
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
         report.notes += judge_unseen(report, task, split, table, out)
+        report.add_labels(split, task.model.head.by_label(predicted(task.model, out), task.model.labels(table.y)))
         for name, rival in rivals.items():
             report.add(name, split, judge(heads[name], rival.out(table.features), table.y).values)
         found = predictions(task, data, split, out)
