@@ -72,14 +72,14 @@ def test_a_found_threshold_and_calibration_are_told_shipped_and_evaluated(
     folder = tmp_path / "runs" / "tiny" / "latest"
     metrics = json.loads((folder / "metrics.json").read_text())
     told = re.search(
-        r"threshold (\S+): precision \S+, recall (\S+), F1 \S+ on calibration rows", capsys.readouterr().out
+        r"threshold (\S+): precision \S+, recall (\S+), F1 \S+ on 118 calibration rows, ", capsys.readouterr().out
     )
     assert told
     assert float(told[1]) == pytest.approx(metrics["threshold"], rel=1e-2)
     assert float(told[2]) >= 0.9
     found = tiny.loaded(folder / "model").predict(tiny.table()).to_pylist()
     at = np.array([row["probability"] for row in found]) > metrics["threshold"]
-    assert at.tolist() == [row["class"] == "late" for row in found]
+    assert at.tolist() == [row["class"] == 1 for row in found]
     assert (at != (np.array([row["probability"] for row in found]) > 0.5)).any()
     _, heads, _ = restored(configuration(folder / "model"), folder / "model")
     assert [float(head.threshold) == metrics["threshold"] for head in heads.values()] == [True, False]

@@ -107,7 +107,7 @@ class Binary(Head):
             probability = self.predict(out)["probability"]
             self.threshold.fill_(self.rule.find(probability, y, weight))
             threshold = float(self.threshold)
-            self.said = told(self.rule, outcomes(probability.double() > threshold, y, weight, threshold))
+            self.said = told(self.rule, outcomes(probability.double() > threshold, y, weight, threshold), y)
 
     def learned(self) -> dict[str, float]:
         threshold = {"threshold": float(self.threshold)} if self.rule.searches else {}

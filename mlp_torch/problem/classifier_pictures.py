@@ -56,7 +56,8 @@ def precision_recall(probability: Tensor, y: Tensor, chosen: Cuts) -> "Figure":
     axes.axhline(float((y == 1).double().mean()), color="grey", linestyle=":")
     precision, recall = float(chosen.precision()), float(chosen.recall())
     axes.plot([recall], [precision], marker="o", color="black")
-    axes.annotate(f"{precision:.2f}, {recall:.2f}", (recall, precision), xytext=(6, 6), textcoords="offset points")
+    text = f"precision {precision:.2f}, recall {recall:.2f} "
+    axes.text(recall, precision, text, ha="right" if recall > 0.5 else "left", va="top")
     return figure
 
 
@@ -107,5 +108,5 @@ def by_label(rows: Sequence[dict[str, Any]]) -> "Figure":
     axes.set_yticks(range(len(rows)), [f"{row['label']} ({row['positives']:,})" for row in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=7)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=7)
     return figure

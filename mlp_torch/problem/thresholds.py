@@ -210,11 +210,11 @@ def rule_of(threshold: float | Rule) -> Rule:
     return threshold if isinstance(threshold, Rule) else Fixed(threshold)
 
 
-def told(rule: Rule, at: Cuts) -> str:
-    """The found threshold and what it makes of the rows, in a sentence."""
-    precision, recall = float(at.precision()), float(at.recall())
-    f1 = float(BestF().score(at))
-    text = f"precision {precision:.3g}, recall {recall:.3g}, F1 {f1:.3g} on calibration rows"
+def told(rule: Rule, at: Cuts, y: Tensor) -> str:
+    """The found threshold and what it makes of the rows, in a sentence; few positive ones find no good threshold."""
+    precision, recall, f1 = float(at.precision()), float(at.recall()), float(BestF().score(at))
+    rows = f"{len(y):,} calibration rows, {int(y.sum()):,} of them positive"
     missed = rule.missed(at)
     loud, why = ("WARNING: ", f" ({missed})") if missed else ("", "")
-    return f"{loud}threshold {float(at.threshold):.3g}: {text}{why}"
+    figures = f"precision {precision:.3g}, recall {recall:.3g}, F1 {f1:.3g}"
+    return f"{loud}threshold {float(at.threshold):.3g}: {figures} on {rows}{why}"

@@ -200,7 +200,9 @@ def test_a_threshold_decides_the_class_and_a_rule_finds_it_on_calibration_rows()
     head.calibrate(out, doubles(0, 1, 0, 1), torch.ones(4))
     assert head.learned() == {"threshold": pytest.approx(0.15)}  # F1 4/5 with 2 of 3 called rightly
     assert head.predict(out)["class"].tolist() == [0, 1, 1, 1]
-    assert head.notes() == ["threshold 0.15: precision 0.667, recall 1, F1 0.8 on calibration rows"]
+    assert head.notes() == [
+        "threshold 0.15: precision 0.667, recall 1, F1 0.8 on 4 calibration rows, 2 of them positive"
+    ]
 
 
 def test_the_threshold_is_sought_on_calibrated_probabilities() -> None:

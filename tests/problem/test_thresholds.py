@@ -111,10 +111,10 @@ def test_a_precision_that_no_threshold_has_is_told_with_the_highest() -> None:
     rule = AtPrecision(0.9)
     threshold = rule.find(p, y, torch.ones(3))
     assert threshold == pytest.approx(0.1)  # 2 of 3, against 1 of 2
-    said = told(rule, outcomes(p.double() > threshold, y, torch.ones(3), threshold))
+    said = told(rule, outcomes(p.double() > threshold, y, torch.ones(3), threshold), y)
     assert said.startswith("WARNING: threshold 0.1: precision 0.667")
     assert "no threshold reaches precision 0.9, the highest is 0.667" in said
-    assert not told(AtPrecision(0.6), outcomes(p.double() > threshold, y, torch.ones(3), threshold)).startswith("WARN")
+    assert told(AtPrecision(0.6), outcomes(p.double() > threshold, y, torch.ones(3), threshold), y).startswith("thres")
 
 
 def test_rows_of_equal_probability_stay_together() -> None:
