@@ -14,12 +14,13 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
 
+from mlp_torch.errors import ConfigError
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Modality, Model
 from mlp_torch.parts import Parts
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.report import Report, number
-from mlp_torch.responsible.verdict import judge
+from mlp_torch.responsible.verdict import judge, labelled
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.training.checkpoints import read
 from mlp_torch.training.data import Data
@@ -48,12 +49,24 @@ def parts(
 
     def fitted_head(d_in: int, members: int) -> Head:
         top = head(d_in, data.target, members=members)
+        require_calibration_rows(top, data)
         top.fit(data.tables["train"].y, data.tables["train"].weight)
         return top
 
     columns = data.transform.named_columns()
     said = {name: x for name, x in data.tables["train"].features.items() if name not in columns}
     return Parts(columns, backbone, fitted_head, modalities, stages, said)
+
+
+def require_calibration_rows(head: Head, data: Data) -> None:
+    """Refuses, before training, a head that learns from calibration rows where there are none.
+
+    Raises:
+        ConfigError: naming the key that makes some.
+    """
+    if head.calibrates and not labelled(data.judged["calibration"].y).any():
+        text = "split.calibration must leave labelled rows for a head with a calibration or a rule for its threshold"
+        raise ConfigError(f"{text}, however: there are none; set data.split.calibration=0.05")
 
 
 def load_best(task: Task, folder: Path) -> int:

@@ -5,7 +5,7 @@ of members, is said by way of an `out`, so that all of them are judged by the sa
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -73,11 +73,13 @@ class Head(nn.Module):
         names: class names by the prediction that holds a class index; served beside the numbers.
         point: the prediction that says most in one number, or one a class; members differ in it by their `spread`.
         objective: LightGBM's objective whose raw scores `from_scores` turns into an `out`.
+        calibrates: whether `calibrate` must see rows, so that an empty calibration split is refused before training.
     """
 
     names: dict[str, list[str]]
     point: str
     objective: str = "regression"
+    calibrates: bool = False
 
     def __init__(self, d_in: int, target: Target, n: int, *, members: int = 1, point: str = "prediction"):
         super().__init__()
@@ -109,6 +111,14 @@ class Head(nn.Module):
         somebody else says: the report does so with each rival.
         """
 
+    def learned(self) -> dict[str, float]:
+        """What calibration has learned, as far as numbers say it, by name: metrics.json and the manifest show them."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """What the last `calibrate` found, in sentences for the closing of a run."""
+        return []
+
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """The best `out` that looks at no feature: (n,). The baseline, and the expected first loss."""
         raise NotImplementedError
@@ -129,6 +139,10 @@ class Head(nn.Module):
     def metrics(self) -> dict[str, tuple[str, str, Metric]]:
         """name -> (prediction, label, metric), new ones each time."""
         raise NotImplementedError
+
+    def by_label(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> list[dict[str, Any]]:
+        """Figures of each label of several, the worst first, each a table with its `label`; by default none."""
+        return []
 
     def teach(self, y: Tensor) -> Tensor:
         """(N,) float64: what boosted trees are trained on with `objective`."""

@@ -142,4 +142,6 @@ def fit(
         for line in epoch_notes(load_best(task, Path(folder)), trainer):
             tell(line)
         calibrate(task, data)
+        for line in model.head.notes():
+            tell(line)
     return Fitted(task, data)

@@ -56,8 +56,9 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     report = evaluate(cfg, task, data, folder, models)
-    report.notes += notes
-    metrics = report.flat() | {"seconds": round(trained - started, 1)} | ({} if epoch is None else {"epoch": epoch + 1})
+    report.notes += [*task.model.head.notes(), *notes]
+    metrics = report.flat() | task.model.head.learned() | {"seconds": round(trained - started, 1)}
+    metrics |= {} if epoch is None else {"epoch": epoch + 1}
     vectors = learned(task.model, data.transform.named_columns())
     write(folder / "embeddings", vectors)
     logger.log_embeddings(vectors)
@@ -149,6 +150,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
         report.add("model", split, judged.values)
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
         report.notes += judge_unseen(report, task, split, table, out)
+        report.add_labels(split, task.model.head.by_label(predicted(task.model, out), task.model.labels(table.y)))
         for name, rival in rivals.items():
             report.add(name, split, judge(heads[name], rival.out(table.features), table.y).values)
         found = predictions(task, data, split, out)

@@ -1,5 +1,6 @@
-"""The steps of a build: what is told of rows with a category that training never showed."""
+"""The steps of a build: what is told of rows with a category that training never showed, and what calibration needs."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,15 @@ import pytest
 import tiny
 import torch
 
-from mlp_torch.build import judge_unseen
+from mlp_torch import notebook
+from mlp_torch.build import judge_unseen, require_calibration_rows
+from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.source import Frame
+from mlp_torch.problem.classification import Binary
+from mlp_torch.problem.thresholds import BestF
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
-from mlp_torch.reproducibility.split import ByColumn
+from mlp_torch.reproducibility.split import ByColumn, ByFingerprint
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Category
@@ -63,3 +68,31 @@ def test_of_few_rows_nothing_is_told(new: int) -> None:
     assert not notes
     assert not report.slices
     assert not any(name.endswith("_unseen") for name in report.flat())
+
+
+def without_calibration_rows() -> Data:
+    data = tiny.unprepared()
+    data.split = ByFingerprint(["id"], val=0.2, test=0.2, calibration=0)
+    return data.prepare()
+
+
+@pytest.mark.parametrize("options", [{"calibration": "temperature"}, {"threshold": BestF()}])
+def test_a_head_that_calibrates_is_refused_before_training_where_there_is_no_row_to_do_so(
+    options: dict[str, Any],
+) -> None:
+    data = without_calibration_rows()
+    with pytest.raises(ConfigError, match=r"split\.calibration must leave labelled rows .*there are none"):
+        notebook.fit(data, head=partial(Binary, **options), epochs=1, progress_bar=False)
+
+
+def test_a_head_that_calibrates_nothing_needs_no_calibration_rows() -> None:
+    data = without_calibration_rows()
+    notebook.fit(data, head=partial(Binary, threshold=0.3), epochs=1, progress_bar=False)
+
+
+def test_calibration_rows_without_a_label_do_not_count() -> None:
+    data = tiny.data()
+    held = data.judged["calibration"]
+    data.judged["calibration"] = held._replace(y=torch.full_like(held.y, torch.nan))
+    with pytest.raises(ConfigError, match=r"split\.calibration"):
+        require_calibration_rows(Binary(2, data.target, calibration="isotonic"), data)

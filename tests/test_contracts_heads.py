@@ -16,6 +16,8 @@ from mlp_torch.head import Batch, Head
 from mlp_torch.ingest.reads import Read
 from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.multilabel import Multilabel
+from mlp_torch.problem.thresholds import BestF
+from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.verdict import labelled
 from mlp_torch.script import script
 from mlp_torch.target import AtLeast, Category, Flags, Number, Target
@@ -37,6 +39,12 @@ def heads() -> list[type[Head]]:
 
 # The options of a head that change what it computes, beside its defaults.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "Binary": [{"gamma": 2.0, "calibration": "temperature"}, {"calibration": "isotonic", "threshold": BestF()}],
+    "Multiclass": [{"gamma": 0.5, "calibration": "temperature"}],
+    "Multilabel": [
+        {"positive_weight": "balanced", "calibration": "temperature", "threshold": BestF()},
+        {"positive_weight": [1.0, 0.3, 5.0]},
+    ],
     "Regression": [{"loss": "absolute"}, {"loss": "huber"}],
     "Reframed": [{"thresholds": {"over_3": 3.0}}, {"smoothing": 0.5}, {"edges": "uniform", "bins": 12}],
 }
@@ -89,6 +97,22 @@ def fitted(kind: type[Head], options: dict[str, Any], data: Rows, *, members: in
     head = kind(D, target_of(kind), members=members, **options)
     head.fit(data.y, data.weight)
     return head
+
+
+def calibrated(kind: type[Head], options: dict[str, Any], data: Rows, *, members: int = 1, seed: int = 0) -> Head:
+    """A fitted head that has learned from calibration rows too, so that its buffers have their final lengths."""
+    head = fitted(kind, options, data, members=members, seed=seed)
+    held = rows(kind, 200, seed=8)
+    with torch.no_grad():
+        out = head(held.x.unsqueeze(1).expand(-1, members, -1) if members > 1 else held.x)
+    head.calibrate(head.average(out) if members > 1 else out, held.y, held.weight)
+    return head
+
+
+def proper(head: Head, options: dict[str, Any]) -> None:
+    """Makes a head's loss one whose best constant is what the metrics want: not as smooth, not as cautious."""
+    for name in {"smoothing", "gamma"} & set(options):
+        setattr(head, name, 0.0)
 
 
 class Given(Column):
@@ -192,8 +216,7 @@ def test_no_other_constant_has_a_lower_loss(kind: type[Head], options: dict[str,
     data = rows(kind, 512)
     data = data._replace(weight=torch.rand(512, generator=torch.Generator().manual_seed(5)))
     head = fitted(kind, options, data)
-    if options.get("smoothing"):  # the constant is as sharp as the metrics want it, not as smooth as this loss
-        head.smoothing = 0.0
+    proper(head, options)
     best = head.constant(data.y, data.weight)
 
     def loss(out: Tensor) -> float:
@@ -225,6 +248,7 @@ def test_shuffled_labels_teach_nothing_and_true_labels_do(kind: type[Head], opti
     for name, y in (("true", data.y), ("shuffled", data.y[order])):
         model = single(kind, options, data._replace(y=y))
         train(model, data._replace(y=y), steps=30)
+        proper(model.head, options)
         losses[name] = mean_loss(model, held)
     chance = constant_loss(model.head, held, of=data)
     assert losses["true"] < 0.95 * chance
@@ -265,7 +289,7 @@ def test_the_loss_is_one_finite_number_a_row_also_for_none_and_for_one(
 
 @every_head
 def test_predictions_are_row_aligned_finite_and_typed(kind: type[Head], options: dict[str, Any]) -> None:
-    head = fitted(kind, options, rows(kind, 64))
+    head = calibrated(kind, options, rows(kind, 64))
     keys, labels = set(), head.labels(rows(kind, 1).y)
     for n in (0, 1, 7):
         for size in (1.0, 1000.0):  # logits that no softmax survives unharmed
@@ -286,7 +310,7 @@ def test_predictions_are_row_aligned_finite_and_typed(kind: type[Head], options:
 @every_head
 def test_a_row_is_answered_alone_as_in_a_batch(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 37)
-    head = fitted(kind, options, data)
+    head = calibrated(kind, options, data)
     out = head(data.x).detach()
     together = head.predict(out)
     for row in (0, 17, 36):
@@ -298,18 +322,18 @@ def test_scripted_predictions_equal_eager_ones_and_follow_the_weights(
     kind: type[Head], options: dict[str, Any]
 ) -> None:
     data = rows(kind, 16)
-    head = fitted(kind, options, data).eval()
+    head = calibrated(kind, options, data).eval()
     scripted = script(Predicting(head))
     for n in (16, 1, 0):
         assert equal(scripted(data.x[:n]), Predicting(head)(data.x[:n]))
-    another = fitted(kind, options, data, seed=1)
+    another = calibrated(kind, options, data, seed=1)
     assert not equal(scripted(data.x), Predicting(another)(data.x))
 
 
 @every_head
 def test_the_average_of_members_scripts_and_exports(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 16)
-    head = fitted(kind, options, data, members=2).eval()
+    head = calibrated(kind, options, data, members=2).eval()
     h = torch.stack([data.x, -data.x], dim=1)  # (B, 2, d)
     eager = Averaging(head)(h)
     assert equal(script(Averaging(head))(h), eager)
@@ -320,7 +344,7 @@ def test_the_average_of_members_scripts_and_exports(kind: type[Head], options: d
 @every_head
 def test_the_exported_graph_takes_any_number_of_rows(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 16)
-    head = fitted(kind, options, data).eval().requires_grad_(False)
+    head = calibrated(kind, options, data).eval().requires_grad_(False)
     program = torch.export.export(Predicting(head), (data.x,), dynamic_shapes=({0: torch.export.Dim("rows")},))
     for n in (16, 3):
         found, wanted = program.module()(data.x[:n]), Predicting(head)(data.x[:n])
@@ -352,7 +376,7 @@ def test_members_are_judged_singly_and_averaged_before_they_predict(kind: type[H
 @every_head
 def test_an_average_with_all_the_weight_on_one_member_is_that_member(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 16)
-    head = fitted(kind, options, data, members=3).eval()
+    head = calibrated(kind, options, data, members=3).eval()
     outs = head(torch.stack([data.x, -data.x, 2 * data.x], dim=1)).detach()
     weight = torch.zeros(16, 3)
     weight[:, 1] = 1
@@ -366,14 +390,28 @@ def test_an_average_with_all_the_weight_on_one_member_is_that_member(kind: type[
 @every_head
 def test_fitted_state_returns_from_a_file(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 64)
-    head = fitted(kind, options, data)
+    head = calibrated(kind, options, data)
     file = io.BytesIO()
     torch.save(head.state_dict(), file)
     file.seek(0)
     restored = kind(D, target_of(kind), **options)
     assert not equal(Predicting(restored)(data.x), Predicting(head)(data.x))
-    restored.load_state_dict(torch.load(file, weights_only=True))
+    restore(restored, torch.load(file, weights_only=True))
     assert equal(Predicting(restored)(data.x), Predicting(head)(data.x))
+
+
+@every_head
+def test_calibrating_again_learns_what_calibrating_once_does(kind: type[Head], options: dict[str, Any]) -> None:
+    data, held = rows(kind, 64), rows(kind, 200, seed=8)
+    once, twice = calibrated(kind, options, data), fitted(kind, options, data)
+    with torch.no_grad():
+        twice.calibrate(-twice(held.x), 1 - held.y if kind.objective == "binary" else held.y, held.weight)
+        twice.calibrate(twice(held.x), held.y, held.weight)
+    assert equal(dict(once.state_dict()), dict(twice.state_dict()))
+    assert once.learned() == twice.learned()
+    assert once.notes() == twice.notes()
+    changed = not equal(dict(once.state_dict()), dict(fitted(kind, options, data).state_dict()))
+    assert changed or not once.calibrates
 
 
 @every_head
@@ -480,7 +518,7 @@ def test_scores_of_trees_become_an_out_that_beats_the_constant(kind: type[Head],
 def test_pictures_are_drawn_also_of_no_rows_and_of_missing_labels(kind: type[Head], options: dict[str, Any]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    head = fitted(kind, options, rows(kind, 64))
+    head = calibrated(kind, options, rows(kind, 64))
     for n in (0, 1, 50):
         data = rows(kind, n, seed=4)
         data.y[: n // 4] = torch.nan

@@ -10,7 +10,7 @@ from test_contracts import Make, at, every_column, fitted, nasty, read
 from test_contracts_backbones import built, every_backbone
 from test_contracts_backbones import rows as vectors
 from test_contracts_heads import Averaging, Predicting, every_head, rows
-from test_contracts_heads import fitted as fitted_head
+from test_contracts_heads import calibrated as fitted_head
 from torch import Tensor, nn
 
 from mlp_torch.head import Head

@@ -1,12 +1,16 @@
-"""The build: what callbacks are told of the metric that they watch."""
+"""The build: what callbacks are told of the metric that they watch, and what calibration leaves in a run's folder."""
 
+import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 from omegaconf import OmegaConf
 
 from mlp_torch.errors import ConfigError
+from mlp_torch.evaluation import configuration, restored
 from mlp_torch.fitting import direction
 from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main
@@ -58,3 +62,33 @@ def test_a_callback_that_refuses_a_value_is_named(tmp_path: Path, capsys: pytest
     with pytest.raises(SystemExit):
         main([*tiny.experiment(tmp_path), f"runs={tmp_path}/runs", "callback.best.mode=low"])
     assert "ConfigError: callback.best: `mode` can be min, max but got low" in capsys.readouterr().err
+
+
+def test_a_found_threshold_and_calibration_are_told_shipped_and_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = "head.threshold={_target_: mlp_torch.problem.thresholds.AtRecall, recall: 0.9}"
+    main([*tiny.experiment(tmp_path), "baseline=none", "head.calibration=isotonic", rule])
+    folder = tmp_path / "runs" / "tiny" / "latest"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    told = re.search(
+        r"threshold (\S+): precision \S+, recall (\S+), F1 \S+ on 118 calibration rows, ", capsys.readouterr().out
+    )
+    assert told
+    assert float(told[1]) == pytest.approx(metrics["threshold"], rel=1e-2)
+    assert float(told[2]) >= 0.9
+    found = tiny.loaded(folder / "model").predict(tiny.table()).to_pylist()
+    at = np.array([row["probability"] for row in found]) > metrics["threshold"]
+    assert at.tolist() == [row["class"] == 1 for row in found]
+    assert (at != (np.array([row["probability"] for row in found]) > 0.5)).any()
+    _, heads, _ = restored(configuration(folder / "model"), folder / "model")
+    assert [float(head.threshold) == metrics["threshold"] for head in heads.values()] == [True, False]
+
+
+def test_no_calibration_rows_for_a_head_that_calibrates_are_told_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*tiny.experiment(tmp_path), "head.calibration=temperature", "data.split.calibration=0"])
+    assert "ConfigError: split.calibration must leave labelled rows" in capsys.readouterr().err
+    assert not list(tmp_path.glob("runs/tiny/*/checkpoints/*"))

@@ -16,6 +16,11 @@ What they are made of:
     bins: a distribution over bins, and what is read from it.
     edges: where the edges of bins lie.
     priors: class shares before any feature is looked at, and the checks of class labels.
+    thresholds: above which probability a row is called positive: rules for named objectives.
+    calibration: probabilities that come true as often as they say: temperature, isotonic regression.
+    reliability: bins of equally many rows, and the calibration error over them.
+    focal: losses in which easy rows count less.
     scores: proper scores of single rows, and the metrics made of them.
-    pictures: figures for TensorBoard.
+    pictures: figures for TensorBoard, of numbers and distributions.
+    classifier_pictures: those of classifiers.
 """

@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
-from torchmetrics.classification import BinaryAccuracy, BinaryCalibrationError, MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy, MulticlassF1Score
 from torchmetrics.regression import MeanSquaredError
 
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Batch, Head
-from mlp_torch.problem import pictures, priors, scores
+from mlp_torch.problem import classifier_pictures as pictures
+from mlp_torch.problem import priors, scores
+from mlp_torch.problem.calibration import Calibration, calibrator
+from mlp_torch.problem.focal import binary_focal, check_gamma, focal
+from mlp_torch.problem.reliability import CalibrationError, TopCalibrationError
+from mlp_torch.problem.thresholds import Rule, outcomes, rule_of, told
 from mlp_torch.target import Target
 
 if TYPE_CHECKING:
@@ -36,12 +41,16 @@ def class_labels(y: Tensor) -> Tensor:
 class Binary(Head):
     """Two classes, one logit.
 
-    Predicts `probability` (B,) of class 1 and `class` (B,) int64.
+    Predicts `probability` (B,) of class 1 and `class` (B,) int64, 1 where the probability is above the threshold. From
+    logit to class: the shift to the prior of the data, calibration, probability, threshold.
 
     Args:
         d_in: width of the hidden vector.
         target: with exactly two classes.
         members: how many hidden vectors a row has.
+        threshold: a number, or a rule that finds it on calibration rows.
+        calibration: `none`, `temperature` or `isotonic`, learned on calibration rows.
+        gamma: of the focal loss; 0 is cross-entropy, above it probabilities need calibration.
 
     Raises:
         DataError: `continuous_target`, `not_two_classes`; in `fit` also `unknown_label`, `one_class`.
@@ -49,8 +58,18 @@ class Binary(Head):
 
     objective = "binary"
     shift: Tensor
+    threshold: Tensor
 
-    def __init__(self, d_in: int, target: Target, *, members: int = 1):
+    def __init__(
+        self,
+        d_in: int,
+        target: Target,
+        *,
+        members: int = 1,
+        threshold: float | Rule = 0.5,
+        calibration: Calibration = "none",
+        gamma: float = 0.0,
+    ):
         priors.require_classes(target)
         if len(target.classes) != 2:
             text = f"a binary head needs two classes, however: {len(target.classes)}; take the multiclass head"
@@ -60,6 +79,11 @@ class Binary(Head):
         self.columns = priors.fields(target)
         # (1,): log-odds of the data less log-odds of the rows drawn
         self.register_buffer("shift", torch.zeros(1))
+        self.gamma, self.rule = check_gamma(gamma), rule_of(threshold)
+        self.calibrator = calibrator(calibration, allowed=("none", "temperature", "isotonic"))
+        self.register_buffer("threshold", torch.tensor([self.rule.start], dtype=torch.float64))
+        self.calibrates = self.calibrator.learns or self.rule.searches
+        self.said = ""
 
     def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
         priors.check_labels(y, self.target_classes, self.columns)
@@ -68,11 +92,29 @@ class Binary(Head):
         nn.init.constant_(self.output.bias, float(drawn))
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        return nn.functional.binary_cross_entropy_with_logits(out[:, 0], batch.y.to(out.dtype), reduction="none")
+        return binary_focal(out[:, 0], batch.y, gamma=self.gamma)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
-        logit = out[:, 0].float() + self.shift  # (B,)
-        return {"probability": logit.sigmoid(), "class": (logit > 0).long()}
+        logit: Tensor = self.calibrator(out[:, 0].float() + self.shift)
+        probability = logit.sigmoid()  # (B,)
+        return {"probability": probability, "class": (probability.double() > self.threshold).long()}
+
+    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+        known = ~y.isnan()
+        out, y, weight = out[known], y[known], weight[known]
+        self.calibrator.fit(out[:, 0].float() + self.shift, y, weight)
+        if self.rule.searches:
+            probability = self.predict(out)["probability"]
+            self.threshold.fill_(self.rule.find(probability, y, weight))
+            threshold = float(self.threshold)
+            self.said = told(self.rule, outcomes(probability.double() > threshold, y, weight, threshold), y)
+
+    def learned(self) -> dict[str, float]:
+        threshold = {"threshold": float(self.threshold)} if self.rule.searches else {}
+        return {**threshold, **self.calibrator.learned()}
+
+    def notes(self) -> list[str]:
+        return [self.said] if self.said else []
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return log_odds(y, weight).float() - self.shift  # (1,)
@@ -89,7 +131,7 @@ class Binary(Head):
             "average_precision": ("probability", "class", scores.AveragePrecision()),
             "log_loss": ("probability", "class", scores.Loss(scores.binary_log_loss)),
             "brier": ("probability", "class", MeanSquaredError().set_dtype(torch.float64)),
-            "calibration_error": ("probability", "class", BinaryCalibrationError()),
+            "calibration_error": ("probability", "class", CalibrationError()),
             "accuracy": ("class", "class", BinaryAccuracy()),
         }
 
@@ -102,11 +144,18 @@ class Binary(Head):
 
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         known = labels["class"] >= 0
-        probability, y = predictions["probability"][known], labels["class"][known]
-        return {
+        probability, called, y = predictions["probability"][known], predictions["class"][known], labels["class"][known]
+        threshold = float(self.threshold)
+        chosen = outcomes(called == 1, y, torch.ones(len(y), device=y.device), threshold)
+        found = {
             "reliability": pictures.reliability(probability, y),
             "histogram": pictures.histogram(probability, y, self.target_classes),
+            "precision_recall": pictures.precision_recall(probability, y, chosen),
+            "confusion": pictures.confusion(called, y, self.target_classes),
         }
+        if self.rule.objective:
+            found["objective"] = pictures.objective(probability, y, rule=self.rule, threshold=threshold)
+        return found
 
 
 def log_odds(y: Tensor, weight: Tensor) -> Tensor:
@@ -117,12 +166,14 @@ def log_odds(y: Tensor, weight: Tensor) -> Tensor:
 class Multiclass(Head):
     """Several classes, a logit each.
 
-    Predicts `probabilities` (B, n) in the order of the target's classes and `class` (B,) int64.
+    Predicts `probabilities` (B, n) in the order of the target's classes and `class` (B,) int64, the most probable.
 
     Args:
         d_in: width of the hidden vector.
         target: with n classes.
         members: how many hidden vectors a row has.
+        calibration: `none` or `temperature`, learned on calibration rows.
+        gamma: of the focal loss; 0 is cross-entropy, above it probabilities need calibration.
 
     Raises:
         DataError: `continuous_target`; in `fit` also `unknown_label`, `one_class`.
@@ -131,13 +182,23 @@ class Multiclass(Head):
     objective = "multiclass"
     shift: Tensor
 
-    def __init__(self, d_in: int, target: Target, *, members: int = 1):
+    def __init__(
+        self,
+        d_in: int,
+        target: Target,
+        *,
+        members: int = 1,
+        calibration: Calibration = "none",
+        gamma: float = 0.0,
+    ):
         priors.require_classes(target)
         super().__init__(d_in, target, len(target.classes), members=members, point="probabilities")
         self.names = {"class": list(target.classes)}
         self.columns = priors.fields(target)
         # (n,): log-shares of the data less log-shares of the rows drawn
         self.register_buffer("shift", torch.zeros(len(target.classes)))
+        self.gamma, self.calibrator = check_gamma(gamma), calibrator(calibration)
+        self.calibrates = self.calibrator.learns
 
     def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
         priors.check_labels(y, self.target_classes, self.columns)
@@ -148,11 +209,19 @@ class Multiclass(Head):
             self.output.bias.copy_(drawn)  # the same for each member
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        return nn.functional.cross_entropy(out, batch.y.long(), reduction="none")
+        return focal(out, batch.y, gamma=self.gamma)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
-        probabilities = (out.float() + self.shift).softmax(dim=1)  # (B, n)
+        logits: Tensor = self.calibrator(out.float() + self.shift)
+        probabilities = logits.softmax(dim=1)  # (B, n)
         return {"probabilities": probabilities, "class": probabilities.argmax(dim=1)}
+
+    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+        known = ~y.isnan()
+        self.calibrator.fit(out[known].float() + self.shift, y[known], weight[known])
+
+    def learned(self) -> dict[str, float]:
+        return self.calibrator.learned()
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return priors.log_shares(y, weight, len(self.shift)).float() - self.shift  # (n,)
@@ -170,6 +239,7 @@ class Multiclass(Head):
             "accuracy": ("class", "class", MulticlassAccuracy(n, average="micro")),
             "f1": ("class", "class", MulticlassF1Score(n, average="macro")),
             "auroc": ("probabilities", "class", scores.MacroAUROC(n)),
+            "calibration_error": ("probabilities", "class", TopCalibrationError()),
         }
 
     def teach(self, y: Tensor) -> Tensor:
@@ -178,3 +248,12 @@ class Multiclass(Head):
     def from_scores(self, scores: Tensor, held_scores: Tensor, held_y: Tensor) -> Tensor:
         """Logits (N, n) of trees that saw the data as they are."""
         return scores.reshape(-1, len(self.shift)).float() - self.shift
+
+    def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
+        known = labels["class"] >= 0
+        called, y = predictions["class"][known], labels["class"][known]
+        top = predictions["probabilities"][known].amax(dim=1)
+        return {
+            "reliability": pictures.reliability(top, (called == y).long()),
+            "confusion": pictures.confusion(called, y, self.target_classes),
+        }

@@ -1,11 +1,11 @@
-"""Figures for TensorBoard: are probabilities right, where are errors large, what do distributions look like?
+"""Figures for TensorBoard: where are errors large, what do distributions look like?
 
 Drawn on matplotlib's `Figure`, without pyplot: it keeps no global state, needs no display and is safe in threads.
 
 Shape: predictions and labels (N,), of labelled rows; no rows give an empty picture.
 
->>> reliability(torch.tensor([0.2, 0.9]), torch.tensor([0, 1])).axes[0].get_title()
-'Reliability'
+>>> residuals(torch.tensor([0.2, 0.9]), torch.tensor([0.0, 1.0])).axes[0].get_title()
+'Residuals'
 """
 
 from typing import TYPE_CHECKING, Any
@@ -27,29 +27,6 @@ def blank(title: str, x: str, y: str) -> "tuple[Figure, Any]":
     axes = figure.subplots()
     axes.set(title=title, xlabel=x, ylabel=y)
     return figure, axes
-
-
-def reliability(probability: Tensor, y: Tensor, bins: int = 10) -> "Figure":
-    """Share of class 1 against its predicted probability, in bins of equally many rows."""
-    figure, axes = blank("Reliability", "predicted probability", "share of class 1")
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    order = probability.argsort()
-    groups = [group for group in order.tensor_split(bins) if len(group)]
-    said = [float(probability[group].mean()) for group in groups]
-    true = [float(y[group].double().mean()) for group in groups]
-    axes.plot(said, true, marker="o")
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    return figure
-
-
-def histogram(probability: Tensor, y: Tensor, classes: list[str]) -> "Figure":
-    """How often each probability of class 1 was given to rows of each class."""
-    figure, axes = blank("Probability by class", "predicted probability", "rows")
-    for index, name in enumerate(classes):
-        axes.hist(probability[y == index].numpy(force=True), bins=40, range=(0, 1), alpha=0.5, label=name)
-    axes.set_yscale("symlog")
-    axes.legend()
-    return figure
 
 
 def residuals(prediction: Tensor, y: Tensor) -> "Figure":

@@ -13,7 +13,7 @@ metric    model  trees
 auroc       0.7    0.8
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SUFFIX = {"model": "", "constant": "_baseline", "look-up": "_lookup"}  # of others: _ and their name
@@ -31,6 +31,7 @@ class Report:
         self.higher = {"loss": False, **higher}
         self.values: dict[str, dict[str, dict[str, float]]] = {}
         self.slices: dict[str, dict[str, dict[str, float]]] = {}
+        self.labels: dict[str, list[dict[str, Any]]] = {}
         self.notes: list[str] = []
 
     def add(self, contender: str, split: str, values: Mapping[str, float]) -> None:
@@ -40,6 +41,11 @@ class Report:
     def add_slice(self, name: str, split: str, values: Mapping[str, float]) -> None:
         """The model's metrics on some rows of a split, which no contender is compared on."""
         self.slices.setdefault(name, {})[split] = dict(values)
+
+    def add_labels(self, split: str, rows: Sequence[dict[str, Any]]) -> None:
+        """The model's figures of each of several labels, the worst first, if the head has such."""
+        if rows:
+            self.labels[split] = list(rows)
 
     def of(self, contender: str, split: str) -> dict[str, float]:
         """The metrics of a contender on a split; none where it was not judged."""
@@ -56,7 +62,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, of which `stored` makes the report again; the notes are left out."""
-        return {"higher": self.higher, "values": self.values, "slices": self.slices}
+        return {"higher": self.higher, "values": self.values, "slices": self.slices, "labels": self.labels}
 
     def compared(self, one: str, other: str, split: str) -> dict[str, float]:
         """By each metric that both have and that tells better from worse, how much better `one` is than `other`.
@@ -95,7 +101,16 @@ class Report:
                 if contender not in ("model", "trees") and self.beats(contender, split):
                     won = self.wins(contender, "model", split)
                     said.append(f"WARNING: the {contender} beats the model on {title} by {', '.join(won)}.")
-        return said
+        return [*said, *self.worst_labels("test")]
+
+    def worst_labels(self, split: str, shown: int = 3) -> list[str]:
+        """The labels that the model ranks worst, in a sentence; report.json has all."""
+        worst = [
+            f"{row['label']} ({row['auroc']:.3g}; F1 {row['f1']:.3g}, {row['positives']:,} rows)"
+            for row in self.labels.get(split, [])[:shown]
+            if row["auroc"] is not None
+        ]
+        return [f"Worst labels on {split} by AUROC: {', '.join(worst)}; all are in report.json."] if worst else []
 
     def beats(self, contender: str, split: str) -> bool:
         """Whether a simple contender puts the model to shame: by half of the metrics, or by one and the loss.
@@ -131,7 +146,7 @@ class Report:
 def stored(found: Mapping[str, Any]) -> Report:
     """The report of which `to_json` made this."""
     report = Report(found["higher"])
-    report.values, report.slices = found["values"], found["slices"]
+    report.values, report.slices, report.labels = found["values"], found["slices"], found.get("labels", {})
     return report
 
 

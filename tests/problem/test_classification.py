@@ -11,6 +11,7 @@ from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.scores import AUROC, AveragePrecision, MacroAUROC
+from mlp_torch.problem.thresholds import BestF, BestValue
 from mlp_torch.target import AtLeast, Category, Number
 
 LATE = AtLeast("delay", 15, classes=("on time", "late"))
@@ -184,7 +185,89 @@ def test_the_reliability_diagram_shows_bins_of_equally_many_rows() -> None:
     head = Binary(2, LATE)
     y = torch.cat([torch.zeros(50), torch.ones(50)]).double()
     p = torch.linspace(0.01, 0.5, 100)
-    figure = head.pictures({"probability": p}, head.labels(y))["reliability"]
+    figure = head.pictures({"probability": p, "class": (p > 0.5).long()}, head.labels(y))["reliability"]
     line = figure.axes[0].get_lines()[1]
-    assert list(line.get_ydata()) == [0.0] * 5 + [1.0] * 5
-    assert line.get_xdata()[0] == pytest.approx(p[:10].mean().item())
+    assert list(line.get_ydata()) == [0.0] * 7 + [pytest.approx(3 / 6)] + [1.0] * 7  # 100 rows in 15 bins: 6 or 7 each
+    assert line.get_xdata()[0] == pytest.approx(p[:7].mean().item())
+
+
+def test_a_threshold_decides_the_class_and_a_rule_finds_it_on_calibration_rows() -> None:
+    out = torch.tensor([0.1, 0.2, 0.4, 0.6]).logit().unsqueeze(1)
+    assert Binary(2, LATE, threshold=0.3).predict(out)["class"].tolist() == [0, 0, 1, 1]
+    head = Binary(2, LATE, threshold=BestF())
+    assert head.predict(out)["class"].tolist() == [0, 0, 0, 1]
+    assert head.notes() == []
+    head.calibrate(out, doubles(0, 1, 0, 1), torch.ones(4))
+    assert head.learned() == {"threshold": pytest.approx(0.15)}  # F1 4/5 with 2 of 3 called rightly
+    assert head.predict(out)["class"].tolist() == [0, 1, 1, 1]
+    assert head.notes() == [
+        "threshold 0.15: precision 0.667, recall 1, F1 0.8 on 4 calibration rows, 2 of them positive"
+    ]
+
+
+def test_the_threshold_is_sought_on_calibrated_probabilities() -> None:
+    draw = torch.Generator().manual_seed(0)
+    true = torch.randn(5000, generator=draw)
+    y = (torch.rand(5000, generator=draw) < true.sigmoid()).double()
+    head = Binary(2, LATE, calibration="temperature", threshold=BestValue(tp=40, fp=-10))
+    head.calibrate(5 * true.unsqueeze(1), y, torch.ones(5000))
+    assert head.learned()["temperature"] == pytest.approx(5, rel=0.1)
+    assert head.learned()["threshold"] == pytest.approx(0.2, abs=0.07)  # 10 / (10 + 40); .001 on uncalibrated ones
+
+
+def test_focal_losses_by_hand_and_without_gamma_cross_entropy() -> None:
+    out, y = torch.tensor([[math.log(3)], [math.log(3)]]), batch(doubles(1, 0))
+    focused = Binary(2, LATE, gamma=2.0).loss(out, y).tolist()
+    assert focused == pytest.approx([-(0.25**2) * math.log(0.75), -(0.75**2) * math.log(0.25)], rel=1e-6)
+    logits = torch.tensor([[0.0, 0.0, math.log(2)]])
+    many = Multiclass(2, three(), gamma=0.5).loss(logits, batch(doubles(2))).tolist()
+    assert many == pytest.approx([-(0.5**0.5) * math.log(0.5)], rel=1e-6)
+    assert Binary(2, LATE).loss(out, y).tolist() == pytest.approx([-math.log(0.75), -math.log(0.25)], rel=1e-6)
+
+
+@pytest.mark.parametrize("gamma", [0.3, 2.0])
+def test_focal_losses_of_certain_rows_have_finite_gradients(gamma: float) -> None:
+    out = torch.tensor([[300.0], [-300.0], [40.0]], requires_grad=True)
+    binary = Binary(2, LATE, gamma=gamma).loss(out, batch(doubles(1, 1, 1)))
+    assert bool(torch.autograd.grad(binary.sum(), out)[0].isfinite().all())
+    logits = torch.tensor([[300.0, 0.0, 0.0], [0.0, 300.0, 0.0]], requires_grad=True)
+    many = Multiclass(2, three(), gamma=gamma).loss(logits, batch(doubles(0, 0)))
+    assert bool(torch.autograd.grad(many.sum(), logits)[0].isfinite().all())
+
+
+def test_the_best_probability_of_a_focal_loss_is_nearer_to_a_half_than_the_true_share() -> None:
+    p, share = torch.linspace(0.01, 0.99, 99), 0.1
+    out = p.logit().unsqueeze(1)
+    head = Binary(2, LATE, gamma=2.0)
+    loss = share * head.loss(out, batch(torch.ones(99))) + (1 - share) * head.loss(out, batch(torch.zeros(99)))
+    assert share + 0.05 < float(p[loss.argmin()]) < 0.5
+
+
+def test_a_negative_gamma_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"gamma must be at least 0, however: gamma=-1"):
+        Multiclass(2, three(), gamma=-1)
+
+
+def test_pictures_mark_the_threshold_and_count_what_it_makes_of_rows() -> None:
+    head = Binary(2, LATE, threshold=BestValue(tp=4, fp=-1))
+    p, y = torch.tensor([0.1, 0.3, 0.6, 0.8]), doubles(0, 1, 0, 1)
+    out = p.logit().unsqueeze(1)
+    head.calibrate(out, y, torch.ones(4))
+    found = head.pictures(head.predict(out), head.labels(y))
+    assert list(found) == ["reliability", "histogram", "precision_recall", "confusion", "objective"]
+    curve, _, dot = found["precision_recall"].axes[0].get_lines()
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == pytest.approx((1.0, 2 / 3))
+    assert list(curve.get_ydata()) == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2])
+    cells = [text.get_text() for text in found["confusion"].axes[0].texts]
+    assert cells == ["1\n50%", "1\n50%", "0\n0%", "2\n100%"]
+    line, curve = found["objective"].axes[0].get_lines()
+    assert line.get_xdata()[0] == pytest.approx(0.2)
+    assert max(curve.get_ydata()) == pytest.approx(7 / 4)  # value a row
+    assert "objective" not in Binary(2, LATE).pictures(head.predict(out), head.labels(y))
+
+
+def test_the_matrix_of_several_classes_has_true_rows_and_predicted_columns() -> None:
+    head = Multiclass(2, three())
+    out = torch.eye(3)[[0, 0, 1, 2]]
+    figure = head.pictures(head.predict(out), head.labels(doubles(0, 1, 1, 2)))["confusion"]
+    assert figure.axes[0].get_images()[0].get_array().tolist() == [[1, 0, 0], [0.5, 0.5, 0], [0, 0, 1]]

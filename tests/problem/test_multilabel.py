@@ -1,6 +1,7 @@
 """Golden values: scikit-learn, and arithmetic by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.problem.multilabel import Multilabel
+from mlp_torch.problem.thresholds import AtPrecision, BestF
 from mlp_torch.target import Category, Flags
 
 NAN = math.nan
@@ -114,3 +116,125 @@ def test_one_class_a_row_is_refused() -> None:
     target.fit({}, lambda read: [(11, "lost"), (12, "kept")])
     with pytest.raises(DataError, match="not_multilabel"):
         Multilabel(2, target).fit(torch.tensor([0.0, 1.0]).double(), torch.ones(2))
+
+
+def test_positive_weights_multiply_the_loss_of_rows_with_the_label() -> None:
+    head = Multilabel(2, THREE, positive_weight=[1.0, 3.0, 0.5])
+    losses = head.loss(torch.zeros(2, 3), batch(torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, NAN]]).double()))
+    assert losses.tolist() == pytest.approx([math.log(2) * 4.5 / 3, math.log(2)], rel=1e-6)
+
+
+def test_balanced_weights_are_the_odds_against_the_label_and_start_at_a_half() -> None:
+    y = torch.tensor([[1.0, 0.0, 1.0], [0.0, NAN, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, NAN]]).double()
+    head = Multilabel(2, THREE, positive_weight="balanced")
+    head.fit(y, torch.ones(4))
+    assert head.positive.tolist() == pytest.approx([3.0, 2.0, 0.5])
+    assert head.output.bias[0].tolist() == pytest.approx([0.0] * 3, abs=1e-6)
+    assert head.predict(head.output.bias)["probabilities"][0].tolist() == pytest.approx([1 / 4, 1 / 3, 2 / 3])
+
+
+@pytest.mark.parametrize("weight", ["none", "balanced", [1.0, 8.0, 0.2]])
+def test_probabilities_come_back_to_the_base_rate_whatever_positives_weigh_in_training(weight: Any) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(4000, 2, generator=draw)
+    odds = torch.stack([x[:, 0] - 3, x[:, 1], x[:, 0] + x[:, 1] - 1], dim=1)
+    y = (torch.rand(4000, 3, generator=draw) < odds.sigmoid()).double()
+    torch.manual_seed(0)
+    head = Multilabel(2, THREE, positive_weight=weight)
+    head.fit(y, torch.ones(4000))
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        loss = head.loss(head(x), batch(y)).mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(step)
+    p = head.predict(head(x).detach())["probabilities"]
+    assert p.mean(dim=0).tolist() == pytest.approx(y.mean(dim=0).tolist(), abs=0.005)
+    if weight != "none":
+        assert not torch.allclose(head(x).sigmoid().mean(dim=0).double(), y.mean(dim=0), atol=0.05)
+
+
+def test_members_and_trees_share_the_correction_of_positive_weights() -> None:
+    head = Multilabel(2, THREE, positive_weight=[1.0, 4.0, 0.5])
+    outs = torch.tensor([[[0.0, 3.0, -2.0], [2.0, -3.0, -1.0]]])
+    each = torch.stack([head.predict(outs[:, k])["probabilities"] for k in range(2)])
+    torch.testing.assert_close(head.predict(head.average(outs))["probabilities"], each.mean(dim=0))
+    scores = torch.tensor([[0.0, 1.0, -1.0]])
+    torch.testing.assert_close(
+        head.predict(head.from_scores(scores, scores, scores))["probabilities"], scores.sigmoid()
+    )
+
+
+def test_weights_that_fit_no_labels_are_refused() -> None:
+    for wrong in ([1.0, 2.0], [1.0, 0.0, 1.0], "even"):
+        with pytest.raises(
+            ValueError, match=r"none, balanced or 3 numbers above 0, one a label, however: positive_weight="
+        ):
+            Multilabel(2, THREE, positive_weight=wrong)  # type: ignore[arg-type]
+
+
+def test_each_label_gets_the_threshold_that_scikit_learn_finds_best() -> None:
+    out, y = drawn(unknown=0.1)
+    head = Multilabel(2, THREE, threshold=BestF())
+    head.calibrate(out, y, torch.ones(len(y)))
+    p, classes = out.sigmoid().double().numpy(), head.predict(out)["classes"]
+    for k in range(3):
+        known = ~y[:, k].isnan().numpy()
+        best = max(sklearn_metrics.f1_score(y[known, k], p[known, k] >= t) for t in p[known, k])
+        assert sklearn_metrics.f1_score(y[known, k], classes[known, k]) == pytest.approx(best, abs=1e-12)
+    assert len(set(head.thresholds.tolist())) == 3
+    assert head.notes() == []
+
+
+def test_a_label_with_few_positive_calibration_rows_keeps_a_half_and_is_noted() -> None:
+    out, y = drawn()
+    y[:, 2] = 0
+    y[:9, 2] = 1
+    head = Multilabel(2, THREE, threshold=BestF())
+    head.calibrate(out, y, torch.ones(len(y)))
+    assert head.thresholds[2] == 0.5
+    assert bool((head.thresholds[:2] != 0.5).all())
+    assert head.notes() == ["labels war: fewer than 10 calibration rows have them, so that their threshold stays 0.5"]
+    y[9, 2] = 1
+    head.calibrate(out, y, torch.ones(len(y)))
+    assert head.thresholds[2] != 0.5
+    assert head.notes() == []
+
+
+def test_a_label_whose_precision_cannot_be_reached_is_named() -> None:
+    draw = torch.Generator().manual_seed(0)
+    out, y = torch.randn(400, 3, generator=draw), (torch.rand(400, 3, generator=draw) < 0.3).double()
+    out[:, 0] = 4 * y[:, 0].float() - 2
+    head = Multilabel(2, THREE, threshold=AtPrecision(0.999))
+    order = out[:, 1:].argsort(dim=0, descending=True)[0]
+    y[order, torch.tensor([1, 2])] = 0  # the highest row of each is wrong
+    head.calibrate(out, y, torch.ones(400))
+    assert [note.partition(":")[2][:12] for note in head.notes()] == [" label drama", " label war: "]
+    assert "no threshold reaches precision 0.999, the highest is 0." in head.notes()[0]
+
+
+def test_the_table_of_labels_is_that_of_scikit_learn_with_the_worst_first() -> None:
+    out, y = drawn(unknown=0.2)
+    head = Multilabel(2, THREE, threshold=0.4)
+    p = out.sigmoid().numpy()
+    rows = head.by_label(head.predict(out), head.labels(y))
+    areas = [row["auroc"] for row in rows]
+    assert areas == sorted(areas)
+    for row in rows:
+        k = THREE.classes.index(row["label"])
+        known = ~y[:, k].isnan().numpy()
+        true, said = y[known, k].numpy(), p[known, k]
+        assert row["auroc"] == pytest.approx(sklearn_metrics.roc_auc_score(true, said), rel=1e-5)
+        assert row["average_precision"] == pytest.approx(sklearn_metrics.average_precision_score(true, said), rel=1e-5)
+        assert row["f1"] == pytest.approx(sklearn_metrics.f1_score(true, said > 0.4), rel=1e-6)
+        assert (row["positives"], row["rows"], row["threshold"]) == (int(true.sum()), int(known.sum()), 0.4)
+
+
+def test_a_label_without_positives_has_no_area_and_comes_last() -> None:
+    out, y = drawn()
+    y[:, 0] = 0
+    rows = Multilabel(2, THREE).by_label(Multilabel(2, THREE).predict(out), Multilabel(2, THREE).labels(y))
+    assert (rows[-1]["label"], rows[-1]["auroc"], rows[-1]["positives"]) == ("action", None, 0)

@@ -1,8 +1,10 @@
 """The closing report says who wins, and a tie is no win."""
 
+import json
+
 import pytest
 
-from mlp_torch.responsible.report import Report, number
+from mlp_torch.responsible.report import Report, number, stored
 
 HIGHER = {"auroc": True, "log_loss": False, "bias": None}
 CONTENDERS = ("model", "constant", "look-up", "trees")
@@ -171,3 +173,35 @@ def test_metrics_of_one_split_alone_need_no_other():
 )
 def test_numbers_have_four_digits(value, text):
     assert number(value) == text
+
+
+LABELS = [
+    {
+        "label": name,
+        "auroc": auroc,
+        "average_precision": 0.5,
+        "f1": 0.25,
+        "threshold": 0.3,
+        "positives": n,
+        "rows": 2000,
+    }
+    for name, auroc, n in (("war", 0.6, 20), ("drama", 0.71234, 1000), ("news", None, 0))
+]
+
+
+def test_the_worst_labels_are_named_and_all_are_stored():
+    report = Report({"auroc": True})
+    report.add_labels("val", LABELS[1:])
+    assert report.findings() == []
+    report.add_labels("test", LABELS)
+    text = "war (0.6; F1 0.25, 20 rows), drama (0.712; F1 0.25, 1,000 rows)"
+    assert report.findings() == [f"Worst labels on test by AUROC: {text}; all are in report.json."]
+    again = stored(json.loads(json.dumps(report.to_json())))
+    assert again.labels == {"val": LABELS[1:], "test": LABELS}
+
+
+def test_a_head_of_one_label_leaves_no_table_of_labels():
+    report = Report({"auroc": True})
+    report.add_labels("test", [])
+    assert report.labels == {}
+    assert report.findings() == []
