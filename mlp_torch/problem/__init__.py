@@ -2,14 +2,20 @@
 
 Heads:
     classification: `Binary` and `Multiclass`: one of two or of several classes.
+    ordinal: `Ordinal`: one of several classes in an order.
+    neutral: `Neutral`: one of two classes, or neither.
     multilabel: `Multilabel`: any number of labels a row.
     regression: `Regression`: one number.
     reframing: `Reframed`: one number as a distribution over bins.
+
+Targets:
+    undecided: `Band` and `Agreed`: two classes and a neutral one between them, by a rule or by raters.
 
 What they are made of:
     bins: a distribution over bins, and what is read from it.
     edges: where the edges of bins lie.
     priors: class shares before any feature is looked at, and the checks of class labels.
     scores: proper scores of single rows, and the metrics made of them.
+    rates: which share of some rows holds, as a metric.
     pictures: figures for TensorBoard.
 """
