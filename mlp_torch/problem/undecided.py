@@ -85,8 +85,7 @@ class Agreed(Target):
         votes = (said.unsqueeze(2) == known).sum(dim=1).double()  # (N, 3)
         raters = votes.sum(dim=1)  # (N,)
         most, index = votes.max(dim=1)
-        agreed = most / raters >= self.share - 1e-9  # 1e-9: 0.6 of 5 raters are 3
-        y = torch.where(agreed, index.double(), 1.0)
+        y = torch.where(most / raters >= self.share, index.double(), 1.0)
         return y.masked_fill(raters == 0, torch.nan)
 
     def check(self, inputs: Inputs, known: Tensor) -> None:

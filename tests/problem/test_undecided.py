@@ -1,11 +1,14 @@
 """Targets that leave the middle undecided. Golden values: tables by hand."""
 
+import pyarrow as pa
 import pytest
+import tiny
 import torch
 from torch import Tensor
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.ingest.source import Frame
 from mlp_torch.problem.undecided import Agreed, Band
 
 NAN = float("nan")
@@ -58,7 +61,7 @@ def test_raters_who_agree_give_the_label_and_others_none_of_the_two(share: float
     assert y[6] == 1.0
 
 
-def test_a_share_that_rounding_would_miss_is_reached() -> None:
+def test_three_of_five_raters_are_a_share_of_six_tenths() -> None:
     raters = {name: [said] for name, said in zip("abcde", ["no", "no", "no", "yes", "yes"], strict=True)}
     target = Agreed(list(raters), share=0.6)
     assert target.encode(votes(**raters)).tolist() == [0.0]
@@ -100,3 +103,26 @@ def test_half_of_the_raters_are_no_agreement(share: float) -> None:
 def test_no_rows_are_no_labels() -> None:
     assert Agreed(["ann", "ben"]).encode(votes(ann=[], ben=[])).shape == (0,)
     assert Band("x", 0, 1).encode({"x": torch.zeros(0).double()}).shape == (0,)
+
+
+def rated(silent: int) -> tiny.Data:
+    """A table with two raters, the first of whom says nothing of 100 rows, the second of `silent` of those."""
+    data, table = tiny.unprepared(600), tiny.table(600)
+    ann = [None] * 100 + ["yes", "no"] * 250
+    ben = [None] * silent + ["no"] * (100 - silent) + ["yes", "yes", "no", "no"] * 125
+    data.source = Frame(table.append_column("ann", pa.array(ann)).append_column("ben", pa.array(ben)))
+    data.target = Agreed(["ann", "ben"])
+    return data
+
+
+def test_a_table_may_lack_some_raters_of_a_row() -> None:
+    tables = rated(silent=0).prepare().tables
+    y = torch.cat([tables[name].y for name in tables])
+    assert torch.bincount(y.long()).tolist() == [100 + 125, 250, 125]
+
+
+def test_a_row_of_which_no_rater_speaks_is_refused_without_advice_to_drop_all_that_one_rater_left_out() -> None:
+    with pytest.raises(DataError) as caught:
+        rated(silent=7).prepare()
+    (found,) = caught.value.problems
+    assert (found.code, found.columns, found.bad, found.key) == ("missing_label", ("ann", "ben"), 7, None)
