@@ -2,6 +2,8 @@
 
 Heads:
     classification: `Binary` and `Multiclass`: one of two or of several classes.
+    ordinal: `Ordinal`: one of several classes in an order.
+    neutral: `Neutral`: one of two classes, or neither.
     multilabel: `Multilabel`: any number of labels a row.
     regression: `Regression`: one number.
     reframing: `Reframed`: one number as a distribution over bins.
@@ -12,6 +14,9 @@ Models that are made of several:
     stacking: `Stacked`: a last model over what others say.
     cascade: `Cascade`: a gate, and a model for each of its classes.
 
+Targets:
+    undecided: `Band` and `Agreed`: two classes and a neutral one between them, by a rule or by raters.
+
 What they are made of:
     bins: a distribution over bins, and what is read from it.
     edges: where the edges of bins lie.
@@ -21,6 +26,7 @@ What they are made of:
     reliability: bins of equally many rows, and the calibration error over them.
     focal: losses in which easy rows count less.
     scores: proper scores of single rows, and the metrics made of them.
+    rates: which share of some rows holds, as a metric.
     pictures: figures for TensorBoard, of numbers and distributions.
     classifier_pictures: those of classifiers.
 """

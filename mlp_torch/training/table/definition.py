@@ -105,6 +105,7 @@ def labelled(target: Target, inputs: Inputs) -> Tensor:
     if bad := int(without.sum()):
         fields = tuple(read.field for read in target.reads.values())
         rows = tuple(without.nonzero().squeeze(1)[:MAX_ROWS].tolist())
-        key = f"data.fields.{fields[0]}.missing=drop"
+        # of several fields a row may lack some: to drop those would drop rows that have a label
+        key = f"data.fields.{fields[0]}.missing=drop" if len(fields) == 1 else None
         raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
     return y
