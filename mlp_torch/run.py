@@ -33,16 +33,18 @@ from mlp_torch.build import (
 )
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, MissingExtra, near
-from mlp_torch.head import Batch
+from mlp_torch.head import Batch, Head
 from mlp_torch.ingest.block import Block
 from mlp_torch.model import Model, predicted
+from mlp_torch.problem.curves import value_curves
+from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
-from mlp_torch.responsible.verdict import directions, judge
+from mlp_torch.responsible.verdict import directions, judge, labelled
 from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
@@ -151,7 +153,26 @@ def build(cfg: DictConfig, data: Data) -> Model:
     backbone, head = built(cfg.backbone), built(cfg.head)
     modalities = {name: built(modality) for name, modality in cfg.modality.items() if modality is not None}
     model: Model = built(cfg.model)(build=lambda: single(data, backbone, head, modalities))
+    look_from(cfg, data, model.head)
     return model
+
+
+def look_from(cfg: DictConfig, data: Data, head: Head) -> None:
+    """Gives a head the metrics that the configuration adds to its own, each tried on a few training rows.
+
+    Raises:
+        ConfigError: for one that does not fit.
+    """
+    train = data.tables["train"]
+    known = labelled(train.y)
+    best = head.constant(train.y[known], train.weight[known])
+    entries = {
+        name: built(node, refused=(RuntimeError, AssertionError))
+        for name, node in cfg.metric.items()
+        if node is not None
+    }
+    head.perspectives = named(entries, head, best)
+    try_out(head.perspectives, head, train.y, best)
 
 
 def optimization(cfg: DictConfig) -> dict[str, Any]:
@@ -257,8 +278,9 @@ def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, me
     """Hyperparameters beside the outcome, the head's pictures of validation rows, and numbers before and after."""
     table = data.judged["val"]
     with torch.inference_mode():
-        found = predicted(task.model, outputs(task, table))
-        logger.log_pictures(task.model.head.pictures(found, task.model.labels(table.y)))
+        found, truth = predicted(task.model, outputs(task, table)), task.model.labels(table.y)
+        logger.log_pictures(task.model.head.pictures(found, truth))
+        logger.log_pictures(value_curves(task.model.head.perspectives, found, truth))
     logger.log_columns(figures(pairs(data.transform, data.drawn)))
     chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}

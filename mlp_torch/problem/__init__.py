@@ -12,4 +12,9 @@ What they are made of:
     priors: class shares before any feature is looked at, and the checks of class labels.
     scores: proper scores of single rows, and the metrics made of them.
     pictures: figures for TensorBoard.
+
+How else it may be judged (ch. 7):
+    perspectives: metrics of a user's choice beside the head's own (`Perspective`).
+    value: what each outcome of a decision is worth (`Value`).
+    curves: figures over the threshold.
 """
