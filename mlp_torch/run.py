@@ -33,18 +33,18 @@ from mlp_torch.build import (
 )
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, MissingExtra, near
-from mlp_torch.head import Batch, Head
+from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
+from mlp_torch.measured import add_metrics, importance
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.curves import value_curves
-from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.report import Report
-from mlp_torch.responsible.verdict import directions, judge, labelled
+from mlp_torch.responsible.verdict import directions, judge
 from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.training.checkpoints import LAST, AtomicFiles, read
 from mlp_torch.training.data import Data
@@ -78,9 +78,15 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     write(folder / "embeddings", vectors)
     logger.log_embeddings(vectors)
     log_closing(logger, cfg, task, data, metrics)
+    important = importance(cfg, task, data)
+    if important:
+        report.notes.append(important.note())
+        logger.log_pictures({"importance": important.picture()})
+        logger.save()
     files.write_json(folder / "metrics.json", metrics)
     columns = {name: column.report() for name, column in data.transform.named_columns().items()}
-    files.write_json(folder / "report.json", {**report.to_json(), "columns": columns})
+    found = {**report.to_json(), "columns": columns, "importance": important and important.to_json()}
+    files.write_json(folder / "report.json", found)
     config = OmegaConf.to_yaml(cfg, resolve=True)
     formats = list(cfg.export.formats)
     ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
@@ -153,26 +159,8 @@ def build(cfg: DictConfig, data: Data) -> Model:
     backbone, head = built(cfg.backbone), built(cfg.head)
     modalities = {name: built(modality) for name, modality in cfg.modality.items() if modality is not None}
     model: Model = built(cfg.model)(build=lambda: single(data, backbone, head, modalities))
-    look_from(cfg, data, model.head)
+    add_metrics(cfg, data, model.head)
     return model
-
-
-def look_from(cfg: DictConfig, data: Data, head: Head) -> None:
-    """Gives a head the metrics that the configuration adds to its own, each tried on a few training rows.
-
-    Raises:
-        ConfigError: for one that does not fit.
-    """
-    train = data.tables["train"]
-    known = labelled(train.y)
-    best = head.constant(train.y[known], train.weight[known])
-    entries = {
-        name: built(node, refused=(RuntimeError, AssertionError))
-        for name, node in cfg.metric.items()
-        if node is not None
-    }
-    head.perspectives = named(entries, head, best)
-    try_out(head.perspectives, head, train.y, best)
 
 
 def optimization(cfg: DictConfig) -> dict[str, Any]:

@@ -26,6 +26,7 @@ LAYERS = {
             "evaluation",
             "breakdown",
             "evaluated",
+            "measured",
             "worst",
             "signatures",
             "profile",
