@@ -20,14 +20,15 @@ from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.layouts import decoded, joined
 from mlp_torch.ingest.schema import Schema
-from mlp_torch.problem.scores import Loss
-from mlp_torch.reproducibility.intervals import Interval, interval, mean_interval
-from mlp_torch.reproducibility.slices import FEW, Slices, cut
+from mlp_torch.problem.scores import AUROC, Loss
+from mlp_torch.reproducibility.intervals import Interval, auroc_interval, interval, mean_interval
+from mlp_torch.reproducibility.slices import FEW, MOST, Slices, cut
 from mlp_torch.responsible.report import number
 from mlp_torch.responsible.verdict import Verdict, directions, judge_predictions, labelled, metrics_of
 
 SHOWN = 20  # slices and rows that are printed
 WIDTH = 110  # of a printed line
+ANEW = 100  # draws of a metric that is computed anew of each; of an AUROC over many labels one takes 10 ms
 Measure = tuple[str, str, Metric]
 
 
@@ -60,6 +61,7 @@ class Breakdown:
         whole: its value on all rows.
         slices: in order.
         joined: values that were joined.
+        further: metrics in the order in which they are shown, as many as a line holds.
     """
 
     field: str
@@ -68,6 +70,7 @@ class Breakdown:
     whole: float | None
     slices: list[Slice]
     joined: int
+    further: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -86,7 +89,7 @@ class Breakdown:
 
     def lines(self) -> list[str]:
         """A table, as many further metrics as a line holds, and what it says."""
-        others = [name for name in self.slices[0].model.values | self.slices[0].model.undefined if name != self.metric]
+        others = [name for name in self.further if name != self.metric]
         shown = self.slices[:SHOWN]
         columns = [
             [self.field, *(item.name for item in shown)],
@@ -113,7 +116,7 @@ class Breakdown:
                 lacking.setdefault(why, []).append(item.name)
         said += [f"{self.metric} is not defined ({why}) for {', '.join(names[:10])}" for why, names in lacking.items()]
         if self.joined:
-            said.append(f"{self.joined:,} values of fewer than {FEW} rows, or beyond the most frequent, are `other`")
+            said.append(f"other: values of fewer than {FEW} rows, and those beyond the {MOST} most frequent ones")
         return said
 
     def is_worse(self, item: Slice, whole: float) -> bool:
@@ -148,7 +151,11 @@ class Answers:
             found.append(self.judged(name, rows, metric))
         found.sort(key=lambda item: order(item.model.values.get(metric), more))
         whole = self.verdict(self.predictions, slice(None), {metric: metrics_of(self.head)[metric]})
-        return Breakdown(field, metric, more, whole.values.get(metric), found, slices.joined)
+        return Breakdown(field, metric, more, whole.values.get(metric), found, slices.joined, self.order())
+
+    def order(self) -> list[str]:
+        """Metrics in the order of interest: those that a user has named come first."""
+        return list(dict.fromkeys([*self.head.perspectives, *self.head.metrics()]))
 
     def judged(self, name: str, rows: Tensor, metric: str) -> Slice:
         """One slice."""
@@ -164,16 +171,18 @@ class Answers:
     def interval(self, rows: Tensor, metric: str) -> Interval:
         """Where a metric lies on other rows such as these."""
         prediction, label, found = metrics_of(self.head)[metric]
+        said, truth = self.predictions[prediction][rows], self.head.labels(self.y[rows])[label]
         if is_mean(found):
-            return mean_interval(
-                scores(found, self.predictions[prediction][rows], self.head.labels(self.y[rows])[label])
-            )
+            return mean_interval(scores(found, said, truth))
+        if type(found) is AUROC:
+            return auroc_interval(said[truth >= 0], truth[truth >= 0])
 
         def figure(drawn: Tensor | slice) -> float:
-            by = {metric: metrics_of(self.head)[metric]}
-            return self.verdict(self.predictions, rows[drawn], by).values.get(metric, math.nan)
+            found.reset()
+            part = {prediction: said[drawn]}, {label: truth[drawn]}
+            return judge_predictions({metric: (prediction, label, found)}, [part]).values.get(metric, math.nan)
 
-        return interval(figure, len(rows))
+        return interval(figure, len(rows), times=ANEW)
 
     def row_scores(self) -> tuple[str, Tensor]:
         """What rows are ordered by, and (N,) float64, the more the worse."""

@@ -63,7 +63,7 @@ def worst_rows(answers: Answers, target: Target, checked: Checked, table: pa.Tab
     found = [
         {
             unit: place,
-            **{name: cells[i] for name, cells in keys.items()},
+            **{name: plain(cells[i]) for name, cells in keys.items()},
             "target": target_of(answers.y[row], target.classes),
             **{name: cells[i] for name, cells in said.items()},
             score: float(value),
@@ -75,6 +75,13 @@ def worst_rows(answers: Answers, target: Target, checked: Checked, table: pa.Tab
     return Worst(score, found, [unit, *named, "target", *point, score])
 
 
+def plain(value: Any) -> Any:
+    """A cell as JSON holds it: times and what else it does not know as text, and no number that is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
 def predictions_of(answers: Answers, rows: Tensor) -> dict[str, list[Any]]:
     """What was said of some rows: numbers, and classes by their names; of a distribution its read-outs alone."""
     said: dict[str, list[Any]] = {}
@@ -83,7 +90,7 @@ def predictions_of(answers: Answers, rows: Tensor) -> dict[str, list[Any]]:
         if classes:
             said[name] = [target_of(value, classes) for value in x[rows]]
         elif x.dim() == 1:
-            said[name] = x[rows].tolist()
+            said[name] = [plain(value) for value in x[rows].tolist()]
     return said
 
 

@@ -4,8 +4,8 @@ Rows are drawn with replacement, with a seed, some hundred times; the interval h
 Where rows belong together (those of one day, one customer) whole groups are drawn: rows of a group are no independent
 witnesses. Of two contenders on the same rows the difference is drawn, which moves less than either figure.
 
-Cost: a figure that is a mean of the rows' scores takes one product of matrices; any other metric is computed anew of
-each draw: an AUROC over 50,000 rows, 300 times, takes 3 s on one core.
+Cost: of a mean of the rows' scores, and of an AUROC, all draws are made at once; any other metric is computed anew of
+each draw.
 
 NOTE: `scipy.stats.bootstrap` draws no groups, and knows metrics only as functions of arrays.
 
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 TIMES = 300
@@ -186,6 +186,36 @@ def mean_interval(scores: Tensor, *, times: int = TIMES, seed: int = 0, groups: 
         sums, sizes = torch.zeros(len(sizes), dtype=torch.float64).index_add_(0, index, values), sizes.double()
     means = [counts @ sums / (counts @ sizes) for counts in counted(len(sums), times, seed)]
     return middle(float(values.mean()), torch.cat(means))
+
+
+def auroc_interval(probability: Tensor, label: Tensor, *, times: int = TIMES, seed: int = 0) -> Interval:
+    """The area under the ROC curve, (N,) and (N,) of 0 and 1: rows are sorted once for all draws.
+
+    Of each draw it is the share of pairs, one of either class, that are in the right order, a tie being half of one.
+    torchmetrics takes no weights, and would sort each draw anew.
+
+    Args:
+        probability: or any score that orders the rows.
+        label: 1 or 0.
+        times: draws.
+        seed: of the draws.
+    """
+    if len(label) < 2:
+        return Interval(math.nan, math.nan, math.nan)
+    order = probability.argsort()
+    _, sizes = torch.unique_consecutive(probability[order], return_counts=True)
+    ends = sizes.cumsum(0) - 1  # of each group of ties
+    positive = (label[order] == 1).double()  # (N,)
+
+    def areas(counts: Tensor) -> Tensor:
+        above = (counts * positive).cumsum(1)[:, ends]  # (m, groups): how many of class 1 up to each group
+        below = counts.cumsum(1)[:, ends] - above
+        heights = nn.functional.pad(below, [1, 0])
+        right = (nn.functional.pad(above, [1, 0]).diff(dim=1) * (heights[:, 1:] + heights[:, :-1]) / 2).sum(1)
+        return right / (below[:, -1] * above[:, -1])  # (m,), NaN where a class is missing
+
+    whole = float(areas(torch.ones(1, len(label), dtype=torch.float64)))
+    return middle(whole, torch.cat([areas(counts[:, order]) for counts in counted(len(label), times, seed)]))
 
 
 def counted(n: int, times: int, seed: int) -> Iterator[Tensor]:

@@ -64,8 +64,10 @@ class Importance:
         lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells]
         rest = len(self.fields) - len(told)
         repeats = len(next(iter(self.fields.values()))["loss"])
-        head = f"Fields by importance: worse by so much (mean ± standard deviation of {repeats}) where their values "
-        head += f"change places among {self.rows:,} validation rows"
+        head = (
+            f"Fields by importance: what gets worse where their values change places ({self.rows:,} validation rows, "
+        )
+        head += f"mean ± sd of {repeats})"
         return "\n".join([f"{head}:", *(f"  {line}" for line in lines), *([f"  and {rest} more"] if rest else [])])
 
     def cells(self, found: Mapping[str, Sequence[float]]) -> list[str]:
