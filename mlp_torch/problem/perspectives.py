@@ -40,7 +40,7 @@ DECISIONS = (
 )
 TAKEN = {"loss", "loss_without_dropout", "gradient_norm", "learning_rate", "rows_per_second", "epoch", "seconds"}
 SUFFIXES = ("_baseline", "_lookup", "_trees", "_unseen")  # of contenders, in metrics.json
-TRIED = 32  # rows on which a metric is tried before training
+TRIED = 4096  # rows on which a metric is tried before training, so that they hold the classes that there are
 Measure = tuple[str, str, Metric]
 """Prediction, label and the metric that compares them."""
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from mlp_torch.column import Column
-from mlp_torch.head import Batch
+from mlp_torch.head import Batch, Head
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.model import Model
 from mlp_torch.responsible.report import number
@@ -109,7 +109,7 @@ class Permutation:
 
     def __call__(
         self,
-        model: Model,
+        model: Head | Model,
         columns: Mapping[str, Column],
         table: Batch,
         crossed: Inputs,
@@ -120,7 +120,7 @@ class Permutation:
         """The importance of each field that a column reads.
 
         Args:
-            model: trained.
+            model: trained, or its head: whose loss and metrics judge.
             columns: fitted, by name.
             table: encoded rows, with the features of these columns.
             crossed: raw values of the same rows, by `Read.key`, that columns of several fields read.
