@@ -29,7 +29,13 @@ from mlp_torch.signatures import check_node
 
 ROOT = Path(__file__).parent
 CONFIGS = ROOT / "configs" if (ROOT / "configs").is_dir() else ROOT.parent / "configs"  # a wheel, a clone
-PARTS = ("callback", "baseline", "data.columns", "modality")  # tables of what is built, by names of a user's choice
+PARTS = (
+    "callback",
+    "baseline",
+    "data.columns",
+    "modality",
+    "metric",
+)  # tables of what is built, by names of a user's choice
 REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
 
 

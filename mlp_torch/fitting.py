@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, near
+from mlp_torch.measured import add_metrics
 from mlp_torch.model import Model
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import directions, judge
@@ -81,6 +82,7 @@ def build(
     modalities = {name: built(modality) for name, modality in cfg.modality.items() if modality is not None}
     made = parts(data, backbone, head, modalities=modalities, stages=stages)
     model: Model = built(cfg.model)(made if columns is None else made.of(columns))
+    add_metrics(cfg, data, model.head)
     return model
 
 

@@ -5,6 +5,7 @@ of members, is said by way of an `out`, so that all of them are judged by the sa
 """
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -72,6 +73,7 @@ class Head(nn.Module):
     Attributes:
         names: class names by the prediction that holds a class index; served beside the numbers.
         point: the prediction that says most in one number, or one a class; members differ in it by their `spread`.
+        perspectives: further metrics as `metrics` has them, which a user names; `verdict.metrics_of` gives all.
         objective: LightGBM's objective whose raw scores `from_scores` turns into an `out`.
         calibrates: whether `calibrate` must see rows, so that an empty calibration split is refused before training.
     """
@@ -80,13 +82,15 @@ class Head(nn.Module):
     point: str
     objective: str = "regression"
     calibrates: bool = False
+    if TYPE_CHECKING:  # TorchScript reads annotations, and knows tensors and plain values only
+        perspectives: Mapping[str, tuple[str, str, Metric]]
 
     def __init__(self, d_in: int, target: Target, n: int, *, members: int = 1, point: str = "prediction"):
         super().__init__()
         self.members, self.point = members, point
         self.target_classes = list(target.classes)
         self.output = Output(d_in, n, members)
-        self.names = {}
+        self.names, self.perspectives = {}, {}
 
     def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
         """Learns from training targets: scale, bin edges, priors. (N,) float64, (N,) float32, (N,) float32."""

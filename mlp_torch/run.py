@@ -24,7 +24,9 @@ from mlp_torch.errors import MissingExtra
 from mlp_torch.fitting import build, fit
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
+from mlp_torch.measured import importance
 from mlp_torch.model import Model, predicted
+from mlp_torch.problem.curves import value_curves
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
@@ -63,9 +65,15 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     write(folder / "embeddings", vectors)
     logger.log_embeddings(vectors)
     log_closing(logger, cfg, task, data, metrics)
+    important = importance(cfg, task, data)
+    if important:
+        report.notes.append(important.note())
+        logger.log_pictures({"importance": important.picture()})
+        logger.save()
     files.write_json(folder / "metrics.json", metrics)
     columns = {name: column.report() for name, column in data.transform.named_columns().items()}
-    files.write_json(folder / "report.json", {**report.to_json(), "columns": columns})
+    found = {**report.to_json(), "columns": columns, "importance": important and important.to_json()}
+    files.write_json(folder / "report.json", found)
     config = OmegaConf.to_yaml(cfg, resolve=True)
     formats = list(cfg.export.formats)
     ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
@@ -189,8 +197,9 @@ def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, me
     """Hyperparameters beside the outcome, the head's pictures of validation rows, and numbers before and after."""
     table = data.judged["val"]
     with torch.inference_mode():
-        found = predicted(task.model, outputs(task, table))
-        logger.log_pictures(task.model.head.pictures(found, task.model.labels(table.y)))
+        found, truth = predicted(task.model, outputs(task, table)), task.model.labels(table.y)
+        logger.log_pictures(task.model.head.pictures(found, truth))
+        logger.log_pictures(value_curves(task.model.head.perspectives, found, truth))
     logger.log_columns(figures(pairs(data.transform, data.drawn)))
     chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}

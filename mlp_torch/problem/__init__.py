@@ -29,4 +29,9 @@ What they are made of:
     rates: which share of some rows holds, as a metric.
     pictures: figures for TensorBoard, of numbers and distributions.
     classifier_pictures: those of classifiers.
+
+How else it may be judged (ch. 7):
+    perspectives: metrics of a user's choice beside the head's own (`Perspective`).
+    value: what each outcome of a decision is worth (`Value`).
+    curves: figures over the threshold.
 """

@@ -64,6 +64,8 @@ def configured(cfg: DictConfig, name: str, folder: str, member: str | None = Non
     plain["model"] = {"_target_": "mlp_torch.parts.alone", "_partial_": True}
     for key in set(own) & {"seed", *REPLACED}:
         plain[key] = own[key]
+    if "head" in own or "target" in own:  # metrics of a user's choice are of what the run predicts
+        plain["metric"] = {}
     merged = OmegaConf.merge(OmegaConf.create(plain), {key: own[key] for key in AMENDED if key in own})
     if member and "progress" in merged.callback and merged.callback.progress is not None:
         merged.callback.progress.member = f"{cfg.member}, {member}" if cfg.member else member

@@ -22,7 +22,7 @@ from mlp_torch.training.batches import Batches, select
 from mlp_torch.training.table.counts import sentences
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.memory import in_memory
-from mlp_torch.training.table.prepared import Look, Prepared, one_thread
+from mlp_torch.training.table.prepared import Look, Prepared, is_drawn, one_thread
 from mlp_torch.training.table.shards import Shards
 
 ROWS = 8192  # of an evaluation batch; also the most training rows that validation looks at
@@ -115,6 +115,16 @@ class Data(LightningDataModule):
     def drawn(self) -> Inputs:
         """Raw numbers and times of some training rows for pictures, by `Read.key`."""
         return self.prepared.drawn
+
+    @property
+    def crossed(self) -> Inputs:
+        """Raw values of the validation rows that `held` has, by `Read.key`, that columns of several fields read."""
+        return self.prepared.crossed
+
+    @property
+    def held(self) -> Batch:
+        """Some validation rows, the same ones each time."""
+        return select(self.judged["val"], is_drawn(self.judged["val"].row).nonzero()[:, 0])
 
     @property
     def counts(self) -> dict[str, Any]:

@@ -24,7 +24,17 @@ from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
 from mlp_torch.training.table.definition import Definition, labelled
-from mlp_torch.training.table.prepared import SHOWN, Digest, Look, Prepared, faults, is_drawn, measured, numbered
+from mlp_torch.training.table.prepared import (
+    SHOWN,
+    Digest,
+    Look,
+    Prepared,
+    faults,
+    is_drawn,
+    measured,
+    numbered,
+    several,
+)
 from mlp_torch.training.table.suspicions import rare_classes, same_rows
 
 
@@ -71,6 +81,8 @@ def in_memory(
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
     learned = schema.subset(wanted.transform.reads).learn(seen, words).counted(counts)
     drawn = {key: seen[key][is_drawn(row[train])] for key in measured(wanted.transform.reads)}
+    some = is_drawn(tables["val"].row)
+    crossed = {key: parts["val"][key][some] for key in several(wanted.transform.named_columns().values())}
     return Prepared(
         learned,
         tables,
@@ -81,6 +93,7 @@ def in_memory(
         warnings,
         digest.hex(),
         drawn=drawn,
+        crossed=crossed,
         others=labels_of_others(wanted, inputs, rows, words),
         groups=groups(wanted.split.together(), seen, row[train]),
     )
