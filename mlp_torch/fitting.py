@@ -5,6 +5,7 @@ FOLDER/  tensorboard/  checkpoints/{best,last}.ckpt
 A fit that was stopped goes on where its last checkpoint stands; one that has ended trains no more.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -133,4 +134,5 @@ def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]
 def flat_line(model: Model, data: Data) -> dict[str, float]:
     """The constant's metrics on validation rows: the line that curves must leave behind."""
     train, val = data.tables["train"], data.judged["val"]
-    return judge(model.head, constant(model.head, train.y, train.weight, len(val.y)), val.y).values
+    head = copy.deepcopy(model.head).eval()
+    return judge(head, constant(head, train.y, train.weight, len(val.y)), val.y, weight=val.weight).values

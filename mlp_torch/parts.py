@@ -5,6 +5,7 @@ A run hands the Parts to what its configuration names as the model, which makes 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -21,7 +22,9 @@ class Parts:
     Args:
         columns: fitted, by name.
         backbone: widths by column -> a module with `d_out`.
-        head: (d_in, members) -> a head that is fitted on training targets.
+        head: (d_in, members, sampling) -> a head that is fitted on training targets; `sampling` as in `Head.fit`.
+        y: (N,) or (N, k) training targets.
+        weight: (N,) what training rows weigh.
         modalities: columns that are dropped together in training.
         stages: models of earlier stages, by name.
         said: what they say of training rows out of fold, by `STAGE.PREDICTION`.
@@ -29,7 +32,9 @@ class Parts:
 
     columns: Mapping[str, Column]
     backbone: Callable[[dict[str, int]], nn.Module]
-    head: Callable[[int, int], Head]
+    head: Callable[..., Head]
+    y: Tensor
+    weight: Tensor
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     stages: Mapping[str, Model] = field(default_factory=dict)
     said: Mapping[str, Tensor] = field(default_factory=dict)
@@ -42,6 +47,10 @@ class Parts:
         }
         columns = {name: self.columns[name] for name in names}
         return replace(self, columns=columns, modalities={name: each for name, each in kept.items() if each.columns})
+
+    def sampled(self, sampling: Tensor | None) -> "Parts":
+        """The same for rows that count otherwise in training, (N,) as in `Head.fit`; None changes nothing."""
+        return self if sampling is None else replace(self, head=partial(self.head, sampling=sampling))
 
     def single(self) -> Single:
         """A new model of all columns."""

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import judge_unseen, own_head, ship, without_advice
+from mlp_torch.build import judge_uncorrected, judge_unseen, own_head, ship, without_advice
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.fitting import build, fit
@@ -26,6 +26,7 @@ from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
 from mlp_torch.measured import importance
 from mlp_torch.model import Model, predicted
+from mlp_torch.problem import prior_correction
 from mlp_torch.problem.curves import value_curves
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
@@ -112,6 +113,7 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 def table(cfg: DictConfig) -> Data:
     """The table before anything is read, split into folds if the configuration says so."""
     data: Data = built(cfg.data)
+    data.rebalancing = built(cfg.rebalancing) if cfg.rebalancing else None
     if cfg.folds is not None:
         data.split = data.split.fold(cfg.fold, of=cfg.folds)
     return data
@@ -143,7 +145,7 @@ def is_ruled(policy: Mapping[str, Any] | None) -> bool:
 
 def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapping[str, Model]) -> Report:
     """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
-    head = task.model.head
+    head = task.eval().model.head
     report = Report(directions(task.model))
     rivals, report.notes = competitors(cfg, stages)
     report.notes += data.prepared.looked_at
@@ -154,13 +156,15 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
     for split in ("val", "test"):
         table = data.judged[split]
         out = outputs(task, table)
-        judged = judge(task.model, out, table.y)
+        judged = judge(task.model, out, table.y, weight=table.weight)
         report.add("model", split, judged.values)
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
         report.notes += judge_unseen(report, task, split, table, out)
         report.add_labels(split, task.model.head.by_label(predicted(task.model, out), task.model.labels(table.y)))
+        if data.rebalancing:
+            report.notes += judge_uncorrected(report, task, split, table, out)
         for name, rival in rivals.items():
-            report.add(name, split, judge(heads[name], rival.out(table.features), table.y).values)
+            report.add(name, split, judge(heads[name], rival.out(table.features), table.y, weight=table.weight).values)
         found = predictions(task, data, split, out)
         files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
     return report
@@ -197,11 +201,14 @@ def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, me
     """Hyperparameters beside the outcome, the head's pictures of validation rows, and numbers before and after."""
     table = data.judged["val"]
     with torch.inference_mode():
-        found, truth = predicted(task.model, outputs(task, table)), task.model.labels(table.y)
+        out = outputs(task, table)
+        found, truth = predicted(task.model, out), task.model.labels(table.y)
         logger.log_pictures(task.model.head.pictures(found, truth))
         logger.log_pictures(value_curves(task.model.head.perspectives, found, truth))
+        if data.rebalancing:
+            logger.log_pictures(prior_correction.pictures(task.model, out, table.y))
     logger.log_columns(figures(pairs(data.transform, data.drawn)))
-    chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "seed")}
+    chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "rebalancing", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}
     logger.log_notes(data.notes())
     logger.log_hyperparams(flattened(chosen), {key: value for key, value in metrics.items() if key.startswith("test/")})

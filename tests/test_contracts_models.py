@@ -38,12 +38,12 @@ class Body(nn.Module):
 
 
 def parts_of(kind: type[Head], options: dict[str, Any], data: Rows, *, members: int = 1, **more: Any) -> Parts:
-    def head(d_in: int, members: int) -> Head:
+    def head(d_in: int, members: int, sampling: Tensor | None = None) -> Head:
         made = kind(d_in, target_of(kind), members=members, **options)
-        made.fit(data.y, data.weight)
+        made.fit(data.y, data.weight, sampling)
         return made
 
-    return Parts({"x": Given()}, lambda widths: Body(widths, members), head, **more)
+    return Parts({"x": Given()}, lambda widths: Body(widths, members), head, data.y, data.weight, **more)
 
 
 def binary(data: Rows) -> Model:

@@ -34,4 +34,9 @@ How else it may be judged (ch. 7):
     perspectives: metrics of a user's choice beside the head's own (`Perspective`).
     value: what each outcome of a decision is worth (`Value`).
     curves: figures over the threshold.
+
+Rebalancing:
+    rebalancing: `ClassWeights`: how much training rows of a class count, and whether they are weighed or drawn.
+    slices: `MajoritySlices`: which members of an ensemble see which rows of the majority.
+    prior_correction: what a rebalanced model says before and after its probabilities are corrected.
 """

@@ -57,6 +57,7 @@ class Binary(Head):
     """
 
     objective = "binary"
+    rebalanced = True
     shift: Tensor
     threshold: Tensor
 
@@ -92,7 +93,7 @@ class Binary(Head):
         nn.init.constant_(self.output.bias, float(drawn))
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        return binary_focal(out[:, 0], batch.y, gamma=self.gamma)
+        return binary_focal(out[:, 0] if self.training else out[:, 0] + self.shift, batch.y, gamma=self.gamma)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         logit: Tensor = self.calibrator(out[:, 0].float() + self.shift)
@@ -180,6 +181,7 @@ class Multiclass(Head):
     """
 
     objective = "multiclass"
+    rebalanced = True
     shift: Tensor
 
     def __init__(
@@ -213,7 +215,7 @@ class Multiclass(Head):
             self.output.bias.copy_(log_shares)  # the same for each member
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        return focal(out, batch.y, gamma=self.gamma)
+        return focal(out if self.training else out + self.shift, batch.y, gamma=self.gamma)
 
     def probabilities(self, out: Tensor) -> Tensor:
         """(B, n) -> (B, n): those of the data, whatever rows were drawn, calibrated. Must script."""

@@ -34,6 +34,13 @@ class Bootstrap:
         probabilities = torch.tensor([math.exp(-1) / math.factorial(count) for count in range(MOST)]).double()
         self.below = probabilities.cumsum(0)  # P(count ≤ 0), P(count ≤ 1), …
 
+    def fit(self, y: Tensor, weight: Tensor) -> None:
+        """Nothing: rows are drawn whatever their labels are."""
+
+    def sampling(self, y: Tensor, weight: Tensor, members: int) -> Tensor | None:
+        """None: the shares of the classes stay."""
+        return None
+
     def __call__(self, row: Tensor, y: Tensor, members: int) -> Tensor:
         """(B,) int64 fingerprints, (B, …) targets -> (B, members) float32."""
         index = torch.arange(members, device=row.device).expand(len(row), members)
@@ -44,6 +51,14 @@ class Bootstrap:
 
 class Rows(Protocol):
     """What a row weighs for each member of an ensemble."""
+
+    def fit(self, y: Tensor, weight: Tensor) -> None:
+        """Learns from training targets, (N,) or (N, k), and the rows' weights, (N,)."""
+        ...
+
+    def sampling(self, y: Tensor, weight: Tensor, members: int) -> Tensor | None:
+        """(N,) how much training rows count for one member on average, where that changes the classes' shares."""
+        ...
 
     def __call__(self, row: Tensor, y: Tensor, members: int) -> Tensor:
         """(B,) int64 fingerprints, (B, …) targets -> (B, members) float32, a pure function of both."""
@@ -69,6 +84,9 @@ class Ensemble(Model):
         super().__init__()
         if members < 2:
             raise ValueError(f"members must be at least 2, however: {members=}")
+        if rows is not None:
+            rows.fit(parts.y, parts.weight)
+            parts = parts.sampled(rows.sampling(parts.y, parts.weight, members))
         singles = [parts.single() for _ in range(members)]
         self.members = nn.ModuleList(singles)
         self.head = judge_of(singles[0])

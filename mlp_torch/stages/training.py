@@ -75,7 +75,7 @@ def looked(cfg: DictConfig, data: Data) -> str:
     told = []
     for name, stage in cfg.stages.items():
         with of_stage(name):
-            view = labelled_view(cfg, name, data)
+            view = labelled_view(name, data)
             rows = only(view, {split: labelled(table.y) for split, table in view.tables.items()})
             own = configured(cfg, name, "")
             told.append(f"stage {name}\n{overview(rows, build(own, rows, columns=stage.get('columns')))}")
@@ -92,7 +92,7 @@ def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[
     own = cfg.stages[name]
     reads = {own.rows.stage: done[own.rows.stage].hash} if own.get("rows") else {}
     check_reads(folder / "stage.json", name, reads)
-    view = labelled_view(cfg, name, data)
+    view = labelled_view(name, data)
     keep = {split: labelled(table.y) for split, table in view.tables.items()}
     whole = only(view, keep)
     if own.get("rows"):
@@ -111,13 +111,13 @@ def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[
     return Stage(task.model, learned, out_of_fold, predictions)
 
 
-def labelled_view(cfg: DictConfig, name: str, data: Data) -> Data:
+def labelled_view(name: str, data: Data) -> Data:
     """All rows with the stage's own labels as y; NaN where a row has none."""
     tables = dict(data.tables)
     if name in data.others:
         tables = {split: table._replace(y=data.prepared.others[name][split]) for split, table in tables.items()}
     view = data.part(tables, data.others.get(name, data.target))
-    view.seed = cfg.stages[name].get("seed", cfg.seed)
+    view.rebalancing = view.sampling = None  # it is of the run's own labels, for its last model
     return view
 
 

@@ -14,7 +14,7 @@ from mlp_torch.reproducibility.split import SPLITS, TRAIN
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
 from mlp_torch.training.table.counts import SplitCounts
-from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.definition import Definition, weighed
 from mlp_torch.training.table.mapped import Writer
 from mlp_torch.training.table.prepared import SHOWN, is_drawn, measured, several
 from mlp_torch.training.table.survey import Survey
@@ -39,7 +39,7 @@ def encode(survey: Survey, wanted: Definition, folder: Path, *, fresh: bool) -> 
     for rows, block in survey.spill.blocks():
         inputs = block.inputs()
         y = wanted.target.encode(inputs)
-        table = Batch(transform(inputs), y, torch.ones(len(y)), block.tensor("row"))
+        table = Batch(transform(inputs), y, weighed(wanted.weight, inputs, len(y)), block.tensor("row"))
         for name, writer in writers.items():
             piece = select(table, parts[name][rows].nonzero().squeeze(1))
             writer.append(piece)

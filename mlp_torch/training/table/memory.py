@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-import torch
 from torch import Tensor
 
 from mlp_torch.column import Sample
@@ -23,7 +22,7 @@ from mlp_torch.reproducibility.folds import groups
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
-from mlp_torch.training.table.definition import Definition, labelled
+from mlp_torch.training.table.definition import Definition, check_weights, labelled, weighed
 from mlp_torch.training.table.prepared import (
     SHOWN,
     Digest,
@@ -62,13 +61,15 @@ def in_memory(
         wanted.restore(state)
     with numbered(checked):
         y = labelled(wanted.target, inputs)
+        weight = weighed(wanted.weight, inputs, len(y))
         warnings += same_rows(wanted, inputs, y, index, strict=schema.strict)
+    check_weights(wanted.weight, {name: (len(at), float(weight[at].double().sum())) for name, at in rows.items()})
     warnings += rare_classes(wanted.target, y[train])
     if state is None:
         wanted.transform.fit(Sample(seen, y[train], words))
     row = row_fingerprints(checked, wanted.key_reads())
     transform = script(wanted.transform)
-    tables = {name: Batch(transform(parts[name]), y[at], torch.ones(len(at)), row[at]) for name, at in rows.items()}
+    tables = {name: Batch(transform(parts[name]), y[at], weight[at], row[at]) for name, at in rows.items()}
     if state is None:
         wanted.transform.see(tables["train"].features)
     keys = {name: keys_of(wanted, checked, at) for name, at in rows.items()}
@@ -77,7 +78,7 @@ def in_memory(
         sizes.add(name, table.features, len(table.y))
     sizes.close(counts)
     digest = Digest()
-    digest.update({**inputs, "": y})
+    digest.update({**inputs, **wanted.outcome(y, weight)})
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
     learned = schema.subset(wanted.transform.reads).learn(seen, words).counted(counts)
     drawn = {key: seen[key][is_drawn(row[train])] for key in measured(wanted.transform.reads)}
