@@ -130,6 +130,13 @@ class Head(nn.Module):
         """name -> (prediction, label, metric), new ones each time."""
         raise NotImplementedError
 
+    def scales(self) -> dict[str, list[float]]:
+        """Fitted numbers without which predictions that are vectors cannot be read, by name; in manifest.json.
+
+        Edges of bins, levels of quantiles; by default none.
+        """
+        return {}
+
     def teach(self, y: Tensor) -> Tensor:
         """(N,) float64: what boosted trees are trained on with `objective`."""
         raise NotImplementedError

@@ -15,6 +15,7 @@ from mlp_torch.column import Column, Sample
 from mlp_torch.head import Batch, Head
 from mlp_torch.ingest.reads import Read
 from mlp_torch.model import Encoder, Single
+from mlp_torch.problem.bin_targets import Hard, Ordinal, Smooth
 from mlp_torch.problem.multilabel import Multilabel
 from mlp_torch.responsible.verdict import labelled
 from mlp_torch.script import script
@@ -37,11 +38,35 @@ def heads() -> list[type[Head]]:
 
 # The options of a head that change what it computes, beside its defaults.
 OPTIONS: dict[str, list[dict[str, Any]]] = {
-    "Regression": [{"loss": "absolute"}, {"loss": "huber"}],
-    "Reframed": [{"thresholds": {"over_3": 3.0}}, {"smoothing": 0.5}, {"edges": "uniform", "bins": 12}],
+    "Regression": [
+        {"loss": "absolute"},
+        {"loss": "huber"},
+        {"loss": "poisson"},
+        {"transform": "log", "smearing": True},
+        {"transform": "log1p"},
+        {"transform": "sqrt", "loss": "huber"},
+        {"bounds": (0.0, 60.0)},
+        {"bounds": (0.0, 60.0), "loss": "absolute"},
+    ],
+    "Reframed": [
+        {"thresholds": {"over_3": 3.0}},
+        {"targets": Smooth(0.5)},
+        {"targets": Smooth(0.75, unit="bins")},
+        {"targets": Ordinal()},
+        {"edges": "uniform", "bins": 12},
+    ],
+    "Gaussian": [{"thresholds": {"over_3": 3.0}, "quantiles": (0.25,), "floor": 0.05}],
+    "Quantiles": [{"levels": (0.1, 0.3, 0.5)}],
 }
+
+
+def told(options: dict[str, Any]) -> str:
+    """Options in the name of a test, modules by their class."""
+    return str({name: type(x).__name__ if isinstance(x, nn.Module) else x for name, x in options.items()} or "")
+
+
 CASES = [(head, options) for head in heads() for options in [{}, *OPTIONS.get(head.__name__, [])]]
-every_head = pytest.mark.parametrize(("kind", "options"), CASES, ids=[f"{h.__name__}{o or ''}" for h, o in CASES])
+every_head = pytest.mark.parametrize(("kind", "options"), CASES, ids=[f"{h.__name__}{told(o)}" for h, o in CASES])
 
 
 def target_of(kind: type[Head]) -> Target:
@@ -67,7 +92,7 @@ def y_of(kind: type[Head], x: Tensor) -> Tensor:
         return (signal > 0.3).double()
     if kind.objective == "multiclass":
         return (signal > -0.5).double() + (signal > 0.5).double()
-    return 3 + 2 * signal + x[:, 2].double().exp() / 4
+    return nn.functional.softplus(3 + 2 * signal) + x[:, 2].double().exp() / 4  # more than 0, as some heads ask for
 
 
 class Rows(NamedTuple):
@@ -89,6 +114,10 @@ def fitted(kind: type[Head], options: dict[str, Any], data: Rows, *, members: in
     head = kind(D, target_of(kind), members=members, **options)
     head.fit(data.y, data.weight)
     return head
+
+
+def is_smooth(options: dict[str, Any]) -> bool:
+    return isinstance(options.get("targets"), Smooth)
 
 
 class Given(Column):
@@ -192,8 +221,8 @@ def test_no_other_constant_has_a_lower_loss(kind: type[Head], options: dict[str,
     data = rows(kind, 512)
     data = data._replace(weight=torch.rand(512, generator=torch.Generator().manual_seed(5)))
     head = fitted(kind, options, data)
-    if options.get("smoothing"):  # the constant is as sharp as the metrics want it, not as smooth as this loss
-        head.smoothing = 0.0
+    if is_smooth(options):  # the constant is as sharp as the metrics want it, not as smooth as this loss
+        head.targets = Hard()
     best = head.constant(data.y, data.weight)
 
     def loss(out: Tensor) -> float:
@@ -210,8 +239,8 @@ def test_thirty_two_memorised_rows_leave_no_loss(kind: type[Head], options: dict
     data = rows(kind, 32)
     model = single(kind, options, data)
     start, floor = mean_loss(model, data), 0.0
-    if options.get("smoothing"):  # a smooth label is matched at its entropy
-        smooth = model.head.bins.smoothed(data.y, options["smoothing"])
+    if is_smooth(options):  # a smooth label is matched at its entropy
+        smooth = options["targets"].label(data.y, model.head.bins.edges)
         floor = float(torch.special.entr(smooth).sum(dim=1).mean())
     train(model, data, steps=400)
     assert mean_loss(model, data) - floor < 0.05 * (start - floor)
@@ -413,7 +442,7 @@ def test_metrics_prefer_a_trained_model_to_the_constant(kind: type[Head], option
     trained = score(head, model({"x": held.x}).detach(), y)
     constant = score(head, head.constant(data.y, data.weight).expand(256, -1), y)
     for name, (_, _, metric) in head.metrics().items():
-        if metric.higher_is_better is None or "calibration" in name or "coverage" in name:
+        if metric.higher_is_better is None or name.startswith(("calibration", "coverage", "pit")):
             continue  # a constant is calibrated
         better = trained[name] > constant[name] if metric.higher_is_better else trained[name] < constant[name]
         assert better, name
@@ -438,7 +467,7 @@ def test_metrics_are_new_each_time_and_name_what_exists(kind: type[Head], option
         assert prediction in predictions
         assert label in labels
         assert second[name][2] is not metric
-        assert metric.higher_is_better is not None or name == "coverage_90"
+        assert metric.higher_is_better is not None or name.startswith("coverage")
 
 
 @every_head
