@@ -112,7 +112,7 @@ class Gaussian(Head):
 
     def moments(self, out: Tensor) -> Tensor:
         """(B, 2) float64, in the unit of y. Must script."""
-        mean, s = out[:, 0].double(), self.deviation(out[:, 1].double())
+        mean, s = out[:, 0].double(), self.deviation(out[:, 1]).double()  # ONNX Runtime has no other softplus
         return torch.stack([self.mean + self.scale * mean, self.scale * s], dim=1)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
@@ -147,7 +147,7 @@ class Gaussian(Head):
 
     def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
         """A normal has no mixture among normals: its mean and variance are the mixture's."""
-        mean, s = outs[:, :, 0].double(), self.deviation(outs[:, :, 1].double())  # (B, k)
+        mean, s = outs[:, :, 0].double(), self.deviation(outs[:, :, 1]).double()  # (B, k)
         w = torch.full_like(mean, 1 / outs.shape[1]) if weight is None else weight.double()
         common = (w * mean).sum(dim=1, keepdim=True)  # (B, 1)
         return self.raw(common[:, 0], (w * (s**2 + (mean - common) ** 2)).sum(dim=1))

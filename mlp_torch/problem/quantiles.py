@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.regression import MeanAbsoluteError
 
@@ -100,10 +100,12 @@ class Quantiles(Head):
 
     def forward(self, h: Tensor) -> Tensor:
         raw: Tensor = self.output(h)  # (B, L) or (B, k, L)
-        above = nn.functional.softplus(raw[..., 1:]).cumsum(dim=-1)
-        offsets = torch.cat([torch.zeros_like(raw[..., :1]), above], dim=-1)
+        x = raw.double()
+        # softplus, of which ONNX Runtime has none in float64
+        steps = x[..., 1:].clamp(min=0.0) + (1 + (-x[..., 1:].abs()).exp()).log()
+        offsets = torch.cat([torch.zeros_like(x[..., :1]), steps.cumsum(dim=-1)], dim=-1)
         # rounding keeps the order: the same numbers are added to and taken from all
-        return raw[..., :1] + offsets - offsets[..., self.middle : self.middle + 1]
+        return (x[..., :1] + offsets - offsets[..., self.middle : self.middle + 1]).to(raw.dtype)
 
     def standardized(self, y: Tensor) -> Tensor:
         """(N,) float64."""

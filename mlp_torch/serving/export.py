@@ -6,7 +6,7 @@ model.onnx     if asked for: predict(inputs) for ONNX Runtime; see `portable`
 model.pt2      if asked for: the same for torch.export.load
 schema.json    fields, kinds, policies, training ranges, a synthetic example row
 target.pt      state of target and head, for later evaluation
-manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
+manifest.json  sha256 of each file, metrics, data fingerprint, versions, scales of vectors; written last
 """
 
 import copy
@@ -207,7 +207,8 @@ def export(
     heads = {"head": head.state_dict(), "constant_head": (constant_head or head).state_dict()}
     state = {"format": files.FORMAT, "target": target.state_dict(), **heads, "constant": constant}
     files.write(folder / "target.pt", lambda file: torch.save(state, file))
-    files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))
+    content = manifest(serving.name, folder, metrics, data) | {"scales": head.scales()}
+    files.write_json(folder / "manifest.json", content)
     return folder
 
 
