@@ -60,10 +60,12 @@ def test_the_scale_is_the_weighted_mean_and_deviation() -> None:
     head = Regression(2, PRICE)
     head.fit(y, weight)
     mean = numpy.average(y, weights=weight.double())
-    assert head.mean.item() == pytest.approx(mean, rel=1e-12)
-    assert head.scale.item() == pytest.approx(numpy.average((y - mean) ** 2, weights=weight.double()) ** 0.5, rel=1e-12)
+    assert head.link.mean.item() == pytest.approx(mean, rel=1e-12)
+    assert head.link.scale.item() == pytest.approx(
+        numpy.average((y - mean) ** 2, weights=weight.double()) ** 0.5, rel=1e-12
+    )
     assert head.predict(torch.tensor([[-1.0]]))["prediction"].item() == pytest.approx(
-        mean - head.scale.item(), rel=1e-6
+        mean - head.link.scale.item(), rel=1e-6
     )
 
 
@@ -71,7 +73,7 @@ def test_the_scale_is_the_weighted_mean_and_deviation() -> None:
 def test_a_constant_target_is_learned_with_a_scale_of_one(value: float) -> None:
     head = Regression(2, PRICE)
     head.fit(torch.full((7,), value).double(), torch.ones(7))
-    assert head.scale.item() == 1.0
+    assert head.link.scale.item() == 1.0
     assert head.predict(torch.zeros(1, 1))["prediction"].item() == pytest.approx(value)
 
 
@@ -121,15 +123,15 @@ def test_trees_learn_standardized_values_which_come_back_in_the_unit() -> None:
 
 
 def test_objectives_follow_the_loss() -> None:
-    found = [Regression(2, PRICE, loss=loss).objective for loss in ("squared", "absolute", "huber")]
-    assert found == ["regression", "regression_l1", "huber"]
+    found = [Regression(2, PRICE, loss=loss).objective for loss in ("squared", "absolute", "huber", "poisson")]
+    assert found == ["regression", "regression_l1", "huber", "poisson"]
 
 
 def test_rows_drawn_otherwise_move_the_bias_and_not_the_scale() -> None:
     y, weight = doubles(0, 0, 10, 10), torch.ones(4)
     head = Regression(2, PRICE)
     head.fit(y, weight, torch.tensor([1.0, 1.0, 3.0, 3.0]))
-    assert (head.mean.item(), head.scale.item()) == (5.0, 5.0)
+    assert (head.link.mean.item(), head.link.scale.item()) == (5.0, 5.0)
     assert head.output.bias.item() == pytest.approx(0.5)
 
 
@@ -139,7 +141,7 @@ def test_a_target_with_classes_is_refused() -> None:
 
 
 def test_an_unknown_loss_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="loss must be one of squared, absolute, huber, however: loss='mse'"):
+    with pytest.raises(ValueError, match="loss must be one of squared, absolute, huber, poisson, however: loss='mse'"):
         Regression(2, PRICE, loss="mse")  # type: ignore[arg-type]
 
 
