@@ -193,7 +193,7 @@ class Bounded(Link):
         return self.low + self.range * out.sigmoid()
 
     def out(self, prediction: Tensor) -> Tensor:
-        share = ((prediction.double() - self.low) / self.range).clamp(1e-6, 1 - 1e-6)
+        share = ((prediction.double() - self.low) / self.range).clamp(1e-12, 1 - 1e-12)
         return share.log() - (1 - share).log()
 
     def compared(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
