@@ -20,6 +20,8 @@ from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.source import Frame
 from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.gaussian import Gaussian
+from mlp_torch.problem.quantiles import Quantiles
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
 from mlp_torch.representation.numbers import Scaled
@@ -37,6 +39,8 @@ HEADS = {
     "binary": (Binary, lambda: Category("late", classes=["on time", "late"])),
     "multiclass": (Multiclass, lambda: Category("late", classes=["on time", "late"])),
     "regression": (Regression, lambda: Number("delay")),
+    "gaussian": (Gaussian, lambda: Number("delay")),
+    "quantiles": (Quantiles, lambda: Number("delay")),
     "reframed": (Reframed, lambda: Number("delay")),
 }
 
@@ -327,6 +331,16 @@ def test_the_manifest_tells_where_the_model_comes_from(binary):
     assert manifest["metrics"] == {"test/loss": 0.5}
     assert manifest["data"] == data.fingerprint
     assert manifest["git"] is None or len(manifest["git"]) == 40
+
+
+def test_the_scales_of_vectors_are_told_beside_the_graph(made):
+    _, task, folder = made
+    wanted = task.model.head.scales()
+    assert json.loads((folder / "manifest.json").read_text())["scales"] == wanted
+    assert Predictor(folder).scales == wanted
+    if isinstance(task.model.head, Reframed):
+        answer = Predictor(folder).predict(rows(2))[0]
+        assert len(answer["densities"]) == len(wanted["edges"]) + 1
 
 
 def test_packages_that_are_not_installed_have_no_version():
