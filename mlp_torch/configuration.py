@@ -95,12 +95,13 @@ def options(folder: Path | None) -> dict[str, set[str]]:
 
 
 def opened(text: str) -> str:
-    """An override of a field's policy or of a column's option as one that may add its key (Hydra's `++`).
+    """An override of a field's policy, a column's option or a stage as one that may add its key (Hydra's `++`).
 
-    Keys of `data.fields` are a user's own fields; options of a column are compared with its signature later.
+    Keys of `data.fields` are a user's own fields; options of a column are compared with its signature later, what a
+    stage may say with what stages know.
     """
     is_option = text.startswith("data.columns.") and key_of(text).count(".") > 2
-    return f"++{text}" if text.startswith("data.fields.") or is_option else text
+    return f"++{text}" if text.startswith(("data.fields.", "stages.")) or is_option else text
 
 
 def key_of(text: str) -> str:

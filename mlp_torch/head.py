@@ -173,6 +173,17 @@ class Head(nn.Module):
         """Raw scores of boosted trees (N, n or 1) as an `out` (N, n); `held_…` are rows they were not trained on."""
         raise NotImplementedError
 
+    def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
+        """What a quantile regression says, as an `out`; by default its median counts alone, of numbers.
+
+        Args:
+            levels: (L,) rising.
+            values: (N, L) in the unit of y.
+        """
+        middle = values[:, int((levels - 0.5).abs().argmin())].double()
+        nobody = middle[:0]
+        return self.from_scores(self.teach(middle), nobody, nobody)
+
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         """Figures for TensorBoard by name; by default none."""
         return {}

@@ -23,8 +23,9 @@ ROWS = 8192  # answered at once
 class Reference:
     """A stage's model, whose answers are put into the terms of the run's head.
 
-    One whose head is fitted alike says the same kind of `out`. Else its point prediction counts, together with the
-    residuals of rows that it has not seen where the run's head says distributions.
+    One whose head is fitted alike says the same kind of `out`. Of one that says quantiles all of them count. Of others
+    the point prediction does, together with the residuals of rows that it has not seen where the run's head says
+    distributions.
 
     Args:
         stage: its name.
@@ -43,13 +44,16 @@ class Reference:
         table = tables["calibration"] if labelled(tables["calibration"].y).any() else tables["val"]
         held = with_label(table, "calibration")
         self.head, self.held_y, self.is_alike = head, held.y, is_alike(head, self.model.head, held)
-        self.held = torch.zeros(0) if self.is_alike else self.scores(held.features)
+        self.levels = torch.tensor(self.model.head.scales().get("levels", []), dtype=torch.float64)
+        self.held = torch.zeros(0) if self.is_alike or len(self.levels) else self.scores(held.features)
         return []
 
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
         if self.is_alike:
             return torch.cat([self.model.averaged(out) for out in self.outs(features)])
+        if len(self.levels):
+            return self.head.from_quantiles(self.levels, self.said("quantiles", features))
         return self.head.from_scores(self.scores(features), self.held, self.held_y)
 
     @torch.no_grad()
@@ -62,9 +66,13 @@ class Reference:
             found.append(self.model(padded(part))[: len(next(iter(part.values())))])
         return found
 
+    def said(self, name: str, features: dict[str, Tensor]) -> Tensor:
+        """One of the model's predictions, (N, …)."""
+        return torch.cat([predicted(self.model, out)[name] for out in self.outs(features)])
+
     def scores(self, features: dict[str, Tensor]) -> Tensor:
         """Point predictions as boosted trees would give them: log-odds, or numbers in the unit in which those learn."""
-        points = torch.cat([predicted(self.model, out)[self.model.head.point] for out in self.outs(features)]).double()
+        points = self.said(self.model.head.point, features).double()
         if "probab" in self.model.head.point:
             return points.logit() if points.dim() == 1 else points.log()
         return self.head.teach(points)
