@@ -1,13 +1,19 @@
-"""What a configuration adds to the judgement of a run: further metrics, and the importance of fields (ch. 7)."""
+"""What is added to the judgement of a run: a user's own metrics, paired differences, importance of fields (ch. 7)."""
 
+from collections.abc import Mapping
 from functools import partial
 
+import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
 from mlp_torch.configuration import built
-from mlp_torch.head import Head
+from mlp_torch.head import Batch, Head
+from mlp_torch.model import Model
 from mlp_torch.problem.perspectives import named, try_out
+from mlp_torch.reproducibility.intervals import mean_interval
 from mlp_torch.responsible.importance import Importance, Permutation, fields_of
+from mlp_torch.responsible.report import number
 from mlp_torch.responsible.verdict import directions, labelled
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
@@ -45,3 +51,25 @@ def importance(cfg: DictConfig, task: Task, data: Data) -> Importance | None:
     find: Permutation = built(cfg.importance)
     say = partial(outputs, task)
     return find(task.model, columns, data.held, data.crossed, outputs=say, metric=metric)
+
+
+@torch.inference_mode()
+def paired(model: tuple[Model, Tensor], others: Mapping[str, tuple[Head, Tensor]], table: Batch) -> list[str]:
+    """By how much the loss of each contender exceeds the model's on the same rows, with bootstrap intervals.
+
+    Args:
+        model: and its `out` of the rows.
+        others: by name, each with the head that judges it and its `out`.
+        table: the rows.
+    """
+    known = labelled(table.y)
+    if int(known.sum()) < 2 or not others:
+        return []
+    rows = Batch({}, table.y[known], table.weight[known], table.row[known])
+    ours, weight = model[0].loss(model[1][known], rows).double(), rows.weight.double() / rows.weight.double().mean()
+    told = []
+    for name, (head, out) in others.items():
+        found = mean_interval((head.loss(out[known], rows).double() - ours) * weight)
+        told.append(f"{name} {number(found.value)} ({number(found.low)} to {number(found.high)})")
+    text = "Loss on test above the model's, with 95 % of a paired bootstrap"
+    return [f"{text}: {', '.join(told)}."]

@@ -24,7 +24,7 @@ from mlp_torch.errors import MissingExtra
 from mlp_torch.fitting import build, fit
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
-from mlp_torch.measured import importance
+from mlp_torch.measured import importance, paired
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem import prior_correction
 from mlp_torch.problem.curves import value_curves
@@ -32,6 +32,7 @@ from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
+from mlp_torch.responsible.reference import BestMember
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import directions, judge
 from mlp_torch.serving.formats import check_formats, check_names
@@ -147,15 +148,17 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
     """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
     head = task.eval().model.head
     report = Report(directions(task.model))
+    outs = {split: outputs(task, data.judged[split]) for split in ("val", "test")}
     rivals, report.notes = competitors(cfg, stages)
+    if rivals and outs["val"].dim() == 3:  # of members
+        rivals["best member"] = BestMember(task.model)
     report.notes += data.prepared.looked_at
     for rival in rivals.values():
         report.notes += rival.fit(head, data.judged)
     held = data.judged["calibration"]
     heads = {name: own_head(head, rival.out(held.features), held) for name, rival in rivals.items()}
-    for split in ("val", "test"):
+    for split, out in outs.items():
         table = data.judged[split]
-        out = outputs(task, table)
         judged = judge(task.model, out, table.y, weight=table.weight)
         report.add("model", split, judged.values)
         report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
@@ -167,6 +170,9 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
             report.add(name, split, judge(heads[name], rival.out(table.features), table.y, weight=table.weight).values)
         found = predictions(task, data, split, out)
         files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
+    test = data.judged["test"]
+    answers = {name: (heads[name], rival.out(test.features)) for name, rival in rivals.items()}
+    report.notes += paired((task.model, outs["test"]), answers, test)
     return report
 
 

@@ -1,8 +1,8 @@
-"""Another model that was trained on the same rows, as a contender of the closing report.
+"""Other models that were trained on the same rows, as contenders of the closing report.
 
 Book: ch. 7, Heuristic Benchmark; ch. 3: a cascade is judged against one model, a distribution against a regression and
 its residuals, and against a quantile regression. Each is a stage with its own weights: shared ones would be drawn in
-two directions, and prove nothing.
+two directions, and prove nothing. An ensemble is judged against its best member.
 
 Shape: as the contenders of `mlp_torch.responsible.baselines`.
 """
@@ -15,7 +15,8 @@ from torch import Tensor
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, padded, predicted
 from mlp_torch.responsible.baselines import with_label
-from mlp_torch.responsible.verdict import labelled
+from mlp_torch.responsible.report import number
+from mlp_torch.responsible.verdict import labelled, mean_loss
 
 ROWS = 8192  # answered at once
 
@@ -51,24 +52,14 @@ class Reference:
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
         if self.is_alike:
-            return torch.cat([self.model.averaged(out) for out in self.outs(features)])
+            return torch.cat([self.model.averaged(out) for out in answers(self.model, features)])
         if len(self.levels):
             return self.head.from_quantiles(self.levels, self.said("quantiles", features))
         return self.head.from_scores(self.scores(features), self.held, self.held_y)
 
-    @torch.no_grad()
-    def outs(self, features: dict[str, Tensor]) -> list[Tensor]:
-        """What the model says, some rows at a time."""
-        n = len(next(iter(features.values())))
-        found = []
-        for start in range(0, max(n, 1), ROWS):
-            part = {name: x[start : start + ROWS] for name, x in features.items()}
-            found.append(self.model(padded(part))[: len(next(iter(part.values())))])
-        return found
-
     def said(self, name: str, features: dict[str, Tensor]) -> Tensor:
         """One of the model's predictions, (N, …)."""
-        return torch.cat([predicted(self.model, out)[name] for out in self.outs(features)])
+        return torch.cat([predicted(self.model, out)[name] for out in answers(self.model, features)])
 
     def scores(self, features: dict[str, Tensor]) -> Tensor:
         """Point predictions as boosted trees would give them: log-odds, or numbers in the unit in which those learn."""
@@ -76,6 +67,41 @@ class Reference:
         if "probab" in self.model.head.point:
             return points.logit() if points.dim() == 1 else points.log()
         return self.head.teach(points)
+
+
+class BestMember:
+    """The member of an ensemble that is best on validation rows: what the others add must be more than nothing.
+
+    Args:
+        model: trained, whose `out` is (B, k, n).
+    """
+
+    def __init__(self, model: Model):
+        self.model, self.place = model.eval(), 0
+
+    def fit(self, head: Head, tables: Mapping[str, Batch]) -> list[str]:
+        """Chooses on validation rows, and notes how far apart members are."""
+        val = with_label(tables["val"], "val")
+        outs = torch.cat(answers(self.model, val.features))  # (N, k, n)
+        losses = [mean_loss(head, out, val.y, val.weight) for out in outs.unbind(1)]
+        self.place = losses.index(min(losses))
+        told = f"loss {number(min(losses))} to {number(max(losses))} on validation rows"
+        return [f"The {len(losses)} members by themselves: {told}; the first of these is the best member."]
+
+    def out(self, features: dict[str, Tensor]) -> Tensor:
+        """(N, n)."""
+        return torch.cat([out[:, self.place] for out in answers(self.model, features)])
+
+
+@torch.no_grad()
+def answers(model: Model, features: dict[str, Tensor]) -> list[Tensor]:
+    """What a model says of rows, some at a time: (B, …) each."""
+    n = len(next(iter(features.values())))
+    found = []
+    for start in range(0, max(n, 1), ROWS):
+        part = {name: x[start : start + ROWS] for name, x in features.items()}
+        found.append(model(padded(part))[: len(next(iter(part.values())))])
+    return found
 
 
 def is_alike(one: Head, other: Head, table: Batch) -> bool:

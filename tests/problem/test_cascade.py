@@ -88,7 +88,7 @@ def test_branches_that_speak_in_other_units_are_refused() -> None:
     found = stages()
     found["high"] = parts_of(Regression, {}, DATA._replace(y=10 * DATA.y)).single()
     with pytest.raises(
-        ConfigError, match="branches must have heads that are fitted alike, however: link.mean of low and high"
+        ConfigError, match=r"branches must have heads that are fitted alike, however: link\.mean of low and high"
     ):
         cascade(found)
 
