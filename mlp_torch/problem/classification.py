@@ -11,7 +11,7 @@ Shape: h (B, d_in) -> out (B, 1) or (B, n) logits.
 {'probability': [0.5, 0.8807970285415649], 'class': [0, 1]}
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Batch, Head
 from mlp_torch.problem import classifier_pictures as pictures
 from mlp_torch.problem import priors, scores
-from mlp_torch.problem.calibration import Calibration, calibrator
+from mlp_torch.problem.calibration import calibrator
 from mlp_torch.problem.focal import binary_focal, check_gamma, focal
 from mlp_torch.problem.reliability import CalibrationError, TopCalibrationError
 from mlp_torch.problem.thresholds import Rule, outcomes, rule_of, told
@@ -67,7 +67,7 @@ class Binary(Head):
         *,
         members: int = 1,
         threshold: float | Rule = 0.5,
-        calibration: Calibration = "none",
+        calibration: Literal["none", "temperature", "isotonic"] = "none",
         gamma: float = 0.0,
     ):
         priors.require_classes(target)
@@ -188,7 +188,7 @@ class Multiclass(Head):
         target: Target,
         *,
         members: int = 1,
-        calibration: Calibration = "none",
+        calibration: Literal["none", "temperature"] = "none",
         gamma: float = 0.0,
     ):
         priors.require_classes(target)
