@@ -26,6 +26,8 @@ SHOWN = {
     "tabm": ["rmse", "mae"],
     "multimodal": ["auroc", "auroc_micro", "average_precision", "average_precision_micro", "log_loss"],
     "reviews": ["auroc", "average_precision", "log_loss"],
+    "rating": ["accuracy", "rmse", "rps", "kappa", "log_loss"],
+    "neutral_class": ["auroc", "accuracy_covered", "coverage", "log_loss"],
     "recommender": ["rmse", "mae"],
     "image": ["accuracy", "log_loss"],
 }

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from mlp_torch.errors import ConfigError
 from mlp_torch.head import Batch, Head
-from mlp_torch.model import Encoder, Modality, Single
+from mlp_torch.model import Modality, Model
+from mlp_torch.parts import Parts
+from mlp_torch.problem.prior_correction import uncorrected
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import judge, labelled
@@ -28,38 +30,55 @@ from mlp_torch.training.task import Task, outputs
 FEW = 100  # rows of which metrics say something
 
 
-def single(
+def parts(
     data: Data,
     backbone: Callable[..., nn.Module],
     head: Callable[..., Head],
+    *,
     modalities: Mapping[str, Modality] = MappingProxyType({}),
-) -> Single:
-    """One encoder, backbone and head, sized by the fitted columns; the head is fitted on training targets.
+    stages: Mapping[str, Model] = MappingProxyType({}),
+) -> Parts:
+    """What a model is made of, sized by the fitted columns; a head is fitted on training targets.
 
     Args:
         data: prepared.
         backbone: widths by column -> a module with `d_out`.
         head: (d_in, target, members=…) -> a head.
         modalities: columns that are dropped together in training.
+        stages: models that were trained before, by name.
     """
-    encoder = Encoder(data.transform.named_columns(), modalities)
-    body = backbone(encoder.widths)
-    members = getattr(body, "members", 1)  # any nn.Module with d_out is a backbone; few have members
-    top = head(body.d_out, data.target, members=members)
-    require_calibration_rows(top, data)
-    top.fit(data.tables["train"].y, data.tables["train"].weight)
-    return Single(encoder, body, top)
+
+    train = data.tables["train"]
+
+    def fitted_head(d_in: int, members: int, sampling: Tensor | None = data.sampling) -> Head:
+        top = head(d_in, data.target, members=members)
+        check_head(top, data, sampling)
+        top.fit(train.y, train.weight, sampling)
+        return top
+
+    columns = data.transform.named_columns()
+    said = {name: x for name, x in train.features.items() if name not in columns}
+    return Parts(columns, backbone, fitted_head, train.y, train.weight, modalities, stages, said)
 
 
-def require_calibration_rows(head: Head, data: Data) -> None:
-    """Refuses, before training, a head that learns from calibration rows where there are none.
+def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:
+    """Refuses, before training, a head that these rows do not fit.
+
+    Args:
+        head: not fitted yet.
+        data: prepared.
+        sampling: how much training rows count once they are rebalanced.
 
     Raises:
-        ConfigError: naming the key that makes some.
+        ConfigError: for one that learns from calibration rows where there are none, and for rebalanced rows and one
+            that would not correct its predictions.
     """
     if head.calibrates and not labelled(data.judged["calibration"].y).any():
         text = "split.calibration must leave labelled rows for a head with a calibration or a rule for its threshold"
         raise ConfigError(f"{text}, however: there are none; set data.split.calibration=0.05")
+    if sampling is not None and not head.rebalanced:
+        text = "rebalancing needs a head that corrects its probabilities, such as binary or multiclass"
+        raise ConfigError(f"{text}, however: {type(head).__name__}; take rebalancing=none")
 
 
 def load_best(task: Task, folder: Path) -> int:
@@ -128,13 +147,34 @@ def judge_unseen(report: Report, task: Task, split: str, table: Batch, out: Tens
     rows = torch.stack([torch.zeros(len(table.y), dtype=torch.bool), *unseen.values()]).any(dim=0)  # (N,)
     if rows.sum() < FEW:
         return []
-    values = judge(task.model, out[rows], table.y[rows]).values
+    values = judge(task.model, out[rows], table.y[rows], weight=table.weight[rows]).values
     report.add_slice("unseen", split, values)
     whole = report.of("model", split)
     shown = {name: value for name, value in values.items() if name != "loss"}
     told = ", ".join(f"{name} {number(value)} (all rows {number(whole.get(name))})" for name, value in shown.items())
     fields = ", ".join(f"{name} {int(new.sum()):,}" for name, new in unseen.items())
     return [f"On {int(rows.sum()):,} {split} rows with a category that training never showed ({fields}): {told}."]
+
+
+def judge_uncorrected(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
+    """Adds what the metrics would be without the correction of the prior, and tells where they differ.
+
+    Args:
+        report: that has the model's metrics on the split.
+        task: trained with rebalanced rows.
+        split: its name.
+        table: its rows, as they are.
+        out: (N, …) what the model says of them.
+    """
+    values = judge(uncorrected(task.model), out, table.y, weight=table.weight).values
+    report.add_slice("uncorrected", split, values)
+    whole = report.of("model", split)
+    told = [
+        f"{name} {number(value)} → {number(whole.get(name))}"
+        for name, value in values.items()
+        if name != "loss" and number(value) != number(whole.get(name))
+    ]
+    return [f"Prior correction on {split}, without → with: {', '.join(told) or 'no metric changes'}."]
 
 
 def ship(
@@ -154,8 +194,7 @@ def ship(
         ServingFunction(data.schema, data.transform, task.model, name=name),
         folder,
         target=data.target,
-        constant=best,
-        constant_head=own_head(task.model.head, best.expand(len(held.y), *best.shape), held),
+        constant=(best, own_head(task.model.head, best.expand(len(held.y), *best.shape), held)),
         metrics=metrics,
         data=data.fingerprint,
         config=config,

@@ -50,6 +50,7 @@ class Column(nn.Module):
         unknown: the code of a category that training never showed; -1 where there is no such code.
         lenient: whether a row with several codes counts as unseen only where none of them is known, as of a text.
         limit: largest absolute value of its numbers, at which others are clipped.
+        uses_y: whether it is fitted on the target too, which the folds of a stage must not share.
     """
 
     seen: Tensor
@@ -63,6 +64,7 @@ class Column(nn.Module):
         self.codes, self.dim, self.unknown = 0, 0, -1  # on the instance: TorchScript sees no class attributes
         self.lenient = False
         self.limit = math.inf
+        self.uses_y = False
         self.register_buffer("seen", torch.zeros(0, dtype=torch.bool))
 
     def fit(self, sample: Sample) -> None:

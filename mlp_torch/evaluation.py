@@ -5,8 +5,8 @@ DIR's config.yaml and model.pt are programs: evaluate only models that you trust
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,108 +19,42 @@ from torch import Tensor
 from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
+from mlp_torch.breakdown import Answers, check_fields, chosen_metric, slices_of
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import DataError, ModelError, Problem, near
+from mlp_torch.evaluated import Evaluation
 from mlp_torch.head import Head
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import to_inputs
-from mlp_torch.ingest.notice import blanked, changes
+from mlp_torch.ingest.notice import blanked
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
+from mlp_torch.problem.perspectives import named
 from mlp_torch.reproducibility.transform import restore
-from mlp_torch.responsible.report import Report, number
-from mlp_torch.responsible.verdict import Verdict, chunks, directions, judge_predictions
+from mlp_torch.responsible.verdict import Verdict, chunks, directions, judge_predictions, metrics_of
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Target
 from mlp_torch.training.table.prepared import numbered
 from mlp_torch.verbs.rows import reader, trained
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What was found.
-
-    Attributes:
-        model: name and version.
-        input: where the rows come from.
-        rows: `read`, `used`, `dropped` by reason, `changed` and `missing` cells, `ignored_columns`, and `unseen`
-            categories by column.
-        higher: by metric, whether more is better; None where neither is.
-        verdicts: of "model" and of "constant".
-        warnings: sentences on the rows.
-    """
-
-    model: tuple[str, str]
-    input: str
-    rows: dict[str, Any]
-    higher: dict[str, bool | None]
-    verdicts: dict[str, Verdict]
-    warnings: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; metrics as metrics.json has them, the constant's with the suffix `_baseline`."""
-        model, constant = self.verdicts["model"], self.verdicts["constant"]
-        baseline = {f"{name}_baseline": value for name, value in constant.values.items()}
-        return {
-            "name": self.model[0],
-            "version": self.model[1],
-            "input": self.input,
-            "rows": self.rows,
-            "metrics": {**model.values, **baseline},
-            "undefined": model.undefined,
-            "warnings": self.warnings,
-        }
-
-    def text(self) -> str:
-        """Rows, a table of metrics, and what it says."""
-        rows = self.rows
-        lines = [f"{' '.join(self.model)} on {self.input}", f"{rows['read']:,} rows read, {rows['used']:,} used"]
-        lines += [f"dropped {count:,} rows: {reason}" for reason, count in rows["dropped"].items()]
-        lines += [f"{verb} {what}" for verb, what in changes(rows["changed"])]
-        lines += [
-            f"{count:,} rows hold a category of {name} that training never showed"
-            for name, count in rows["unseen"].items()
-        ]
-        if rows["ignored_columns"]:
-            lines.append(f"ignored columns: {', '.join(rows['ignored_columns'])}")
-        return "\n".join([*lines, *self.warnings, "", *self.table(), "", *self.findings()]).rstrip()
-
-    def table(self) -> list[str]:
-        """A line a metric; a dash where it is not defined."""
-        body = [
-            (name, *(number(verdict.values.get(name)) for verdict in self.verdicts.values())) for name in self.higher
-        ]
-        head = ("metric", *self.verdicts)
-        widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-        return [
-            "  ".join(
-                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-            )
-            for row in [head, *body]
-        ]
-
-    def findings(self) -> list[str]:
-        """Where the constant wins, and why a metric has no value."""
-        report = Report(self.higher)
-        for contender, verdict in self.verdicts.items():
-            report.add(contender, "test", verdict.values)
-        won = report.wins("constant", "model", "test")
-        loud = "WARNING: " if report.beats("constant", "test") else ""  # a constant is always well calibrated
-        said = [f"{loud}the constant beats the model by {', '.join(won)}."] if won else []
-        return said + [f"{name} is not defined: {why}" for name, why in self.verdicts["model"].undefined.items()]
+from mlp_torch.worst import worst_rows
 
 
 @torch.no_grad()
-def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
+def evaluate(
+    folder: Path, path: Path, *, device: str = "cpu", by: Sequence[str] = (), metric: str | None = None
+) -> Evaluation:
     """A model's metrics on a file of labelled rows.
 
     Args:
         folder: the model's.
         path: a CSV or Parquet file with the model's fields and its target's.
         device: where the graph runs.
+        by: fields of the file, read by the model or not, by whose values rows are cut into slices.
+        metric: that orders slices; by default the first of the head's that tells better from worse.
 
     Raises:
+        ConfigError: for a field or metric that there is not.
         ModelError: if the model's files are missing, damaged or do not fit each other.
         DataError: with every problem of the rows, `missing_label_column` and `missing_label` among them.
     """
@@ -128,13 +62,16 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
     cfg = configuration(folder)
     target, heads, constant = restored(cfg, folder)
     block = reader(path, trained(folder)).read()
+    check_fields(by, block)
     schema = whole(predictor.schema, target, cfg)
     checked = check(block, schema, target)
     inputs = to_inputs(checked, schema.reads.values())
     y = labels(target, inputs, checked)
     features = {key: inputs[key] for key in predictor.schema.reads}
-    verdicts, unseen = compare(predictor, heads, constant, features, y)
-    return Evaluation(
+    chosen = chosen_metric(heads["model"], metric) if by else ""  # before the graph runs
+    kept: list[dict[str, Tensor]] = []
+    verdicts, unseen = compare(predictor, heads, constant, features, y, kept if by else None)
+    found = Evaluation(
         (predictor.name, predictor.version),
         block.name,
         {**checked.counts, "unseen": unseen},
@@ -146,20 +83,34 @@ def evaluate(folder: Path, path: Path, *, device: str = "cpu") -> Evaluation:
             *trained_on(cfg, path),
         ],
     )
+    if not by:
+        return found
+    flat = heads["constant"].predict(constant.expand(len(y), *constant.shape))
+    answers = Answers(heads["model"], {name: torch.cat([part[name] for part in kept]) for name in kept[0]}, flat, y)
+    key = list(cfg.data.key) if "key" in cfg.data else []
+    broken = [answers.by(name, slices_of(name, block, checked, schema), chosen) for name in dict.fromkeys(by)]
+    return replace(found, breakdowns=broken, worst=worst_rows(answers, target, checked, block.table, key))
 
 
 def compare(
-    predictor: Predictor, heads: Mapping[str, Head], constant: Tensor, features: Inputs, y: Tensor
+    predictor: Predictor,
+    heads: Mapping[str, Head],
+    constant: Tensor,
+    features: Inputs,
+    y: Tensor,
+    kept: list[dict[str, Tensor]] | None = None,
 ) -> tuple[dict[str, Verdict], dict[str, int]]:
     """The graph's predictions and the constant's, judged on the same rows; and by column the rows of unseen categories.
 
-    Both come of one pass through the graph.
+    Both come of one pass through the graph. Where there is a list for them, the graph's predictions are kept.
     """
     unseen = Counter[str]()
 
     def by_graph(rows: slice) -> dict[str, Tensor]:
         found, new = predictor.judged(cut(features, rows), len(y[rows]))
         unseen.update(new)
+        if kept is not None:
+            kept.append(found)
         return found
 
     def by_constant(rows: slice) -> dict[str, Tensor]:
@@ -167,7 +118,7 @@ def compare(
 
     judge = heads["model"]
     verdicts = {
-        name: judge_predictions(judge.metrics(), ((predict(rows), judge.labels(y[rows])) for rows in chunks(len(y))))
+        name: judge_predictions(metrics_of(judge), ((predict(rows), judge.labels(y[rows])) for rows in chunks(len(y))))
         for name, predict in (("model", by_graph), ("constant", by_constant))
     }
     return verdicts, dict(unseen)
@@ -186,7 +137,8 @@ def configuration(folder: Path) -> DictConfig:
         cfg = OmegaConf.load(path)
         if not isinstance(cfg, DictConfig) or "_target_" not in cfg.data.target or "_target_" not in cfg.head:
             raise ValueError("it must name data.target and head")
-        check_targets(OmegaConf.create({"data": {"target": cfg.data.target}, "head": cfg.head}))
+        parts = {"metric": cfg.metric} if "metric" in cfg else {}
+        check_targets(OmegaConf.create({"data": {"target": cfg.data.target}, "head": cfg.head, **parts}))
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
         raise ModelError(f"{path} must be a run's configuration, however: {error}") from None
     return cfg
@@ -211,9 +163,16 @@ def restored(cfg: DictConfig, folder: Path) -> tuple[Target, dict[str, Head], Te
         for name, key in (("model", "head"), ("constant", "constant_head")):
             heads[name] = instantiate(cfg.head, _convert_="all")(d_in, target, members=members).eval()
             restore(heads[name], state[key])
+        heads["model"].perspectives = named(perspectives(cfg), heads["model"], state["constant"])
         return target, heads, state["constant"]
     except (HydraException, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path} must fit config.yaml, however: {error}") from None
+
+
+def perspectives(cfg: DictConfig) -> dict[str, Any]:
+    """The metrics that the configuration adds to the head's own, by name; none in one of an earlier version."""
+    parts = cfg.metric if "metric" in cfg else {}
+    return {name: instantiate(node, _convert_="all") for name, node in parts.items() if node is not None}
 
 
 def trained_on(cfg: DictConfig, path: Path) -> list[str]:

@@ -5,6 +5,7 @@ of members, is said by way of an `out`, so that all of them are judged by the sa
 """
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -72,24 +73,37 @@ class Head(nn.Module):
     Attributes:
         names: class names by the prediction that holds a class index; served beside the numbers.
         point: the prediction that says most in one number, or one a class; members differ in it by their `spread`.
+        perspectives: further metrics as `metrics` has them, which a user names; `verdict.metrics_of` gives all.
+        rebalanced: whether `predict` takes back what `sampling` in `fit` makes of the prior, by a buffer `shift`. The
+            loss of such a head is that of the rows as they are drawn or weighed while it is trained, and that of the
+            data in evaluation.
         objective: LightGBM's objective whose raw scores `from_scores` turns into an `out`.
         calibrates: whether `calibrate` must see rows, so that an empty calibration split is refused before training.
     """
 
     names: dict[str, list[str]]
     point: str
+    rebalanced: bool = False
     objective: str = "regression"
     calibrates: bool = False
+    if TYPE_CHECKING:  # TorchScript reads annotations, and knows tensors and plain values only
+        perspectives: Mapping[str, tuple[str, str, Metric]]
 
     def __init__(self, d_in: int, target: Target, n: int, *, members: int = 1, point: str = "prediction"):
         super().__init__()
         self.members, self.point = members, point
         self.target_classes = list(target.classes)
         self.output = Output(d_in, n, members)
-        self.names = {}
+        self.names, self.perspectives = {}, {}
 
     def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
-        """Learns from training targets: scale, bin edges, priors. (N,) float64, (N,) float32, (N,) float32."""
+        """Learns from training targets: scale, bin edges, priors.
+
+        Args:
+            y: (N,) float64.
+            weight: (N,) float32, of the data.
+            sampling: (N,) float32, how much the rows count once they are rebalanced; None = by `weight`.
+        """
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, d_in) -> (B, n), or (B, k, d_in) -> (B, k, n)."""

@@ -1,6 +1,6 @@
-"""The interface of a Model, the Encoder, and the one Model that stands for itself: encoder, backbone, head."""
+"""The interface of a Model, the Encoder and the one Model that stands for itself: encoder, backbone, head."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -132,6 +132,10 @@ class Model(nn.Module):
     if TYPE_CHECKING:  # TorchScript reads annotations, and knows tensors and plain values only
         head: Head
 
+    def width(self) -> int:
+        """The d of `vectors`."""
+        raise NotImplementedError
+
     def vectors(self, features: dict[str, Tensor]) -> Tensor:
         """Features -> (B, d): the input of everything that is not an embedding. Must script."""
         raise NotImplementedError
@@ -143,9 +147,16 @@ class Model(nn.Module):
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         return self.read_out(self.vectors(features))
 
+    def begin(self, epoch: int) -> None:
+        """Called before each epoch of training, from 0; by default nothing depends on it."""
+
+    def averaged(self, out: Tensor) -> Tensor:
+        """(B, …) -> (B, n): the one `out` that the head judges. Must script."""
+        return out
+
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         """The loss of each row, (B,)."""
-        return self.head.loss(out, batch)
+        return self.head.loss(self.averaged(out), batch)
 
     def penalties(self) -> list[Tensor]:
         """What is added to the loss of a step beside the rows' own."""
@@ -153,7 +164,7 @@ class Model(nn.Module):
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         """Readable values by name. Must script."""
-        return self.head.predict(out)
+        return self.head.predict(self.averaged(out))
 
     def common(self, outs: Tensor) -> dict[str, Tensor]:
         """What members say in common, and how far they agree: (B, k, n) -> predictions by name. Must script.
@@ -176,7 +187,7 @@ class Model(nn.Module):
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
         """Learns from the calibration split."""
-        self.head.calibrate(out, y, weight)
+        self.head.calibrate(self.averaged(out), y, weight)
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """The best `out` that looks at no feature, (n,)."""
@@ -207,6 +218,9 @@ class Single(Model):
         self.encoder, self.backbone, self.head = encoder, backbone, head
         self.members = head.members
 
+    def width(self) -> int:
+        return self.encoder.d_out
+
     def vectors(self, features: dict[str, Tensor]) -> Tensor:
         vectors: Tensor = self.encoder(features)
         return vectors
@@ -225,15 +239,12 @@ class Single(Model):
     def penalties(self) -> list[Tensor]:
         return self.encoder.penalties()
 
+    def averaged(self, out: Tensor) -> Tensor:
+        if self.members > 1:
+            out = self.head.average(out)  # (B, n)
+        return out
+
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         if self.members > 1:
             return self.common(out)
         return self.head.predict(out)
-
-    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
-        self.head.calibrate(self.head.average(out) if self.members > 1 else out, y, weight)
-
-
-def alone(build: Callable[[], Single]) -> Single:
-    """The model that is its only member."""
-    return build()

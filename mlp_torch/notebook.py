@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mlp_torch.backbone.mlp import MLP
-from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, ship, single, without_advice
+from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts, ship, without_advice
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -121,7 +121,7 @@ def fit(
     for line in data.notes():
         tell(line)
     torch.manual_seed(seed)
-    model = single(data, backbone or partial(MLP, hidden=[256, 128], dropout=0.2), head)
+    model = parts(data, backbone or partial(MLP, hidden=[256, 128], dropout=0.2), head).single()
     task = Task(data.transform, data.target, model, optimizer=optimizer, seed=seed)
     with one_thread(), TemporaryDirectory() as folder:
         trainer = lightning.Trainer(

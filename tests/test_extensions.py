@@ -137,7 +137,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Data, Task, Path]
         ServingFunction(data.schema, data.transform, task.model, name="own"),
         tmp_path_factory.mktemp("own") / "model",
         target=data.target,
-        constant=task.model.constant(data.tables["train"].y, data.tables["train"].weight),
+        constant=(task.model.constant(data.tables["train"].y, data.tables["train"].weight), task.model.head),
         metrics={},
         data=data.fingerprint,
     )

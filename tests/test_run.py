@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from mlp_torch.errors import ConfigError
 from mlp_torch.evaluation import configuration, restored
-from mlp_torch.run import direction
+from mlp_torch.fitting import direction
 from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main
 

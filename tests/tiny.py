@@ -100,7 +100,7 @@ def shipped(prepared: Data, folder: Path, *, config: str = "") -> Path:
         ServingFunction(prepared.schema, prepared.transform, built, name="tiny"),
         folder,
         target=prepared.target,
-        constant=built.constant(train.y, train.weight),
+        constant=(built.constant(train.y, train.weight), built.head),
         metrics={},
         data="0" * 64,
         config=config,

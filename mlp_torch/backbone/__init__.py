@@ -1,5 +1,6 @@
 """Backbones: the vectors of all columns, side by side, to one hidden vector.
 
+- linear: `Linear`, no hidden layer
 - mlp: `MLP`, the multilayer perceptron
 - resnet: `ResNet`, blocks whose output is added to their input
 - wide_and_deep: `WideAndDeep`, a linear model of named columns beside an MLP of the others

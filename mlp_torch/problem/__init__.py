@@ -2,9 +2,20 @@
 
 Heads:
     classification: `Binary` and `Multiclass`: one of two or of several classes.
+    ordinal: `Ordinal`: one of several classes in an order.
+    neutral: `Neutral`: one of two classes, or neither.
     multilabel: `Multilabel`: any number of labels a row.
     regression: `Regression`: one number.
     reframing: `Reframed`: one number as a distribution over bins.
+
+Models that are made of several:
+    ensembles: `Ensemble`: whole models side by side, bagging among them.
+    snapshots: `Snapshots`: what one model was at the end of each cycle of its learning rate.
+    stacking: `Stacked`: a last model over what others say.
+    cascade: `Cascade`: a gate, and a model for each of its classes.
+
+Targets:
+    undecided: `Band` and `Agreed`: two classes and a neutral one between them, by a rule or by raters.
 
 What they are made of:
     bins: a distribution over bins, and what is read from it.
@@ -15,6 +26,17 @@ What they are made of:
     reliability: bins of equally many rows, and the calibration error over them.
     focal: losses in which easy rows count less.
     scores: proper scores of single rows, and the metrics made of them.
+    rates: which share of some rows holds, as a metric.
     pictures: figures for TensorBoard, of numbers and distributions.
     classifier_pictures: those of classifiers.
+
+How else it may be judged (ch. 7):
+    perspectives: metrics of a user's choice beside the head's own (`Perspective`).
+    value: what each outcome of a decision is worth (`Value`).
+    curves: figures over the threshold.
+
+Rebalancing:
+    rebalancing: `ClassWeights`: how much training rows of a class count, and whether they are weighed or drawn.
+    slices: `MajoritySlices`: which members of an ensemble see which rows of the majority.
+    prior_correction: what a rebalanced model says before and after its probabilities are corrected.
 """

@@ -57,6 +57,7 @@ class Binary(Head):
     """
 
     objective = "binary"
+    rebalanced = True
     shift: Tensor
     threshold: Tensor
 
@@ -92,7 +93,7 @@ class Binary(Head):
         nn.init.constant_(self.output.bias, float(drawn))
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        return binary_focal(out[:, 0], batch.y, gamma=self.gamma)
+        return binary_focal(out[:, 0] if self.training else out[:, 0] + self.shift, batch.y, gamma=self.gamma)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         logit: Tensor = self.calibrator(out[:, 0].float() + self.shift)
@@ -180,6 +181,7 @@ class Multiclass(Head):
     """
 
     objective = "multiclass"
+    rebalanced = True
     shift: Tensor
 
     def __init__(
@@ -205,15 +207,23 @@ class Multiclass(Head):
         natural = priors.log_shares(y, weight, len(self.shift))
         drawn = natural if sampling is None else priors.log_shares(y, sampling, len(self.shift))
         self.shift.copy_(natural - drawn)
+        self.start(drawn)
+
+    def start(self, log_shares: Tensor) -> None:
+        """Sets what is said before anything is learned to shares of the classes, given as logarithms (n,) float64."""
         with torch.no_grad():
-            self.output.bias.copy_(drawn)  # the same for each member
+            self.output.bias.copy_(log_shares)  # the same for each member
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        return focal(out, batch.y, gamma=self.gamma)
+        return focal(out if self.training else out + self.shift, batch.y, gamma=self.gamma)
+
+    def probabilities(self, out: Tensor) -> Tensor:
+        """(B, n) -> (B, n): those of the data, whatever rows were drawn, calibrated. Must script."""
+        logits: Tensor = self.calibrator(out.float() + self.shift)
+        return logits.softmax(dim=1)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
-        logits: Tensor = self.calibrator(out.float() + self.shift)
-        probabilities = logits.softmax(dim=1)  # (B, n)
+        probabilities = self.probabilities(out)
         return {"probabilities": probabilities, "class": probabilities.argmax(dim=1)}
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:

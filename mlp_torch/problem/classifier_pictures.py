@@ -110,3 +110,27 @@ def by_label(rows: Sequence[dict[str, Any]]) -> "Figure":
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=4, fontsize=7)
     return figure
+
+
+def coverage(doubt: Tensor, right: Tensor, decided: Tensor, *, answered: float, majority: float) -> "Figure":
+    """Accuracy on decided rows if only the surest share of all rows is answered, beside what a constant reaches.
+
+    Args:
+        doubt: (N,) by which rows are left out, the greatest first.
+        right: (N,) bool, whether the answer is that of the label.
+        decided: (N,) bool, whether the label is not neutral; the others are neither right nor wrong.
+        answered: the share that the model answers.
+        majority: share of the more frequent class among decided rows.
+    """
+    figure, axes = blank("Accuracy and coverage", "share of rows answered, surest first", "accuracy on decided rows")
+    order = doubt.argsort(stable=True)
+    known = decided[order].cumsum(dim=0)  # (N,)
+    hits = (right & decided)[order].cumsum(dim=0)
+    share = torch.arange(1, len(order) + 1, device=doubt.device) / max(len(order), 1)
+    some = known > 0
+    axes.plot(share[some].numpy(force=True), (hits[some] / known[some]).numpy(force=True), label="model")
+    axes.axhline(majority, color="grey", linestyle=":", label="the more frequent class")
+    axes.axvline(answered, color="black", linestyle="--", label="as exported")
+    axes.set(xlim=(0, 1))
+    axes.legend()
+    return figure

@@ -41,6 +41,17 @@ def log_loss(probabilities: Tensor, y: Tensor) -> Tensor:
     return -p.double().clamp(FLOOR, 1).log()  # (B,)
 
 
+def rps(probabilities: Tensor, y: Tensor) -> Tensor:
+    """Ranked probability score of ordered classes, Σ (P(class ≤ i) - 1{y ≤ i})², in ranks.
+
+    What is certain of one class gets the number of ranks that it is off, as with CRPS. Source: Epstein 1969, "A Scoring
+    System for Probability Forecasts of Ranked Categories", without its division by n - 1.
+    """
+    ranks = torch.arange(probabilities.shape[1] - 1, device=y.device)
+    below = probabilities.double().cumsum(dim=1)[:, :-1]  # (B, n - 1)
+    return (below - (y.unsqueeze(1) <= ranks).double()).square().sum(dim=1)  # (B,)
+
+
 def multilabel_log_loss(probabilities: Tensor, y: Tensor) -> Tensor:
     """Mean of -log p of what came true over the labels that are known; (B, k) each, y 0, 1 or -1 = not known."""
     known = y >= 0  # (B, k)

@@ -69,6 +69,7 @@ class Experiment:
             "data.target": list(built(cfg.data.target).reads.values()),
             "data.split": list(built(cfg.data.split).reads.values()),
             "data.key": [Read(joined(field), "string") for field in cfg.data.key or ()],
+            "data.weight": [Read(joined(cfg.data.weight))] if "weight" in cfg.data and cfg.data.weight else [],
         }
         return cls(path, text, cfg, columns, others, recorded(text))
 
@@ -86,7 +87,7 @@ class Experiment:
     def reads(self) -> list[Read]:
         """All that training reads; a key is read as it is read otherwise."""
         found = [read for reads in self.columns.values() for read in reads or ()]
-        found += [read for where in ("data.target", "data.split") for read in self.others[where]]
+        found += [read for where in ("data.target", "data.split", "data.weight") for read in self.others[where]]
         return found + [read for read in self.others["data.key"] if read.field not in {one.field for one in found}]
 
     def knows(self, field: str) -> bool:
@@ -99,7 +100,7 @@ class Experiment:
         return [key for key, reads in self.columns.items() if field in {read.field for read in reads or ()}]
 
     def needs(self, field: str) -> list[str]:
-        """What else reads a field: data.target, data.split, data.key."""
+        """What else reads a field: data.target, data.split, data.key, data.weight."""
         return [where for where, reads in self.others.items() if field in {read.field for read in reads}]
 
     def reads_files_like(self, path: str) -> bool:

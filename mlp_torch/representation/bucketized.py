@@ -68,6 +68,7 @@ class Bucketized(Column):
         if edges is not None and not (edges and given.isfinite().all() and (given.diff() > 0).all()):
             raise ValueError(f"edges must be finite numbers that ascend, at least 1, however: {edges=}")
         self.key, self.buckets, self.by, self.width = self.reads["x"].key, buckets, by, checked_dim(dim)
+        self.uses_y = by == "tree"
         self.register_buffer("edges", given)
 
     def fit(self, sample: Sample) -> None:

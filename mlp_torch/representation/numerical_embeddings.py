@@ -83,7 +83,7 @@ class PiecewiseLinear(Column):
             raise ValueError(f"activation must be false but for version A, however: {version=}, {dim=}")
         numbers = Polylines([fields] if isinstance(fields, str) else fields, missing=missing, reach=reach)
         super().__init__(numbers.reads)
-        self.numbers, self.bins, self.by = numbers, bins, by
+        self.numbers, self.bins, self.by, self.uses_y = numbers, bins, by, by == "tree"
         self.width, self.version, self.activation = dim, version, activation
         self.register_buffer("place", torch.zeros(len(numbers.keys), 2, dtype=torch.float64))  # mean and deviation
 

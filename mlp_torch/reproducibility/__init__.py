@@ -2,6 +2,9 @@
 
 - split: which rows are for what, by time, by fingerprint, by a column
 - carved: a split that lacks validation rows gets them, out of its training rows
-- folds: N runs of which each tests another part of the rows
+- folds: N runs of which each tests another part of the rows; folds of a stage's training rows
+- days: days of times, which splits and folds keep whole
+- slices: rows by what a field holds
+- intervals: how far a figure would move with other rows, by bootstrap
 - transform: all columns' conversion of inputs to features, a part of the model
 """

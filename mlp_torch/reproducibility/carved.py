@@ -17,7 +17,7 @@ tensor([0, 2, 3])
 import torch
 from torch import Tensor
 
-from mlp_torch.ingest.reads import Inputs, Words
+from mlp_torch.ingest.reads import Inputs, Read, Words
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, ByFingerprint, Split
 
 
@@ -38,6 +38,10 @@ class Carved(Split):
         self.split, self.shares = split, ByFingerprint(fields, val=val, test=0.0, calibration=calibration)
         self.reads = {read.key: read for part in (split, self.shares) for read in part.reads.values()}
         self.needed = tuple(name for name in SPLITS if name in {*split.needed, *self.shares.needed})
+
+    def together(self) -> list[Read]:
+        """As the shares have it."""
+        return self.shares.together()
 
     def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
         """As in `Split`. Raises DataError as the other split does."""

@@ -17,20 +17,19 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import datetime
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mlp_torch.errors import ConfigError, DataError, Problem
 from mlp_torch.ingest.fingerprint import cross, fingerprints, tensorflow_bucket
 from mlp_torch.ingest.reads import Inputs, Read, Words
+from mlp_torch.reproducibility.days import day_buckets
 from mlp_torch.reproducibility.folds import ranges
 
 SPLITS = ("train", "calibration", "val", "test")
 TRAIN, CALIBRATION, VAL, TEST = range(4)
 
 BUCKETS = 10_000  # a share is a whole number of these
-DAY = 86_400  # seconds
 
 
 class Split:
@@ -47,6 +46,10 @@ class Split:
     def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
         """(N,) int64: index into `SPLITS`, -1 = in no split. `words` only make errors readable."""
         raise NotImplementedError
+
+    def together(self) -> list[Read]:
+        """Fields of which rows with the same value, of times with the same day, must not be torn apart."""
+        return list(self.reads.values())
 
     def fold(self, index: int, *, of: int) -> "Split":
         """The same rule for one run of a cross-validation: one fold of several is tested, the next one validates.
@@ -121,7 +124,7 @@ class ByTime(Split):
         """The split of rows with a time, (N,) -> (N,)."""
         after = torch.bucketize(time, self.edges, right=True)  # (N,) how many of the two edges are reached
         split = torch.tensor([TRAIN, VAL, TEST])[after]
-        split[(after == 0) & (day_buckets(time) < self.calibration)] = CALIBRATION
+        split[(after == 0) & (day_buckets(time, BUCKETS) < self.calibration)] = CALIBRATION
         split[(time < self.start) | (time >= self.end)] = -1
         return split
 
@@ -200,6 +203,10 @@ class ByColumn(Split):
         self.index = torch.tensor([SPLITS.index(name) for name, values in given.items() for _ in values])
         self.needed = tuple(name for name, values in given.items() if values or name != "calibration")
 
+    def together(self) -> list[Read]:
+        """Nothing: what the field says is known of whole splits only."""
+        return []
+
     def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
         """As in `Split`.
 
@@ -269,17 +276,6 @@ def by_bucket(parts: Iterable[tuple[str, int]]) -> Tensor:
 def filled(shares: dict[str, int]) -> tuple[str, ...]:
     """The splits that are not given a share of 0."""
     return tuple(name for name in SPLITS if shares.get(name, 1) > 0)
-
-
-def day_buckets(time: Tensor) -> Tensor:
-    """(N,) seconds -> (N,) the bucket of the day's ISO date."""
-    days = (time / DAY).floor().long()  # (N,)
-    first = int(days.min()) if len(days) else 0  # the calendar has 3.7 million days in all
-    known = torch.bincount(days - first).nonzero().squeeze(1)
-    dates = np.datetime_as_string((known + first).numpy().astype("datetime64[D]")).tolist()
-    buckets = torch.zeros(int(known[-1]) + 1 if len(known) else 0, dtype=torch.int64)
-    buckets[known] = tensorflow_bucket(fingerprints(dates), BUCKETS)
-    return buckets[days - first]
 
 
 def refuse_missing(missing: Tensor, field: str) -> None:

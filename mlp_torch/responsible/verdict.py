@@ -14,13 +14,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.classification import BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve
+from torchmetrics.classification import (
+    BinaryCohenKappa,
+    BinaryMatthewsCorrCoef,
+    BinaryPrecisionRecallCurve,
+    BinaryRecall,
+    BinarySpecificity,
+    BinaryStatScores,
+    MulticlassCohenKappa,
+    MulticlassMatthewsCorrCoef,
+    MulticlassPrecisionRecallCurve,
+)
 
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
 
 CHUNK = 65_536  # rows judged at once, so that predictions of wide heads need little memory
 RANKING = (BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve)  # what AUROC and average precision derive from
+AGREEMENT = (BinaryCohenKappa, BinaryMatthewsCorrCoef, MulticlassCohenKappa, MulticlassMatthewsCorrCoef)
+NEEDED = ((BinaryRecall, 1), (BinarySpecificity, 0))  # shares of the rows of one class
 Part = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Predictions and labels of the same rows, by name."""
 
@@ -45,7 +57,7 @@ def judge(by: Head | Model, out: Tensor, y: Tensor, *, weight: Tensor | None = N
         y: (N,) raw targets.
         weight: (N,) of the mean loss; 1 where none is given. Metrics are unweighted.
     """
-    metrics = by.metrics()
+    metrics = metrics_of(by)
     for _, _, metric in metrics.values():
         metric.to(out.device)
     verdict = judge_predictions(metrics, ((predicted(by, out[rows]), by.labels(y[rows])) for rows in chunks(len(y))))
@@ -70,7 +82,16 @@ def judge_predictions(metrics: dict[str, tuple[str, str, Metric]], parts: Iterab
 
 def directions(by: Head | Model) -> dict[str, bool | None]:
     """By metric, whether more is better; None where neither is."""
-    return {name: metric.higher_is_better for name, (_, _, metric) in by.metrics().items()}
+    return {name: metric.higher_is_better for name, (_, _, metric) in metrics_of(by).items()}
+
+
+def metrics_of(by: Head | Model) -> dict[str, tuple[str, str, Metric]]:
+    """The head's own metrics and the user's perspectives: name -> (prediction, label, metric), new ones each time."""
+    head = by.head if isinstance(by, Model) else by
+    further = {
+        name: (prediction, label, metric.clone()) for name, (prediction, label, metric) in head.perspectives.items()
+    }
+    return by.metrics() | further
 
 
 def with_value(verdict: Verdict, name: str, value: float, why: str) -> Verdict:
@@ -100,8 +121,12 @@ def settle(metric: Metric, classes: set[int]) -> tuple[float, str]:
     """A metric's value, and why it is none where it is none."""
     if not metric.update_called:
         return math.nan, "no row has a label"
-    if len(classes) == 1 and isinstance(metric, RANKING):
+    if len(classes) == 1 and isinstance(metric, RANKING + AGREEMENT):
         return math.nan, f"one class only: {min(classes)}"
+    if absent := [needed for kind, needed in NEEDED if isinstance(metric, kind) and classes == {1 - needed}]:
+        return math.nan, f"no row of class {absent[0]}"
+    if isinstance(metric, BinaryStatScores):
+        metric.zero_division = math.nan  # such as the precision where no row is said to be of class 1
     try:
         return finite(float(metric.compute()))
     except ValueError as error:  # so torchmetrics says that rows are too few

@@ -167,10 +167,9 @@ def export(
     folder: Path,
     *,
     target: Target,
-    constant: Tensor,
+    constant: tuple[Tensor, Head],
     metrics: Mapping[str, float],
     data: str,
-    constant_head: Head | None = None,
     config: str = "",
     formats: Sequence[str] = ("torchscript",),
 ) -> Path:
@@ -180,10 +179,9 @@ def export(
         serving: what to ship.
         folder: where; its files are replaced.
         target: fitted.
-        constant: the best `out` that looks at no feature, (n,).
+        constant: the best `out` that looks at no feature, (n,), and the head that is calibrated to it.
         metrics: of the closing report.
         data: fingerprint of the data.
-        constant_head: the model's, calibrated to the constant; None = as it is.
         config: the run's configuration as YAML, for later evaluation; empty = none.
         formats: torchscript, and of onnx and pt2 what is wanted beside it.
 
@@ -203,9 +201,9 @@ def export(
     schema, classes = serving.schema, serving.names
     portable.write(serving.scoring, folder, schema=schema, classes=classes, formats=formats)
     files.write_json(folder / "schema.json", schema.to_json())
-    head = serving.scoring.model.head
-    heads = {"head": head.state_dict(), "constant_head": (constant_head or head).state_dict()}
-    state = {"format": files.FORMAT, "target": target.state_dict(), **heads, "constant": constant}
+    best, judge = constant
+    heads = {"head": serving.scoring.model.head.state_dict(), "constant_head": judge.state_dict()}
+    state = {"format": files.FORMAT, "target": target.state_dict(), **heads, "constant": best}
     files.write(folder / "target.pt", lambda file: torch.save(state, file))
     files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))
     return folder

@@ -1,10 +1,12 @@
 """Batches as slices of a permutation of the encoded table: no Python per row.
 
-The order is a pure function of (seed, epoch), so that nothing random is stored and nothing can get out of step.
+The order is a pure function of (seed, epoch), so that nothing random is stored and nothing can get out of step. Where
+rows are drawn with replacement (ch. 3, Rebalancing), so are the draws: an epoch has as many as the table has rows.
 
 A table on disk is shuffled in two levels, so that it is read in runs and little of it is in memory: runs of 4,096 rows
 are permuted, 64 of them at a time are copied into a buffer, and the rows of a buffer are permuted. Any batch of it is
-found without those before. A table that fits into one buffer has the very order that it would have in memory.
+found without those before. A table that fits into one buffer has the very order that it would have in memory. Draws are
+shared out among the buffers by what their rows weigh.
 
 >>> table = Batch({"x": torch.arange(5)}, torch.zeros(5), torch.ones(5), torch.arange(5))
 >>> [batch.features["x"].tolist() for batch in Batches(table, size=2)]
@@ -55,6 +57,23 @@ def joined(tables: Sequence[Batch]) -> Batch:
     return Batch(features, *(torch.cat(parts) for parts in zip(*(table[1:] for table in tables), strict=True)))
 
 
+def drawn(weight: Tensor, size: int, *numbers: int) -> Tensor:
+    """(size,) int64: rows drawn with replacement, each as often as its weight says, by a seed made of several numbers.
+
+    By inversion of the cumulated weights: `torch.multinomial` takes at most 2^24 rows.
+
+    Args:
+        weight: (N,), at least 0, some more.
+        size: draws.
+        numbers: of the seed.
+    """
+    ends = weight.double().cumsum(0)  # (N,)
+    generator = torch.Generator().manual_seed(seed_of(*numbers))
+    at = torch.rand(size, dtype=torch.float64, generator=generator) * ends[-1]
+    last = int(torch.searchsorted(ends, ends[-1]))  # where rounding reaches the end, the last row that weighs anything
+    return torch.searchsorted(ends, at, right=True).clamp(max=last)
+
+
 class Batches:
     """The batches of a table, in order or, where `at` is given, shuffled.
 
@@ -64,6 +83,7 @@ class Batches:
         at: tells, when the first batch is asked for, the epoch and the number of batches of it that are done already.
         seed: of the order.
         release: of a table on disk: gives the memory of the pages that were read back.
+        draw: (N,) where rows are drawn with replacement instead of shuffled: how often, in proportion.
     """
 
     def __init__(
@@ -74,10 +94,12 @@ class Batches:
         at: Callable[[], tuple[int, int]] | None = None,
         seed: int = 0,
         release: Callable[[], None] | None = None,
+        draw: Tensor | None = None,
     ):
         if size < 1:
             raise ValueError(f"batch_size must be at least 1, however: batch_size={size}")
         self.table, self.size, self.at, self.seed, self.release = table, size, at, seed, release
+        self.draw = draw
 
     def __len__(self) -> int:
         return -(-len(self.table.y) // self.size)
@@ -114,17 +136,36 @@ class Batches:
         """Tables and the order of their rows, which together are the epoch's rows from `first` on."""
         n = len(self.table.y)
         if self.release is None or n <= BUFFER:
-            yield self.table, permutation(n, self.seed, epoch)[first:]
+            yield self.table, self.order([slice(0, n)], n, self.seed, epoch)[first:]
             return
         runs = torch.arange(0, n, RUN)[permutation(-(-n // RUN), self.seed, epoch)]
+        parts = [
+            [slice(start, min(start + RUN, n)) for start in starts.tolist()]
+            for starts in torch.split(runs, BUFFER // RUN)
+        ]
         begin = 0
-        for number, starts in enumerate(torch.split(runs, BUFFER // RUN)):
-            slices = [slice(start, min(start + RUN, n)) for start in starts.tolist()]
-            rows = sum(rows.stop - rows.start for rows in slices)
+        for number, (slices, rows) in enumerate(zip(parts, self.shares(parts, epoch), strict=True)):
             if begin + rows > first:
-                table = self.buffer(slices)
-                yield table, permutation(rows, self.seed, epoch, number + 1)[max(0, first - begin) :]
+                yield (
+                    self.buffer(slices),
+                    self.order(slices, rows, self.seed, epoch, number + 1)[max(0, first - begin) :],
+                )
             begin += rows
+
+    def shares(self, parts: list[list[slice]], epoch: int) -> list[int]:
+        """How many rows of the epoch come from each buffer: all of its rows, or as many as are drawn by weight."""
+        if self.draw is None:
+            return [sum(rows.stop - rows.start for rows in slices) for slices in parts]
+        totals = torch.stack([weights_of(self.draw, slices).double().sum() for slices in parts])
+        chance = np.random.Generator(np.random.PCG64(seed_of(self.seed, epoch, 0)))
+        found: list[int] = chance.multinomial(len(self.table.y), (totals / totals.sum()).numpy()).tolist()
+        return found
+
+    def order(self, slices: list[slice], rows: int, *numbers: int) -> Tensor:
+        """(rows,) int64: which rows of a buffer come in which order."""
+        if self.draw is None:
+            return permutation(rows, *numbers)
+        return drawn(weights_of(self.draw, slices), rows, *numbers)
 
     def buffer(self, slices: list[slice]) -> Batch:
         """Runs of the table in memory."""
@@ -140,3 +181,8 @@ class Batches:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Nothing."""
+
+
+def weights_of(weight: Tensor, slices: list[slice]) -> Tensor:
+    """The weights of some runs of rows, one after the other."""
+    return weight[slices[0]] if len(slices) == 1 else torch.cat([weight[rows] for rows in slices])

@@ -1,9 +1,12 @@
 """The face of a table in training: read, checked, split, fitted and encoded by `prepare`, then given in batches."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any, Self
 
 import pyarrow as pa
+import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
@@ -13,14 +16,15 @@ from mlp_torch.head import Batch
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.ingest.source import Source
+from mlp_torch.problem.rebalancing import Rebalancing, told
 from mlp_torch.reproducibility.split import Split
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
-from mlp_torch.training.table.counts import sentences
+from mlp_torch.training.table.counts import sentences, weighed
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.memory import in_memory
-from mlp_torch.training.table.prepared import Look, Prepared, one_thread
+from mlp_torch.training.table.prepared import Look, Prepared, is_drawn, one_thread
 from mlp_torch.training.table.shards import Shards
 
 ROWS = 8192  # of an evaluation batch; also the most training rows that validation looks at
@@ -36,13 +40,19 @@ class Data(LightningDataModule):
         split: which rows are for what.
         key: raw fields that name a row; without any, its number does.
         fields: policies of raw fields by name: min, max, invalid, missing, na_values.
+        weight: the raw field that says what a row weighs: in the loss, in priors, in what is calibrated and in how
+            boosted trees are grown; metrics count each row once. By default all rows weigh alike.
         batch_size: rows of a training batch.
-        seed: of the order of training rows.
 
     Attributes:
+        rebalancing: of training rows; None unless it is set before `prepare`.
+        sampling: (N,) how much training rows count by it; None without it.
         prepared: what `prepare` made; its main parts are attributes here too.
+        others: targets of earlier stages, by stage.
     """
 
+    rebalancing: Rebalancing | None = None
+    sampling: Tensor | None = None
     prepared: Prepared
 
     def __init__(
@@ -54,14 +64,15 @@ class Data(LightningDataModule):
         *,
         key: Sequence[str] = (),
         fields: Mapping[str, Mapping[str, Any]] | None = None,
+        weight: str | None = None,
         batch_size: int = 1024,
-        seed: int = 0,
     ):
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, however: {batch_size=}")
         self.source, self.transform, self.target, self.split = source, Transform(columns), target, split
-        self.key, self.policies, self.batch_size, self.seed = list(key), dict(fields or {}), batch_size, seed
+        self.key, self.policies, self.weight, self.batch_size = list(key), dict(fields or {}), weight, batch_size
+        self.others: dict[str, Target] = {}
 
     def prepare(self, state: Mapping[str, Tensor] | None = None, *, look: Look | None = None) -> Self:
         """Reads and encodes; fits transform and target on training rows, or restores them from a Task's `state`.
@@ -74,12 +85,15 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        wanted = Definition(self.transform, self.target, self.split, self.key, self.policies)
+        wanted = Definition(self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)
             else:
                 self.prepared = in_memory(self.source, wanted, state, look)
+            if self.rebalancing:
+                train = self.tables["train"]
+                self.sampling = self.rebalancing.weights(self.target, train.y, train.weight)
         return self
 
     @property
@@ -113,6 +127,16 @@ class Data(LightningDataModule):
         return self.prepared.drawn
 
     @property
+    def crossed(self) -> Inputs:
+        """Raw values of the validation rows that `held` has, by `Read.key`, that columns of several fields read."""
+        return self.prepared.crossed
+
+    @property
+    def held(self) -> Batch:
+        """Some validation rows, the same ones each time."""
+        return select(self.judged["val"], is_drawn(self.judged["val"].row).nonzero()[:, 0])
+
+    @property
     def counts(self) -> dict[str, Any]:
         """What happened to the rows."""
         return self.prepared.counts
@@ -127,14 +151,39 @@ class Data(LightningDataModule):
         """Of all raw values and targets."""
         return self.prepared.fingerprint
 
+    def part(self, tables: Mapping[str, Batch], target: Target) -> "Data":
+        """The same columns with other rows, and with what `target` makes of them as y."""
+        found = copy(self)
+        found.prepared, found.target = replace(self.prepared, tables=dict(tables), judged=dict(tables)), target
+        return found
+
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
         columns = [*self.transform.notes(), *self.target.notes()]
-        return [*sentences(self.counts), *self.warnings, *columns, *self.prepared.looked_at, *self.prepared.stored]
+        looked_at, stored = self.prepared.looked_at, self.prepared.stored
+        return [*sentences(self.counts), *self.warnings, *columns, *self.counted(), *looked_at, *stored]
+
+    def counted(self) -> list[str]:
+        """How much rows count, in sentences; none where all count alike."""
+        train, lines = self.tables["train"], []
+        if self.weight is not None:
+            lines.append(weighed(self.weight, train.weight))
+        if self.rebalancing and self.sampling is not None:
+            lines.append(told(self.target, train.y, train.weight, self.sampling, use=self.rebalancing.use))
+        return lines
 
     def train_dataloader(self) -> Batches:
+        """Training rows, rebalanced if that is wanted, with weights of mean 1; their order is of the task's seed."""
+        train, draw = self.tables["train"], None
+        if self.rebalancing and self.rebalancing.use == "draw":
+            draw = self.sampling
+            train = train._replace(weight=torch.ones(1).expand(len(train.y)))
+        elif self.sampling is not None or self.weight is not None:
+            weight = train.weight if self.sampling is None else self.sampling
+            train = train._replace(weight=(weight / weight.double().mean()).float())
+        seed = int(self.trainer.lightning_module.seed) if self.trainer else 0  # type: ignore[arg-type]  # of a Task
         release = self.prepared.release.get("train")
-        return Batches(self.tables["train"], self.batch_size, at=self.position, seed=self.seed, release=release)
+        return Batches(train, self.batch_size, at=self.position, seed=seed, release=release, draw=draw)
 
     def position(self) -> tuple[int, int]:
         """Epoch, and batches of it that are done, by Lightning's own counters, which a checkpoint restores."""

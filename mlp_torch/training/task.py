@@ -57,13 +57,16 @@ class Task(LightningModule):
         self.transform, self.target, self.model = transform, target, model
         self.optimizer, self.scheduler, self.seed = optimizer, scheduler, seed
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
-        self.held: list[list[tuple[Tensor, Tensor]]] = []
+        self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(p for p in self.model.parameters() if p.requires_grad)
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
+
+    def on_train_epoch_start(self) -> None:
+        self.model.begin(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed = seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank)
@@ -75,9 +78,9 @@ class Task(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         out = self.model(batch.features)
         losses = self.model.loss(out, batch)  # (B,)
-        # where all rows of a batch weigh nothing, as out-of-bag rows do, there is nothing to learn
-        weight = batch.weight.sum().clamp(min=torch.finfo(batch.weight.dtype).tiny)
-        loss = (losses * batch.weight).sum() / weight
+        # weights are 1 in the mean over all training rows; over the sum of a batch's own, a heavy row would count less
+        # the more of its kind are there, and priors would be off
+        loss = (losses * batch.weight).sum() / len(losses)
         if not torch.isfinite(loss):
             rows = {f"feature {name}": x for name, x in batch.features.items()}
             rows |= {"target": batch.y, "row weight": batch.weight, "out": out, "row loss": losses}
@@ -118,18 +121,18 @@ class Task(LightningModule):
         self.held = [[], []]
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.held[dataloader_idx].append((evaluate(self.model, batch.features), batch.y))
+        self.held[dataloader_idx].append((evaluate(self.model, batch.features), batch.y, batch.weight))
 
     def on_validation_epoch_end(self) -> None:
         """Metrics on validation rows and on a fixed sample of training rows, both without dropout."""
         for split, held in zip(("val", "train"), self.held, strict=True):
-            out, y = (torch.cat(parts) for parts in zip(*held, strict=True))
+            out, y, weight = (torch.cat(parts) for parts in zip(*held, strict=True))
             if bad := int((~torch.isfinite(out)).reshape(len(out), -1).any(dim=1).sum()):
                 raise NonFiniteLoss(
                     f"what the model says must be finite, however: step {self.global_step:,}, not so for {bad:,} of "
                     f"{len(out):,} {split} rows; a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
                 )
-            verdict = judge(self.model, out, y)
+            verdict = judge(self.model, out, y, weight=weight)
             if why := verdict.undefined.get("loss"):
                 raise NonFiniteLoss(f"the loss must be finite, however: step {self.global_step:,}, {split} rows, {why}")
             for name, value in verdict.values.items():

@@ -1,8 +1,9 @@
 """What training would refuse of rows beyond their single cells: labels, splits and keys, block by block.
 
 Judged: rows without a label, labels that are no class, one class, a target that looks continuous, another number of
-classes than the head has; rows without a split, empty splits; rows without a key and repeated keys. Not judged: what
-only a fit can tell (a column's own refusals), and a target that is fitted on anything but one field of text.
+classes than the head has; rows without a split, empty splits and ones that weigh nothing; rows without a key and
+repeated keys. Not judged: what only a fit can tell (a column's own refusals), and a target that is fitted on anything
+but one field of text.
 Memory: a block, and of the labels 8 bytes a training row for a moment; keys wait on disk.
 """
 
@@ -23,10 +24,10 @@ from mlp_torch.head import Head
 from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import missing_key, to_inputs, without_key, words_of
-from mlp_torch.ingest.reads import Read
+from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.serving.keys import occurrences, repeated
-from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.definition import Definition, check_weights, weighed
 from mlp_torch.training.table.prepared import numbered
 from mlp_torch.validation.labels import Labels
 
@@ -47,6 +48,7 @@ class Rehearsal:
         self.wanted, self.head, self.folder = wanted, head, folder
         self.reads, self.labels, self.pieces, self.unit = wanted.reads(), Labels(wanted.target), 0, "row"
         self.sizes = dict.fromkeys([*SPLITS, "no split"], 0)
+        self.totals = dict.fromkeys(SPLITS, 0.0)  # of weights
 
     def add(self, checked: Checked) -> Iterator[Problem]:
         """What is wrong with a block's rows."""
@@ -61,8 +63,20 @@ class Rehearsal:
         else:
             for number, name in enumerate(self.sizes):
                 self.sizes[name] += int((index == (number if number < len(SPLITS) else -1)).sum())
+            yield from self.weigh(checked, inputs, index)
         yield from self.labels.add(checked, inputs, index == TRAIN)
         yield from self.keys(checked)
+
+    def weigh(self, checked: Checked, inputs: Inputs, index: Tensor) -> Iterator[Problem]:
+        """What is wrong with a block's weights; their sums by split are added up, and unknown once one is wrong."""
+        try:
+            with numbered(checked):
+                weight = weighed(self.wanted.weight, inputs, len(index)).double()
+        except DataError as error:
+            yield from error.problems
+            weight = torch.full((len(index),), torch.nan)
+        for number, name in enumerate(self.totals):
+            self.totals[name] += float(weight[index == number].sum())
 
     def keys(self, checked: Checked) -> Iterator[Problem]:
         """Rows without a key; the others' wait for the end."""
@@ -94,6 +108,8 @@ class Rehearsal:
                 torch.tensor([0, 1, 2, 3, -1], dtype=torch.int8), torch.tensor(list(self.sizes.values()))
             )
             yield from told(lambda: check_sizes(index, needed=self.wanted.needed))
+            totals = {name: (self.sizes[name], total) for name, total in self.totals.items()}
+            yield from told(lambda: check_weights(self.wanted.weight, totals))
         if sound and not refused and self.head and self.wanted.target.classes:
             yield from told(lambda: self.fit_head(self.labels.y()))
         if self.pieces:

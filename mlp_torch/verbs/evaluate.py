@@ -10,12 +10,23 @@ from mlp_torch.ingest.endings import check_there
 from mlp_torch.verbs.options import Options, check_device, check_model
 from mlp_torch.verbs.problems import in_options
 
+EPILOG = """\
+--by FIELD cuts the rows by any field of FILE, read by the model or not: each category, quantiles of numbers, months of
+times (weekdays, if they span two months or less), missing cells. Slices are judged by all metrics and ordered by one,
+the worst first, with its 95 % bootstrap interval; the 20 rows that the model is most wrong about come last."""
+
 
 def main(arguments: list[str]) -> int:
     """Prints the figures; `--json` writes them."""
-    options = Options("evaluate", "Score a model on labelled rows, beside the constant of its training rows.")
+    options = Options(
+        "evaluate", "Score a model on labelled rows, beside the constant of its training rows.", epilog=EPILOG
+    )
     options.add_argument("--model", required=True, metavar="DIR", help="the model's folder")
     options.add_argument("--input", required=True, metavar="FILE", help="labelled rows: .csv, .tsv or .parquet")
+    options.add_argument(
+        "--by", action="append", default=[], metavar="FIELD", help="metrics by slice of a field; may be given again"
+    )
+    options.add_argument("--metric", metavar="NAME", help="that orders slices; by default the head's first")
     options.add_argument("--json", metavar="FILE", help="where to write the figures")
     options.add_argument("--device", default="cpu", help="where the model runs: cpu, cuda, cuda:1")
     chosen = options.parse(arguments)
@@ -25,7 +36,8 @@ def main(arguments: list[str]) -> int:
     from mlp_torch.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
 
     with in_options(options, trained=True):
-        found = evaluate(Path(chosen.model), Path(chosen.input), device=chosen.device)
+        model, rows = Path(chosen.model), Path(chosen.input)
+        found = evaluate(model, rows, device=chosen.device, by=chosen.by, metric=chosen.metric)
     print(found.text())
     if chosen.json:
         files.write_json(Path(chosen.json), found.to_json())

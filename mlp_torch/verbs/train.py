@@ -16,6 +16,7 @@ from mlp_torch.configuration import CONFIGS, built, check_targets, choices, comp
 from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
+from mlp_torch.stages.configured import check as check_stages
 from mlp_torch.verbs import sweep
 from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import has_trained, is_finished, new_folder, point_back, pointed, resumed
@@ -69,6 +70,7 @@ def planned(chosen: Namespace) -> list[sweep.Planned]:
         check_source(cfg)
         check_targets(cfg)
         check_folds(cfg)
+        check_stages(cfg)
         varied = [text for text, values in zip(overrides, each, strict=True) if len(values) > 1]
         runs += sweep.folded(cfg, varied)
     if chosen.multirun and not lists and len(runs) < 2:

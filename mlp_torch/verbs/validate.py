@@ -100,7 +100,7 @@ def by_experiment(chosen: Namespace) -> "Validation":
         cfg.data.source.path = chosen.file
     check_targets(cfg)
     data = built(cfg.data)
-    wanted = Definition(data.transform, data.target, data.split, data.key, data.policies)
+    wanted = Definition(data.transform, data.target, data.split, data.key, data.policies, data.weight)
     with TemporaryDirectory() as folder:
         schema = wanted.schema()
         return validated(source.only(schema.fields).blocks(), schema, Rehearsal(wanted, built(cfg.head), Path(folder)))

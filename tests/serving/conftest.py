@@ -64,7 +64,7 @@ def build(folder: Path, formats: Sequence[str] = ("torchscript",)) -> Path:
     learn(model, Batch(features, y, weight, torch.arange(200)))
     schema = full.subset(transform.reads).learn(inputs, words)
     serving = ServingFunction(schema, transform, model, name="tiny")
-    constant = head.constant(y, weight)
+    constant = (head.constant(y, weight), head)
     return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64, formats=formats)
 
 

@@ -53,7 +53,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data.prepare()
     torch.manual_seed(0)
     model = mixed.model(data)
-    constant = model.constant(data.tables["train"].y, data.tables["train"].weight)
+    constant = (model.constant(data.tables["train"].y, data.tables["train"].weight), model.head)
     folder: Path = tmp_path_factory.mktemp("run") / "model"
     function = ServingFunction(data.schema, data.transform, model, name="mixed")
     export(function, folder, target=data.target, constant=constant, metrics={}, data=data.fingerprint)

@@ -20,8 +20,11 @@ from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.source import Frame
 from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.neutral import Neutral
+from mlp_torch.problem.ordinal import Ordinal
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
+from mlp_torch.problem.undecided import Band
 from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.serving import export as exporting
@@ -36,6 +39,8 @@ from mlp_torch.training.task import Task, outputs
 HEADS = {
     "binary": (Binary, lambda: Category("late", classes=["on time", "late"])),
     "multiclass": (Multiclass, lambda: Category("late", classes=["on time", "late"])),
+    "ordinal": (Ordinal, lambda: Band("delay", 10, 60, classes=("10", "60", "100"))),
+    "neutral": (Neutral, lambda: Band("delay", 10, 60)),
     "regression": (Regression, lambda: Number("delay")),
     "reframed": (Reframed, lambda: Number("delay")),
 }

@@ -32,7 +32,7 @@ def shipped(data: Data, task: Task, folder: Path, formats: list[str] = ALL) -> P
     """The folder of a model."""
     serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
     train = data.tables["train"]
-    constant = task.model.constant(train.y, train.weight)
+    constant = (task.model.constant(train.y, train.weight), task.model.head)
     return export(
         serving, folder, target=data.target, constant=constant, metrics={}, data=data.fingerprint, formats=formats
     )

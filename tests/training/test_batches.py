@@ -189,3 +189,46 @@ def test_a_loader_keeps_no_state_so_that_none_can_get_out_of_step():
     assert batches.state_dict() == {}
     batches.load_state_dict({"position": 3})
     assert len(rows(batches)) == 20
+
+
+def drawn_rows(n: int, size: int = 8, *, epoch: int = 0, done: int = 0, seed: int = 0, disk: bool = False, weight=None):
+    weight = torch.arange(n).float() if weight is None else weight
+    release = (lambda: None) if disk else None
+    return Batches(table(n), size, at=lambda: (epoch, done), seed=seed, release=release, draw=weight)
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_rows_are_drawn_as_often_as_they_weigh(disk, monkeypatch):
+    monkeypatch.setattr("mlp_torch.training.batches.RUN", 2)
+    monkeypatch.setattr("mlp_torch.training.batches.BUFFER", 4)
+    found = torch.zeros(11)
+    for epoch in range(2000):
+        drawn = rows(drawn_rows(11, epoch=epoch, disk=disk))
+        assert len(drawn) == 11
+        found += torch.bincount(torch.tensor(drawn), minlength=11)
+    expected = 2000 * 11 * torch.arange(11) / 55
+    assert found[0] == 0  # weighs nothing
+    assert float(((found - expected) ** 2 / expected.clamp(min=1)).sum()) < 29.6  # chi², 10 degrees, 1 in 1,000
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_draws_are_of_seed_and_epoch_and_go_on_where_they_stopped(disk, monkeypatch):
+    monkeypatch.setattr("mlp_torch.training.batches.RUN", 4)
+    monkeypatch.setattr("mlp_torch.training.batches.BUFFER", 16)
+    whole = rows(drawn_rows(101, disk=disk))
+    assert whole == rows(drawn_rows(101, disk=disk))
+    assert whole != rows(drawn_rows(101, disk=disk, epoch=1))
+    assert whole != rows(drawn_rows(101, disk=disk, seed=1))
+    assert sorted(whole) != list(range(101))  # with replacement
+    for done in range(14):
+        assert rows(drawn_rows(101, disk=disk, done=done)) == whole[8 * done :]
+
+
+def test_a_table_on_disk_that_fits_into_a_buffer_is_drawn_as_in_memory():
+    assert rows(drawn_rows(50, disk=True)) == rows(drawn_rows(50))
+
+
+def test_draws_of_more_rows_than_torch_multinomial_takes_never_hit_a_row_that_weighs_nothing():
+    weight = torch.tensor([0.0, 1e-30, 0.0, 1.0, 0.0])
+    found = torch.tensor(rows(drawn_rows(5, weight=weight, epoch=0)) + rows(drawn_rows(5, weight=weight, epoch=1)))
+    assert set(found.tolist()) == {3}

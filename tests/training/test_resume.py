@@ -14,6 +14,7 @@ import tiny
 import torch
 
 from mlp_torch.errors import DataError
+from mlp_torch.problem.rebalancing import ClassWeights, Rebalancing
 from mlp_torch.run import quiet
 from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint, StopEarly, read
 from mlp_torch.training.task import Task
@@ -46,7 +47,7 @@ def fit(
     """One fit in the way of run.py: transform restored before encoding, else fitted."""
     last = folder / "last.ckpt"
     state = read(last)["state_dict"] if resume and last.exists() else None
-    made = tiny.data(seed=seed, **data) if state is None else tiny.unprepared(seed=seed, **data).prepare(state)
+    made = tiny.data(**data) if state is None else tiny.unprepared(**data).prepare(state)
     torch.manual_seed(seed)
     optimizer = partial(torch.optim.AdamW, lr=lr)
     task = Task(made.transform, made.target, tiny.model(made, dropout), optimizer=optimizer, seed=seed)
@@ -175,6 +176,30 @@ def test_a_run_whose_rows_have_changed_is_not_resumed(tmp_path):
         fit(tmp_path, resume=True, rows=1199)
     with pytest.raises(DataError, match=r"changed_data.*batch_size"):
         fit(tmp_path, resume=True, batch_size=32)
+
+
+@pytest.fixture
+def _drawn(monkeypatch):
+    """Every Data of a fit draws its training rows by the weights of their classes."""
+    made = tiny.unprepared
+
+    def unprepared(rows: int = 1200, **options):
+        data = made(rows, **options)
+        data.rebalancing = Rebalancing(partial(ClassWeights, weights={"late": 3}), use="draw")
+        return data
+
+    monkeypatch.setattr(tiny, "unprepared", unprepared)
+
+
+@pytest.mark.usefixtures("_drawn")
+@pytest.mark.parametrize("after", [1, 4, 7, 10, 11, 16, 29])
+def test_a_run_that_draws_its_rows_dies_after_any_step_and_resumes_to_the_same_bits(after, undisturbed, tmp_path):
+    fit(tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, callbacks=[tiny.Stop(after)])
+    fit(tmp_path, resume=True)
+    assert_equal_ends(tmp_path, tmp_path / "whole")
+    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
 
 
 def run(arguments: list[str], folder: Path) -> "subprocess.Popen[str]":

@@ -91,7 +91,7 @@ def build(folder: Path, kind: str) -> Path:
     model = Single(encoder, backbone, head)
     schema = full.subset(transform.reads).learn(inputs, words)
     serving = ServingFunction(schema, transform, model, name="tiny")
-    constant = head.constant(y, weight)
+    constant = (head.constant(y, weight), head)
     return export(serving, folder, target=target, constant=constant, metrics={}, data="0" * 64, config=text)
 
 
@@ -369,3 +369,185 @@ def test_fields_of_which_all_lines_are_comments_are_no_policies(folder):
     cfg.data.fields = None  # what YAML makes of it
     schema = Predictor(folder).schema
     assert whole(schema, target, cfg).fields.keys() > schema.fields.keys()
+
+
+# --- by slices, and by metrics that a user has named
+
+
+def with_metrics(folder: Path, target: Path, metrics: str) -> Path:
+    """A copy of a model whose configuration names further metrics."""
+    model = copy(folder, target)
+    config = (model / "config.yaml").read_text()
+    (model / "config.yaml").write_text(f"{config}\nmetric: {metrics}\n")
+    return model
+
+
+def test_metrics_of_the_configuration_judge_the_served_answers(folder, tmp_path):
+    entries = "{found: {_target_: torchmetrics.classification.BinaryRecall}, "
+    entries += "profit: {_target_: mlp_torch.problem.value.Value, tp: 40, fp: -5}}"
+    model = with_metrics(folder, tmp_path / "model", entries)
+    labelled = rows(300, seed=1)
+    found = evaluate(model, parquet(tmp_path, labelled)).verdicts
+    fields = [{"x": row["x"], "city": row["city"]} for row in labelled]
+    said = [answer["class"] for answer in Predictor(folder).predict(fields)]
+    pairs = [(a, int(row["late"] == "no")) for a, row in zip(said, labelled, strict=True)]
+    tp, fp, fn = (pairs.count(pair) for pair in ((1, 1), (1, 0), (0, 1)))
+    assert found["model"].values["found"] == pytest.approx(tp / (tp + fn))
+    assert found["model"].values["profit"] == pytest.approx((40 * tp - 5 * fp) / 300)
+    assert "profit" in found["constant"].values
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        ("{found: {_target_: torchmetrics.classification.BinaryRecal}}", "BinaryRecal"),
+        ("{found: {_target_: mlp_torch.problem.value.Value}}", "neither"),
+        ("{auroc: {_target_: torchmetrics.classification.BinaryRecall}}", "must have a name of its own"),
+    ],
+)
+def test_metrics_that_cannot_be_are_an_error_of_the_model(folder, tmp_path, entries, text):
+    model = with_metrics(folder, tmp_path / "model", entries)
+    with pytest.raises(ModelError, match=text):
+        evaluate(model, parquet(tmp_path, rows(5)))
+
+
+def sliced(folder: Path, tmp_path: Path, records: list[dict[str, Any]], *by: str, metric: str | None = None):
+    """The breakdowns of an evaluation by their field."""
+    found = evaluate(folder, parquet(tmp_path, records), by=by, metric=metric)
+    return {each.field: each for each in found.breakdowns}
+
+
+def test_each_slice_is_judged_as_a_file_of_its_rows_alone(folder, tmp_path):
+    labelled = rows(300, seed=1)
+    cities = sliced(folder, tmp_path, labelled, "city")["city"]
+    assert {item.name: item.rows for item in cities.slices} == {"Oslo": 150, "東京": 150}
+    for item in cities.slices:
+        alone = evaluate(folder, parquet(tmp_path, [row for row in labelled if row["city"] == item.name])).verdicts
+        assert item.model.values == pytest.approx(alone["model"].values, rel=1e-5)
+        assert item.constant.values == pytest.approx(alone["constant"].values, rel=1e-5)
+        assert item.interval.low < item.model.values["auroc"] < item.interval.high
+    assert cities.metric == "auroc"
+    assert cities.slices[0].model.values["auroc"] < cities.slices[1].model.values["auroc"]
+
+
+def test_less_is_worse_or_better_as_the_metric_has_it(folder, tmp_path):
+    slices = sliced(folder, tmp_path, rows(300, seed=1), "city", metric="log_loss")["city"].slices
+    assert slices[0].model.values["log_loss"] > slices[1].model.values["log_loss"]
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression", "reframing"])
+def test_any_field_cuts_the_rows_of_every_head(folders, kind, tmp_path):
+    labelled = [
+        {**row, "note": f"n{i % 3}", "at": f"2024-0{1 + i % 6}-11", "empty": None} for i, row in enumerate(rows(400))
+    ]
+    found = evaluate(folders[kind], parquet(tmp_path, labelled), by=["note", "at", "x", "delay", "empty", "note"])
+    shown = {each.field: [item.name for item in each.slices] for each in found.breakdowns}
+    assert list(shown) == ["note", "at", "x", "delay", "empty"]
+    assert sorted(shown["note"]) == ["n0", "n1", "n2"]
+    assert sorted(shown["at"]) == [f"2024-0{month}" for month in range(1, 7)]
+    assert len(shown["x"]) == 4  # of 90 rows or more
+    assert shown["empty"] == ["(missing)"]
+    assert sum(item.rows for item in found.breakdowns[2].slices) == 400
+    scores = [row[found.worst.score] for row in found.worst.rows]
+    assert len(scores) == 20
+    assert scores == sorted(scores, reverse=True)
+    tables = [line for each in found.breakdowns for line in each.lines()[: len(each.slices) + 1]]
+    assert max(map(len, [*tables, *found.worst.lines()])) <= 110
+
+
+def test_the_worst_rows_are_those_of_the_largest_loss_and_are_told_by_their_line(folder, tmp_path):
+    labelled = [{**row, "id": f"k{i}"} for i, row in enumerate(rows(100, seed=1))]
+    labelled[4]["x"] = None  # is dropped, so that lines and rows differ
+    found = evaluate(folder, written(tmp_path, labelled), by=["city"]).worst
+    kept = [i for i in range(100) if i != 4]
+    fields = [{"x": labelled[i]["x"], "city": labelled[i]["city"]} for i in kept]
+    losses = {}
+    for i, answer in zip(kept, Predictor(folder).predict(fields), strict=True):
+        p = answer["probability"] if labelled[i]["late"] == "no" else 1 - answer["probability"]
+        losses[i + 2] = -math.log(p)  # line 1 is the header
+    expected = sorted(losses, key=lambda line: -losses[line])[:20]
+    assert [row["line"] for row in found.rows] == expected
+    assert found.rows[0]["log_loss"] == pytest.approx(losses[expected[0]], rel=1e-5)
+    assert found.rows[0]["target"] == labelled[expected[0] - 2]["late"]
+    assert found.rows[0]["class"] != found.rows[0]["target"]
+
+
+def test_of_a_number_the_worst_rows_are_those_of_the_largest_error(folders, tmp_path):
+    labelled = rows(50, seed=1)
+    labelled[7]["delay"] = 1000.0
+    found = evaluate(folders["regression"], parquet(tmp_path, labelled), by=["city"]).worst
+    assert (found.rows[0]["row"], found.rows[0]["target"]) == (7, 1000.0)
+    assert found.rows[0]["absolute error"] == pytest.approx(1000 - found.rows[0]["prediction"])
+
+
+def test_a_slice_of_one_class_comes_last_and_says_why_it_has_no_figure(folder, tmp_path):
+    labelled = [{**row, "note": "late" if row["late"] == "yes" else "mixed"} for row in rows(300, seed=1)]
+    labelled[0] = {**labelled[0], "late": "yes", "note": "mixed"}
+    found = evaluate(folder, parquet(tmp_path, labelled), by=["note"])
+    last = found.breakdowns[0].slices[-1]
+    assert (last.name, last.interval) == ("late", None)
+    assert "auroc" not in last.model.values
+    assert "auroc is not defined (one class only: 0) for late" in found.text()
+    (line,) = [line for line in found.text().splitlines() if line.startswith("late ")]
+    assert line.split()[2:4] == ["–", "–"]
+
+
+def test_a_slice_of_one_row_has_no_interval(folder, tmp_path):
+    found = evaluate(folder, parquet(tmp_path, rows(1)), by=["city"], metric="log_loss")
+    assert "Oslo     1" in found.text()
+    assert found.breakdowns[0].slices[0].interval.to_json() is None
+
+
+def test_a_slice_that_is_worse_beyond_chance_is_named(folder, tmp_path):
+    plain = rows(300, seed=1)
+    said = Predictor(folder).predict([{"x": row["x"], "city": row["city"]} for row in plain])
+    labelled = []
+    for i, (row, answer) in enumerate(zip(plain, said, strict=True)):  # every third label is not what is said
+        high = answer["probability"] > 0.5
+        wrong = i % 3 == 0
+        labelled.append({**row, "late": "no" if high != wrong else "yes", "note": "wrong" if wrong else "right"})
+    text = evaluate(folder, parquet(tmp_path, labelled), by=["note"], metric="log_loss").text()
+    (line,) = [line for line in text.splitlines() if line.startswith("worse than all rows")]
+    assert line.endswith("by the whole interval: wrong")
+
+
+def test_a_user_s_metric_orders_slices_too(folder, tmp_path):
+    entries = "{profit: {_target_: mlp_torch.problem.value.Value, tp: 40, fp: -5}}"
+    model = with_metrics(folder, tmp_path / "model", entries)
+    found = sliced(model, tmp_path, rows(300, seed=1), "city", metric="profit")["city"]
+    values = [item.model.values["profit"] for item in found.slices]
+    assert values == sorted(values)
+    assert found.whole == pytest.approx(sum(values) / 2)  # of slices of the same size
+
+
+def test_a_field_or_a_metric_that_there_is_not_is_refused_with_the_near_ones(folders, tmp_path, capsys):
+    path = parquet(tmp_path, rows(20))
+    asked = ["evaluate", "--model", str(folders["reframing"]), "--input", str(path)]
+    assert main([*asked, "--by", "ctiy"]) == 2
+    assert "--by must be a field of" in (error := capsys.readouterr().err)
+    assert "ctiy; did you mean city?" in error
+    assert main([*asked, "--by", "city", "--metric", "crsp"]) == 2
+    assert "did you mean crps?" in capsys.readouterr().err
+    assert main([*asked, "--by", "city", "--metric", "coverage_90"]) == 2  # neither more nor less is better
+    assert "tells better from worse" in capsys.readouterr().err
+
+
+def test_slices_and_the_worst_rows_are_in_the_json(folder, tmp_path, capsys):
+    path, out = parquet(tmp_path, rows(300, seed=1)), tmp_path / "out.json"
+    asked = ["evaluate", "--model", str(folder), "--input", str(path), "--json", str(out)]
+    assert main([*asked, "--by", "city", "--by", "delay"]) == 0
+    figures = json.loads(out.read_text())
+    assert [each["field"] for each in figures["by"]] == ["city", "delay"]
+    first = figures["by"][0]["slices"][0]
+    assert first["interval"][0] < first["metrics"]["auroc"] < first["interval"][1]
+    assert figures["by"][0]["all_rows"] == figures["metrics"]["auroc"]
+    assert len(figures["worst_rows"]) == 20
+    assert "the 20 rows with the largest log_loss:" in capsys.readouterr().out
+    assert main(asked) == 0
+    assert "by" not in json.loads(out.read_text())
+
+
+def test_a_file_without_labels_is_refused_before_it_is_cut(folder, tmp_path):
+    path = parquet(tmp_path, [{"x": 1.0, "city": "Oslo"}])
+    with pytest.raises(DataError, match="missing_label_column"):
+        evaluate(folder, path, by=["city"])

@@ -125,6 +125,9 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[int, Any]]] = {
     "continuous_target": ({"target": Category("id")}, {}),
     "class_without_rows": ({"target": Category("late", classes=["late", "on time", "never"])}, {}),
     "empty_split": ({}, {"part": dict.fromkeys(range(2, ROWS, 3), "train")}),
+    "invalid_weight": ({"weight": "size", "fields": {"size": {"min": None}}}, {"size": {3: -1}}),
+    "no_weight": ({"weight": "size"}, {"size": dict.fromkeys(range(ROWS), 0)}),
+    "out_of_range": ({"weight": "size"}, {"size": {3: -1}}),
     "no_rows": ({"fields": {"age": {"max": -1e9, "invalid": "drop", "missing": "drop"}}}, {}),
 }  # fmt: skip
 
@@ -146,7 +149,7 @@ def test_training_and_validation_find_the_same_fault_in_the_same_rows(code, tmp_
     with pytest.raises(DataError) as caught:
         data().prepare()
     mine = data()
-    wanted = Definition(mine.transform, mine.target, mine.split, mine.key, mine.policies)
+    wanted = Definition(mine.transform, mine.target, mine.split, mine.key, mine.policies, mine.weight)
     for size in (1000, 2**20):
         folder = tmp_path / str(size)
         folder.mkdir()

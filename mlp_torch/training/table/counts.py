@@ -72,3 +72,17 @@ def sentences(counts: Mapping[str, Any]) -> list[str]:
             f"{split}: {n:,} rows hold a category of {name} that training never showed" for name, n in found.items()
         ]
     return lines
+
+
+def weighed(field: str, weight: Tensor) -> str:
+    """What the weights of training rows, (N,), are used for and what they cost, in a sentence.
+
+    >>> weighed("w", Tensor([3.0, 1.0])).split("; ")[1]
+    '2 training rows tell as much as 1.6 of equal weight'
+    """
+    w = weight.double()
+    equal = float(w.sum() ** 2 / (w**2).sum())  # Kish's effective sample size
+    return (
+        f"rows weigh by {field} in losses, priors, calibration, look-up and trees, while other metrics count each row "
+        f"once; {len(w):,} training rows tell as much as {equal:,.1f} of equal weight"
+    )

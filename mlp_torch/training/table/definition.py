@@ -1,12 +1,13 @@
-"""What the rows of a table are to become: columns, target, split, key and policies, before any row is read."""
+"""What the rows of a table are to become: columns, target, split, key, policies, weight, before any row is read."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from mlp_torch.errors import MAX_ROWS, DataError, Problem
+from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Schema
@@ -25,6 +26,8 @@ class Definition:
         split: which rows are for what.
         key: raw fields that name a row.
         policies: of raw fields by name.
+        weight: the raw field that says what a row weighs; None = all weigh alike.
+        others: what earlier stages predict, by stage.
     """
 
     transform: Transform
@@ -32,6 +35,8 @@ class Definition:
     split: Split
     key: list[str]
     policies: Mapping[str, Mapping[str, Any]]
+    weight: str | None = None
+    others: Mapping[str, Target] = field(default_factory=dict)
 
     @property
     def needed(self) -> list[str]:
@@ -39,13 +44,22 @@ class Definition:
         return [name for name in SPLITS if name in {*self.split.needed, "train", "val"}]
 
     def reads(self) -> list[Read]:
-        """What columns, target, split and key need of the raw fields."""
-        needed = [*self.transform.reads, *self.target.reads.values(), *self.split.reads.values()]
+        """What columns, targets, split, weight and key need of the raw fields."""
+        needed = [*self.transform.reads, *self.predicted(), *self.split.reads.values(), *self.weight_reads()]
         return needed + [read for read in self.named_by(needed) if read not in needed]
+
+    def predicted(self) -> list[Read]:
+        """What the targets need of the raw fields."""
+        targets = [self.target, *self.others.values()]
+        return list(dict.fromkeys(read for target in targets for read in target.reads.values()))
 
     def key_reads(self) -> list[Read]:
         """A key field is read as it is read otherwise if that is a number, a time or a category, else as that."""
         return self.named_by(self.reads())
+
+    def weight_reads(self) -> list[Read]:
+        """The field of weights as a number, if there is one."""
+        return [] if self.weight is None else [Read(self.weight)]
 
     def named_by(self, needed: list[Read]) -> list[Read]:
         """The key's fields as one of the reads that there are, unless that is of texts, lists or files."""
@@ -58,18 +72,26 @@ class Definition:
         return [read for read in self.reads() if read.field in fields]
 
     def schema(self) -> Schema:
-        """The raw fields with their policies.
+        """The raw fields with their policies; unless they say otherwise, a weight must be there and be at least 0.
 
         Raises:
-            DataError: `target_is_a_feature`.
+            DataError: `target_is_a_feature`, `weight_is_a_feature`, `weight_is_the_target`.
             ConfigError: for mistyped policies.
         """
         columns = {read.field for read in self.transform.reads}
-        for read in self.target.reads.values():
+        for read in self.predicted():
             if read.field in columns:
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
-        return Schema.of(self.reads(), self.policies)
+        if self.weight is None:
+            return Schema.of(self.reads(), self.policies)
+        check_role(self.weight, columns, {read.field for read in self.target.reads.values()})
+        rule = {"min": 0, "missing": "error", **(self.policies.get(self.weight) or {})}
+        return Schema.of(self.reads(), {**self.policies, self.weight: rule})
+
+    def outcome(self, y: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """What of a row's outcome is part of the data's fingerprint: y, and the weight where a field says it."""
+        return {"": y} if self.weight is None else {"": y, "weight": weight}
 
     def state(self) -> dict[str, Any]:
         """What was fitted, by the names that it has in a Task's state."""
@@ -98,6 +120,56 @@ def labelled(target: Target, inputs: Inputs) -> Tensor:
     if bad := int(without.sum()):
         fields = tuple(read.field for read in target.reads.values())
         rows = tuple(without.nonzero().squeeze(1)[:MAX_ROWS].tolist())
-        key = f"data.fields.{fields[0]}.missing=drop"
+        # of several fields a row may lack some: to drop those would drop rows that have a label
+        key = f"data.fields.{fields[0]}.missing=drop" if len(fields) == 1 else None
         raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
     return y
+
+
+def check_role(weight: str, features: Collection[str], targets: Collection[str]) -> None:
+    """Refuses a field of weights that the model would learn from, or learn to predict.
+
+    Raises:
+        DataError: `weight_is_a_feature`, `weight_is_the_target`.
+    """
+    if weight in features:
+        text = "the weight is also a feature, which no row to predict has: drop the column that reads it"
+        raise DataError(Problem("weight_is_a_feature", text, (weight,), key="data.columns"))
+    if weight in targets:
+        text = "the weight is also the target: it must be a field of its own"
+        raise DataError(Problem("weight_is_the_target", text, (weight,), key="data.weight"))
+
+
+def weighed(weight: str | None, inputs: Inputs, rows: int) -> Tensor:
+    """What each row weighs in sums and means, (N,) float32; 1 without a field that says so.
+
+    Raises:
+        DataError: `invalid_weight`, where the field's policies let pass what no weight can be.
+    """
+    if weight is None:
+        return torch.ones(rows)
+    x = inputs[Read(weight).key].float()  # (N,)
+    bad = ~(x.isfinite() & (x >= 0))
+    if n := int(bad.sum()):
+        at = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
+        examples = tuple(dict.fromkeys(f"{value:g}" for value in inputs[Read(weight).key][bad][:100].tolist()))
+        text = "a row's weight must be a number of at least 0 that float32 holds"
+        key = f"data.fields.{weight}.invalid=drop and .missing=drop"
+        raise DataError(Problem("invalid_weight", text, (weight,), n, rows, at, examples[:MAX_EXAMPLES], key))
+    return x
+
+
+def check_weights(weight: str | None, totals: Mapping[str, tuple[int, float]]) -> None:
+    """Refuses splits of which no row weighs anything: no mean is defined over them.
+
+    Args:
+        weight: the field.
+        totals: rows, and the sum of their weights, by split.
+
+    Raises:
+        DataError: `no_weight`.
+    """
+    none = [f"all {rows:,} of {name}" for name, (rows, total) in totals.items() if rows and not total]
+    if weight is not None and none:
+        text = f"some rows of each split must weigh more than 0, however: {', '.join(none)} weigh 0"
+        raise DataError(Problem("no_weight", text, (weight,), key="data.weight"))

@@ -14,9 +14,9 @@ from mlp_torch.reproducibility.split import SPLITS, TRAIN
 from mlp_torch.script import script
 from mlp_torch.training.batches import select
 from mlp_torch.training.table.counts import SplitCounts
-from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.definition import Definition, weighed
 from mlp_torch.training.table.mapped import Writer
-from mlp_torch.training.table.prepared import SHOWN, is_drawn, measured
+from mlp_torch.training.table.prepared import SHOWN, is_drawn, measured, several
 from mlp_torch.training.table.survey import Survey
 
 
@@ -39,7 +39,7 @@ def encode(survey: Survey, wanted: Definition, folder: Path, *, fresh: bool) -> 
     for rows, block in survey.spill.blocks():
         inputs = block.inputs()
         y = wanted.target.encode(inputs)
-        table = Batch(transform(inputs), y, torch.ones(len(y)), block.tensor("row"))
+        table = Batch(transform(inputs), y, weighed(wanted.weight, inputs, len(y)), block.tensor("row"))
         for name, writer in writers.items():
             piece = select(table, parts[name][rows].nonzero().squeeze(1))
             writer.append(piece)
@@ -74,6 +74,10 @@ def write_raw(survey: Survey, wanted: Definition, folder: Path) -> None:
     drawn[drawn.clone()] = is_drawn(survey.spill.take(["row"], drawn)["row"])
     numbers = survey.spill.take(measured(wanted.transform.reads), drawn)
     write_columns(folder / "drawn", {key: pa.chunked_array([x.numpy()]) for key, x in numbers.items()})
+    held = parts.get("val.sample", parts["val"]).clone()
+    held[held.clone()] = is_drawn(survey.spill.take(["row"], held)["row"])
+    crossed = survey.spill.take(several(wanted.transform.named_columns().values()), held)
+    files.write(folder / "crossed.pt", lambda file: torch.save(crossed, file))
 
 
 def write_columns(path: Path, columns: dict[str, pa.ChunkedArray]) -> None:

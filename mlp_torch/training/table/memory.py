@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-import torch
 from torch import Tensor
 
 from mlp_torch.column import Sample
@@ -16,13 +15,25 @@ from mlp_torch.head import Batch
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.layouts import decoded
 from mlp_torch.ingest.notice import notices
+from mlp_torch.ingest.reads import Inputs, Words
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
+from mlp_torch.reproducibility.folds import groups
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
-from mlp_torch.training.table.definition import Definition, labelled
-from mlp_torch.training.table.prepared import SHOWN, Digest, Look, Prepared, faults, is_drawn, measured, numbered
+from mlp_torch.training.table.definition import Definition, check_weights, labelled, weighed
+from mlp_torch.training.table.prepared import (
+    SHOWN,
+    Digest,
+    Look,
+    Prepared,
+    faults,
+    is_drawn,
+    measured,
+    numbered,
+    several,
+)
 from mlp_torch.training.table.suspicions import rare_classes, same_rows
 
 
@@ -50,13 +61,15 @@ def in_memory(
         wanted.restore(state)
     with numbered(checked):
         y = labelled(wanted.target, inputs)
+        weight = weighed(wanted.weight, inputs, len(y))
         warnings += same_rows(wanted, inputs, y, index, strict=schema.strict)
+    check_weights(wanted.weight, {name: (len(at), float(weight[at].double().sum())) for name, at in rows.items()})
     warnings += rare_classes(wanted.target, y[train])
     if state is None:
         wanted.transform.fit(Sample(seen, y[train], words))
     row = row_fingerprints(checked, wanted.key_reads())
     transform = script(wanted.transform)
-    tables = {name: Batch(transform(parts[name]), y[at], torch.ones(len(at)), row[at]) for name, at in rows.items()}
+    tables = {name: Batch(transform(parts[name]), y[at], weight[at], row[at]) for name, at in rows.items()}
     if state is None:
         wanted.transform.see(tables["train"].features)
     keys = {name: keys_of(wanted, checked, at) for name, at in rows.items()}
@@ -65,11 +78,38 @@ def in_memory(
         sizes.add(name, table.features, len(table.y))
     sizes.close(counts)
     digest = Digest()
-    digest.update({**inputs, "": y})
+    digest.update({**inputs, **wanted.outcome(y, weight)})
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
     learned = schema.subset(wanted.transform.reads).learn(seen, words).counted(counts)
     drawn = {key: seen[key][is_drawn(row[train])] for key in measured(wanted.transform.reads)}
-    return Prepared(learned, tables, tables, keys, samples, counts, warnings, digest.hex(), drawn=drawn)
+    some = is_drawn(tables["val"].row)
+    crossed = {key: parts["val"][key][some] for key in several(wanted.transform.named_columns().values())}
+    return Prepared(
+        learned,
+        tables,
+        tables,
+        keys,
+        samples,
+        counts,
+        warnings,
+        digest.hex(),
+        drawn=drawn,
+        crossed=crossed,
+        others=labels_of_others(wanted, inputs, rows, words),
+        groups=groups(wanted.split.together(), seen, row[train]),
+    )
+
+
+def labels_of_others(
+    wanted: Definition, inputs: Inputs, rows: Mapping[str, Tensor], words: Words
+) -> dict[str, dict[str, Tensor]]:
+    """What earlier stages predict, by stage and split; NaN where a row has no such label."""
+    found = {}
+    for name, target in wanted.others.items():
+        target.fit({key: x[rows["train"]] for key, x in inputs.items()}, words)
+        y = target.encode(inputs)
+        found[name] = {split: y[at] for split, at in rows.items()}
+    return found
 
 
 def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema, Checked, dict[str, Any], list[str]]:

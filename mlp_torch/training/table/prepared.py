@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from mlp_torch.column import Column
 from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
@@ -39,6 +40,10 @@ class Prepared:
         stored: a sentence on where encoded rows are kept.
         release: for tables on disk, by split: gives the memory of the pages that were read back.
         drawn: raw numbers and times of some training rows for pictures, by `Read.key`.
+        others: what earlier stages predict, by stage and split; (N,) or (N, k) float64 as y.
+        groups: (N,) int64 of training rows: those of one group must not be torn apart; empty for tables on disk.
+        crossed: raw values of the judged validation rows that `is_drawn` keeps, by `Read.key`, as far as columns of
+            several fields read them: what such a column makes of other values can be asked anew.
     """
 
     schema: Schema
@@ -53,11 +58,20 @@ class Prepared:
     stored: list[str] = field(default_factory=list)
     release: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     drawn: Inputs = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    groups: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    crossed: Inputs = field(default_factory=dict)
 
 
 def is_drawn(row: Tensor) -> Tensor:
-    """(N,) bool: which training rows pictures show, the same ones each time: those with the smallest fingerprints."""
+    """(N,) bool: some rows, for pictures and importances, the same ones each time: those of smallest fingerprints."""
     return row <= row.kthvalue(min(DRAWN, len(row))).values
+
+
+def several(columns: Iterable[Column]) -> list[str]:
+    """The keys of what columns of several fields read."""
+    found = [list(column.reads.values()) for column in columns]
+    return list(dict.fromkeys(read.key for reads in found if len({read.field for read in reads}) > 1 for read in reads))
 
 
 def measured(reads: Iterable[Read]) -> list[str]:

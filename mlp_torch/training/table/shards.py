@@ -193,6 +193,7 @@ def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
         [f"encoded rows {'written to' if is_new else 'reused from'} {folder}"],
         {"train": mapped["train"].release, "val": judged["val"].release},
         {key: torch.from_numpy(array.to_numpy().copy()) for key, array in arrays(folder / "drawn").items()},
+        torch.load(folder / "crossed.pt", weights_only=True),
     )
 
 

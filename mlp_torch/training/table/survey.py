@@ -21,7 +21,7 @@ from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.notice import told
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
-from mlp_torch.training.table.definition import Definition, labelled
+from mlp_torch.training.table.definition import Definition, check_weights, labelled, weighed
 from mlp_torch.training.table.prepared import Digest, faults, numbered
 from mlp_torch.training.table.smallest import Smallest
 from mlp_torch.training.table.spill import Spill
@@ -142,24 +142,30 @@ class Survey:
             raise DataError(replace(found, total=len(row)))
 
     def check_labels(self) -> None:
-        """Refuses rows without a label, and labels that the fitted target does not know, in all blocks.
+        """Refuses rows without a label, labels that the fitted target does not know, and weights that are none.
 
         Raises:
-            DataError: `missing_label`, `unknown_label`.
+            DataError: `missing_label`, `unknown_label`, `invalid_weight`, `no_weight`.
         """
         inspection = Inspection(self.schema)
         inspection.counts["read"] = len(self.index)
-        reads = self.wanted.target.reads.values()
+        reads = [*self.wanted.target.reads.values(), *self.wanted.weight_reads()]
+        totals = torch.zeros(GROUPS, dtype=torch.float64)
         for rows, block in self.spill.blocks():
+            inputs = {read.key: block.tensor(read.key) for read in reads}
             try:
-                y = labelled(self.wanted.target, {read.key: block.tensor(read.key) for read in reads})
+                y = labelled(self.wanted.target, inputs)
+                weight = weighed(self.wanted.weight, inputs, len(y))
             except DataError as error:
                 places = self.spill.placed(within(rows, len(self.index)))
                 for problem in error.problems:
                     inspection.add(replace(problem, rows=places.of(map(int, problem.rows)), unit=places.unit))
             else:
-                self.digest.update({"": y})
+                self.digest.update(self.wanted.outcome(y, weight))
+                totals.index_add_(0, self.index[rows].long() % GROUPS, weight.double())
         inspection.close()
+        sizes = [int((self.index == number).sum()) for number in range(len(SPLITS))]
+        check_weights(self.wanted.weight, dict(zip(SPLITS, zip(sizes, totals.tolist(), strict=False), strict=True)))
 
     def warnings(self) -> list[str]:
         """What is legal but suspicious in the sampled rows, once the target is fitted.

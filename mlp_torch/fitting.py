@@ -1,0 +1,138 @@
+"""One fit of one model: task, logger and trainer by the configuration, and what training leaves.
+
+FOLDER/  tensorboard/  checkpoints/{best,last}.ckpt
+
+A fit that was stopped goes on where its last checkpoint stands; one that has ended trains no more.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import lightning.pytorch as lightning
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+
+from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts
+from mlp_torch.configuration import built
+from mlp_torch.errors import ConfigError, near
+from mlp_torch.measured import add_metrics
+from mlp_torch.model import Model
+from mlp_torch.responsible.baselines import constant
+from mlp_torch.responsible.verdict import directions, judge
+from mlp_torch.training.checkpoints import LAST, AtomicFiles
+from mlp_torch.training.data import Data
+from mlp_torch.training.task import Task
+from mlp_torch.training.tensorboard import TensorBoard
+
+
+class Fit(NamedTuple):
+    """What a fit leaves.
+
+    Args:
+        task: with the best weights, calibrated.
+        logger: open.
+        epoch: of the best weights, from 0; None where there was nothing to train.
+        notes: sentences on how training went.
+    """
+
+    task: Task
+    logger: TensorBoard
+    epoch: int | None
+    notes: list[str]
+
+
+def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: bool = True) -> Fit:
+    """Trains a model, or goes on where `folder` stopped; a model with nothing to learn is only calibrated."""
+    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed)
+    logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
+    epoch: int | None = None
+    notes: list[str] = []
+    if any(parameter.requires_grad for parameter in model.parameters()):
+        trainer = build_trainer(cfg, logger, {"loss": False} | directions(model))
+        last = folder / "checkpoints" / LAST
+        trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+        epoch = load_best(task, folder / "checkpoints")
+        notes = epoch_notes(epoch, trainer)
+    if calibrated:
+        calibrate(task, data)
+    return Fit(task, logger, epoch, notes)
+
+
+def build(
+    cfg: DictConfig,
+    data: Data,
+    *,
+    stages: Mapping[str, Model] = MappingProxyType({}),
+    columns: Sequence[str] | None = None,
+) -> Model:
+    """The model that the configuration names, of as many members as it asks for.
+
+    Args:
+        cfg: of the fit.
+        data: prepared; heads are fitted on its training targets.
+        stages: models that were trained before, by name.
+        columns: the ones that it sees; None = all.
+    """
+    torch.set_num_threads(cfg.threads)
+    torch.manual_seed(cfg.seed)  # whatever was drawn before
+    backbone, head = built(cfg.backbone), built(cfg.head)
+    modalities = {name: built(modality) for name, modality in cfg.modality.items() if modality is not None}
+    made = parts(data, backbone, head, modalities=modalities, stages=stages)
+    model: Model = built(cfg.model)(made if columns is None else made.of(columns))
+    add_metrics(cfg, data, model.head)
+    return model
+
+
+def optimization(cfg: DictConfig) -> dict[str, Any]:
+    """Optimizer and scheduler as partials."""
+    scheduler = built(cfg.scheduler) if cfg.scheduler else None
+    return {"optimizer": built(cfg.optimizer), "scheduler": scheduler}
+
+
+def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, bool | None]) -> lightning.Trainer:
+    """Lightning's Trainer with the run's callbacks, logger and crash-safe files; `higher` as in Report."""
+    wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
+    if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
+        wanted.pop("progress", None)
+    refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
+    callbacks = [
+        built(node, refused=refused, **direction(f"callback.{name}", node, higher)) for name, node in wanted.items()
+    ]
+    trainer: lightning.Trainer = built(
+        cfg.trainer,
+        refused=refused,
+        accelerator=accelerator(cfg.trainer.accelerator),
+        callbacks=callbacks,
+        logger=logger,
+        plugins=[AtomicFiles()],
+    )
+    return trainer
+
+
+def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> dict[str, str]:
+    """Which direction is better for a callback whose `mode` is auto: that of the metric which it monitors.
+
+    Raises:
+        ConfigError: for a monitor that this run does not log, or that says neither.
+    """
+    if "monitor" not in callback:
+        return {}
+    known = {f"{split}/{name}": more for split in ("val", "train") for name, more in higher.items()}
+    known["train/loss_without_dropout"] = False
+    monitor, is_auto = str(callback.monitor), "mode" in callback and callback.mode == "auto"
+    if monitor not in known:
+        raise ConfigError(f"{path}.monitor must be a metric of this run, however: {monitor}; {near(monitor, known)}")
+    if is_auto and known[monitor] is None:
+        raise ConfigError(f"{path}.mode must be min or max, since {monitor} says neither, however: auto")
+    return {"mode": "max" if known[monitor] else "min"} if is_auto else {}
+
+
+def flat_line(model: Model, data: Data) -> dict[str, float]:
+    """The constant's metrics on validation rows: the line that curves must leave behind."""
+    train, val = data.tables["train"], data.judged["val"]
+    head = copy.deepcopy(model.head).eval()
+    return judge(head, constant(head, train.y, train.weight, len(val.y)), val.y, weight=val.weight).values

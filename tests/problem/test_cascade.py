@@ -1,0 +1,110 @@
+"""Cascades: which branch answers a row, and which stages make none."""
+
+import pytest
+import torch
+from test_contracts_heads import Rows, rows
+from test_contracts_models import binary, parts_of
+
+from mlp_torch.errors import ConfigError
+from mlp_torch.model import Model
+from mlp_torch.problem.cascade import Cascade
+from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.regression import Regression
+
+DATA = rows(Regression, 64)
+
+
+def stages(data: Rows = DATA) -> dict[str, Model]:
+    torch.manual_seed(0)
+    parts = parts_of(Regression, {}, data)
+    return {"gate": binary(data), "low": parts.single(), "high": parts.single()}
+
+
+def cascade(found: dict[str, Model] | None = None, **options) -> Cascade:
+    found = found or stages()
+    given = {"gate": "gate", "branches": {"no": "low", "yes": "high"}, **options}
+    return Cascade(parts_of(Regression, {}, DATA, stages=found), **given).eval()
+
+
+def test_hard_routing_takes_the_answer_of_the_likeliest_branch() -> None:
+    found = stages()
+    model = cascade(found, routing="hard")
+    out = model({"x": DATA.x})
+    said = model.predict(out)
+    low, high = (found[name].predict(found[name]({"x": DATA.x}))["prediction"] for name in ("low", "high"))
+    late = said["gate/class"] == 1
+    assert 0 < int(late.sum()) < 64
+    assert torch.allclose(said["prediction"], torch.where(late, high, low), atol=1e-5)
+
+
+def test_soft_routing_is_the_mixture_by_the_gates_probabilities() -> None:
+    found = stages()
+    model = cascade(found)
+    said = model.predict(model({"x": DATA.x}))
+    low, high = (found[name].predict(found[name]({"x": DATA.x}))["prediction"] for name in ("low", "high"))
+    p = said["gate/probability"]
+    assert torch.allclose(said["prediction"], (1 - p) * low + p * high, atol=1e-4)
+    assert model.head.names["gate/class"] == ["no", "yes"]
+
+
+def test_a_gate_of_three_classes_has_three_branches() -> None:
+    torch.manual_seed(0)
+    gate = parts_of(Multiclass, {}, rows(Multiclass, 64)).single()
+    parts = parts_of(Regression, {}, DATA)
+    found: dict[str, Model] = {"gate": gate, **{name: parts.single() for name in ("x", "y", "z")}}
+    for routing in ("soft", "hard"):
+        model = cascade(found, branches={"c": "z", "a": "x", "b": "y"}, routing=routing)
+        said = model.predict(model({"x": DATA.x}))
+        each = torch.stack([found[name].predict(found[name]({"x": DATA.x}))["prediction"] for name in "xyz"], dim=1)
+        p = said["gate/probabilities"]
+        if routing == "hard":
+            p = torch.nn.functional.one_hot(p.argmax(dim=1), 3)
+        assert torch.allclose(said["prediction"], (p * each).sum(dim=1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gate": "gait"}, "a stage must be one of stages, however: gait; did you mean gate"),
+        ({"gate": "low"}, "gate must be a classifier, however: stage low predicts no class"),
+        ({"branches": {"no": "low"}}, "each class of gate must have a branch, however: none for yes"),
+        (
+            {"branches": {"no": "low", "jes": "high"}},
+            "branches must be by class of gate, however: jes; did you mean yes",
+        ),
+        ({"branches": {"no": "low", "yes": "hi"}}, "a stage must be one of stages, however: hi"),
+        (
+            {"branches": {"no": "low", "yes": "gate"}},
+            "branches must have heads of one kind, however: low and gate differ",
+        ),
+    ],
+)
+def test_stages_that_do_not_fit_each_other_are_refused(options, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        cascade(**options)
+
+
+def test_branches_that_speak_in_other_units_are_refused() -> None:
+    found = stages()
+    found["high"] = parts_of(Regression, {}, DATA._replace(y=10 * DATA.y)).single()
+    with pytest.raises(
+        ConfigError, match="branches must have heads that are fitted alike, however: mean of low and high"
+    ):
+        cascade(found)
+
+
+def test_unknown_routing_is_refused() -> None:
+    with pytest.raises(ValueError, match="routing must be hard or soft, however: routing='firm'"):
+        cascade(routing="firm")
+
+
+def test_a_cascade_of_classifiers_mixes_probabilities() -> None:
+    data = rows(Binary, 64)
+    torch.manual_seed(0)
+    parts = parts_of(Binary, {}, data)
+    found: dict[str, Model] = {"gate": binary(data), "low": parts.single(), "high": parts.single()}
+    model = cascade(found)
+    said = model.predict(model({"x": data.x}))
+    low, high = (found[name].predict(found[name]({"x": data.x}))["probability"] for name in ("low", "high"))
+    p = said["gate/probability"]
+    assert torch.allclose(said["probability"], (1 - p) * low + p * high, atol=1e-5)

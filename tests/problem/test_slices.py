@@ -1,0 +1,94 @@
+"""Every rare row in every member, every other row in one of them, by its fingerprint."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mlp_torch.errors import ConfigError
+from mlp_torch.ingest.fingerprint import fingerprints, tensorflow_bucket
+from mlp_torch.problem.slices import MajoritySlices
+
+
+def rows(n: int = 20_000) -> tuple[torch.Tensor, torch.Tensor]:
+    return fingerprints([f"r{i}" for i in range(n)]), torch.tensor([float(i % 10 == 0) for i in range(n)]).double()
+
+
+def fitted(majority: int | None = None) -> MajoritySlices:
+    slices = MajoritySlices(majority)
+    slices.fit(torch.tensor([0.0, 0.0, 1.0]).double(), torch.ones(3))
+    return slices
+
+
+def test_every_row_of_the_majority_is_in_one_member_and_the_others_are_in_all() -> None:
+    row, y = rows()
+    share = fitted()(row, y, 8)
+    assert share.dtype == torch.float32
+    assert share.shape == (len(y), 8)
+    assert share[y == 1].sum(dim=1).unique().tolist() == [8]
+    assert share[y == 0].sum(dim=1).unique().tolist() == [1]
+
+
+def test_the_slices_are_of_about_equal_size() -> None:
+    row, y = rows()
+    sizes = fitted()(row, y, 8)[y == 0].sum(dim=0)
+    expected = (y == 0).sum() / 8
+    assert float((sizes - expected).abs().max()) < 4 * float(expected) ** 0.5
+
+
+def test_a_rows_member_depends_on_its_fingerprint_alone() -> None:
+    row, y = rows(100)
+    whole, turned = fitted()(row, y, 8), fitted()(row.flip(0), y.flip(0), 8)
+    assert torch.equal(whole, turned.flip(0))
+    assert torch.equal(fitted()(row[7:8], y[7:8], 8), whole[7:8])
+    other = fitted()(fingerprints([f"s{i}" for i in range(100)]), y, 8)
+    assert not torch.equal(whole, other)
+
+
+def test_rows_that_a_split_has_chosen_by_their_fingerprint_fall_into_all_members() -> None:
+    row, _ = rows()
+    train = row[tensorflow_bucket(row, 10_000) < 1000]  # the same hash again would fill one member in ten
+    sizes = fitted()(train, torch.zeros(len(train)).double(), 10).sum(dim=0)
+    assert float(sizes.min()) > 0.7 * len(train) / 10
+
+
+def test_the_majority_is_the_heaviest_class_unless_it_is_named() -> None:
+    slices = MajoritySlices()
+    slices.fit(torch.tensor([0.0, 0.0, 1.0, torch.nan]).double(), torch.tensor([1.0, 1.0, 3.0, 9.0]))
+    row, y = fingerprints(["a", "b"]), torch.tensor([0.0, 1.0]).double()
+    assert slices(row, y, 2).sum(dim=1).tolist() == [2, 1]
+    assert fitted(0)(row, y, 2).sum(dim=1).tolist() == [1, 2]
+    assert fitted(1)(row, y, 2).sum(dim=1).tolist() == [2, 1]
+
+
+def test_the_sampling_weights_are_a_members_share_of_each_row_on_average() -> None:
+    row, y = rows()
+    slices = fitted()
+    share = slices.sampling(y, torch.full((len(y),), 2.0), 8) / 2
+    assert share[y == 1].unique().tolist() == [1.0]
+    assert float(share[y == 0].mean()) == pytest.approx(float(slices(row, y, 8)[y == 0].mean()), rel=1e-6)
+
+
+def test_another_process_with_another_hash_seed_says_the_same() -> None:
+    code = (
+        "import torch; from mlp_torch.ingest.fingerprint import fingerprints;"
+        "from mlp_torch.problem.slices import MajoritySlices;"
+        "print(MajoritySlices(0)(fingerprints([f'r{i}' for i in range(9)]), torch.zeros(9), 5).argmax(dim=1).tolist())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            text=True,
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+
+
+def test_impossible_slices_are_refused() -> None:
+    with pytest.raises(ConfigError, match="majority must be the index of a class, however: majority=-1"):
+        MajoritySlices(-1)

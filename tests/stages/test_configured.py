@@ -1,0 +1,56 @@
+"""The configuration of stages: what is refused in the first second, and what a stage's fit is told."""
+
+from pathlib import Path
+
+import pytest
+import staged
+
+from mlp_torch.configuration import composed
+from mlp_torch.errors import ConfigError
+from mlp_torch.stages.configured import check, configured
+
+
+def cascade(folder: Path, **changes: str):
+    arguments = staged.experiment(folder, staged.CASCADE, **changes)
+    return composed(arguments[2:], Path(arguments[1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("whole: {} -> whole: {heads: 1}", "stages.whole: a key must exist, however: heads; did you mean head"),
+        ("whole: {} -> whole: {columns: [sity]}", "stages.whole: columns must be those of data.columns, however: sity"),
+        ("label: late} -> class: late}", "stages.tardy: rows must say stage and label, however: stage, class"),
+        (
+            "{stage: gate, label: late} -> {stage: gait, label: late}",
+            "rows.stage must be an earlier stage, however: gait",
+        ),
+        ("    folds: 3\n -> ", "stage gate chooses rows by what it says of them, so it must have folds"),
+        (
+            "trainer: {max_epochs: 8} -> trainer: {max_epoch: 8}",
+            "stages.gate: trainer: lightning.pytorch.Trainer takes no",
+        ),
+        ("optimizer: {lr: 0.02} -> optimizer: {lr: fast}", "stages.gate: optimizer.lr"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path, change: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(cascade(tmp_path, change=change))
+    assert message in str(caught.value)
+
+
+def test_a_stage_is_the_run_but_for_what_it_says(tmp_path: Path) -> None:
+    cfg = cascade(tmp_path)
+    cfg.folder = "runs/tiny/x"
+    gate = configured(cfg, "gate", "elsewhere/gate", "stage gate")
+    assert gate.head._target_.endswith("Binary")
+    assert "loss" not in gate.head  # replaced, not amended
+    assert (gate.optimizer.lr, gate.optimizer.weight_decay) == (0.02, cfg.optimizer.weight_decay)
+    assert gate.trainer.max_epochs == 8
+    assert gate.callback.best.dirpath == "elsewhere/gate/checkpoints"
+    assert gate.callback.progress.member == "stage gate"
+    assert gate.model._target_.endswith("alone")
+    early = configured(cfg, "early", "elsewhere/early")
+    assert early.head == cfg.head
+    assert early.trainer.max_epochs == 2
+    assert cfg.callback.best.dirpath == "runs/tiny/x/checkpoints"

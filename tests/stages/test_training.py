@@ -1,0 +1,190 @@
+"""Stages: who learns from which rows, what later models read of them, and what a stopped run does."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import staged
+import torch
+
+import mlp_torch.stages.training as training
+from mlp_torch.errors import ModelError
+from mlp_torch.evaluation import evaluate
+from mlp_torch.serving.predictor import Predictor
+from mlp_torch.training.checkpoints import read
+from mlp_torch.verbs.train import main
+
+pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits")
+
+
+class Seen:
+    """The rows, by fingerprint, that each fit of a stage learned from, by its folder below `stages`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.rows: dict[str, set[int]] = {}
+        self.fit = training.fit
+        monkeypatch.setattr(training, "fit", self)
+
+    def __call__(self, cfg, data, model, folder, **options):
+        self.rows["/".join(folder.parts[-2:])] = set(data.tables["train"].row.tolist())
+        return self.fit(cfg, data, model, folder, **options)
+
+
+@pytest.fixture(scope="module")
+def cascade(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("cascade")
+    with pytest.MonkeyPatch.context() as patch:
+        seen = Seen(patch)
+        assert main(staged.experiment(folder, staged.CASCADE)) == 0
+    return (folder / "runs" / "tiny" / "latest").resolve(), seen.rows
+
+
+def out_of_fold(run: Path, stage: str = "gate") -> dict[str, list]:
+    return pq.read_table(run / "stages" / stage / "out_of_fold.parquet").to_pydict()
+
+
+def test_no_row_is_routed_by_a_gate_that_has_trained_on_it(cascade) -> None:
+    run, learned = cascade
+    found = out_of_fold(run)
+    for row, fold in zip(found["row"], found["fold"], strict=True):
+        assert row not in learned[f"gate/fold_{fold}"]
+        for other in {0, 1, 2} - {fold}:
+            assert row in learned[f"gate/fold_{other}"]
+    routed = {row for row, label in zip(found["row"], found["class"], strict=True) if label == 1}
+    assert learned["tardy/whole"] == routed
+    assert learned["early/whole"] == set(found["row"]) - routed
+    assert 0 < len(routed) < len(found["row"])
+
+
+def test_out_of_fold_predictions_are_those_of_the_model_of_the_fold(cascade, tmp_path: Path) -> None:
+    run, _ = cascade
+    found = out_of_fold(run)
+    weights = [
+        read(run / "stages" / "gate" / name / "checkpoints" / "best.ckpt")["state_dict"]["model.head.output.weight"]
+        for name in ("fold_0", "fold_1", "fold_2", "whole")
+    ]
+    assert len({tuple(x.flatten().tolist()) for x in weights}) == 4
+    assert all(0 < p < 1 for p in found["probability"])
+    assert set(found["fold"]) == {0, 1, 2}
+
+
+def test_a_cascade_is_one_graph_whose_gate_answers_beside_it(cascade) -> None:
+    run, _ = cascade
+    model = Predictor(run / "model")
+    answer = model.predict(model.schema.example)
+    assert {"prediction", "gate/probability", "gate/class", "gate/label"} <= set(answer)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["test/rmse_whole"] > 0
+    assert "epoch" not in metrics
+
+
+def test_a_cascade_is_evaluated_like_any_model(cascade) -> None:
+    run, _ = cascade
+    found = evaluate(run / "model", run.parents[2] / "tiny.parquet")
+    assert found.verdicts["model"].values["rmse"] < 1.1 * found.verdicts["constant"].values["rmse"]
+
+
+def test_a_stack_learns_from_predictions_out_of_fold_and_ships_its_members(tmp_path: Path) -> None:
+    assert main(staged.experiment(tmp_path, staged.STACK)) == 0
+    run = tmp_path / "runs" / "tiny" / "latest"
+    assert {"narrow", "wide"} == {path.name for path in (run / "stages").iterdir()}
+    state = read(run / "checkpoints" / "best.ckpt")["state_dict"]
+    said = torch.tensor(out_of_fold(run, "wide")["probability"]).double().logit()
+    assert torch.allclose(state["model.members.1.opinion.mean"], said.mean().reshape(1), atol=1e-6)
+    member = read(run / "stages" / "wide" / "whole" / "checkpoints" / "best.ckpt")["state_dict"]
+    assert torch.equal(state["model.members.1.model.head.output.weight"], member["model.head.output.weight"])
+    model = Predictor(run / "model")
+    assert set(model.predict(model.schema.example)) >= {"probability", "class", "label"}
+
+
+def test_rows_of_one_group_are_in_one_fold(tmp_path: Path) -> None:
+    by_city = "fields: [id]\n -> fields: [tail]\n"
+    assert main(staged.experiment(tmp_path, staged.STACK, split=by_city)) == 0
+    run = (tmp_path / "runs" / "tiny" / "latest").resolve()
+    found = out_of_fold(run, "wide")
+    from mlp_torch.ingest.fingerprint import fingerprints
+
+    table = pq.read_table(tmp_path / "tiny.parquet").to_pydict()
+    tail = dict(zip(fingerprints(table["id"]).tolist(), table["tail"], strict=True))
+    folds: dict[str, set[int]] = {}
+    for row, fold in zip(found["row"], found["fold"], strict=True):
+        folds.setdefault(tail[row], set()).add(fold)
+    assert max(map(len, folds.values())) == 1
+    assert len(folds) < len(found["row"]) / 2
+
+
+class Killed(Exception):
+    """A run that dies before a fit."""
+
+
+def test_a_stopped_run_goes_on_in_the_fit_that_was_not_done(cascade, tmp_path: Path, monkeypatch) -> None:
+    whole, _ = cascade
+    arguments = staged.experiment(tmp_path, staged.CASCADE)
+    real, begun = training.fit, []
+
+    def dying(cfg, data, model, folder, **options):
+        begun.append("/".join(folder.parts[-2:]))
+        if begun[-1] == "tardy/whole":
+            raise Killed
+        return real(cfg, data, model, folder, **options)
+
+    monkeypatch.setattr(training, "fit", dying)
+    with pytest.raises(SystemExit):  # by Hydra, which swallows what a run raises
+        main(arguments)
+    monkeypatch.setattr(training, "fit", real)
+    run = tmp_path / "runs" / "tiny" / "latest"
+    before = {path: path.stat().st_mtime_ns for path in run.resolve().rglob("stages/gate/*/checkpoints/*.ckpt")}
+    assert main([f"resume={run}"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for name in ("val", "test"):
+        ours, theirs = (pq.read_table(each / f"predictions/{name}.parquet") for each in (run, whole))
+        assert ours.equals(theirs)
+
+
+def test_a_gate_that_was_trained_again_forces_its_branches(cascade, tmp_path: Path) -> None:
+    run, _ = cascade
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    (copied / "model" / "manifest.json").unlink()  # as if it had not come to its end
+    path = copied / "stages" / "early" / "stage.json"
+    stored = json.loads(path.read_text())
+    assert stored["reads"] == {"gate": json.loads((copied / "stages/gate/stage.json").read_text())["hash"]}
+    path.write_text(json.dumps({**stored, "reads": {"gate": "0" * 64}}))
+    with pytest.raises(ModelError, match=r"gate was trained again since then; delete .*early to train early again too"):
+        training.check_reads(path, "early", {"gate": stored["reads"]["gate"]})
+    main([f"resume={copied}"])
+    assert not (copied / "model" / "manifest.json").exists()
+
+
+def test_a_column_that_has_seen_the_labels_of_all_rows_is_refused(tmp_path: Path, capsys) -> None:
+    scaled = "mlp_torch.representation.numbers.Scaled, field: age"
+    seeing = f"{scaled} -> mlp_torch.representation.bucketized.Bucketized, field: age, buckets: 4, by: tree"
+    arguments = staged.experiment(tmp_path, staged.STACK, column=seeing)
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "stages need columns that are fitted without the target" in capsys.readouterr().err
+
+
+def test_a_gate_that_takes_no_row_for_a_class_is_told(tmp_path: Path, capsys) -> None:
+    untrained = "trainer: {max_epochs: 8} -> trainer: {max_epochs: 1, limit_train_batches: 1}"
+    with pytest.raises(SystemExit):
+        main(
+            staged.experiment(
+                tmp_path, staged.CASCADE, gate=untrained, rate="optimizer: {lr: 0.02} -> optimizer: {lr: 1e-9}"
+            )
+        )
+    message = capsys.readouterr().err
+    assert "empty_split: a stage must have training and validation rows that stage gate takes for late" in message
+
+
+def test_a_look_shows_each_stage(tmp_path: Path, capsys) -> None:
+    main([*staged.experiment(tmp_path, staged.CASCADE), "debug=true"])
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("stage ")] == [
+        "stage gate",
+        "stage early",
+        "stage tardy",
+        "stage whole",
+    ]
