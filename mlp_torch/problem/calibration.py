@@ -14,10 +14,12 @@ tensor([0.7500])
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+Calibration = Literal["none", "temperature"]  # of a head with several logits
 BOUND = 20.0  # a temperature lies between 1 / BOUND and BOUND
 
 

@@ -23,7 +23,7 @@ from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Batch, Head
 from mlp_torch.problem import classifier_pictures as pictures
 from mlp_torch.problem import priors, scores
-from mlp_torch.problem.calibration import calibrator
+from mlp_torch.problem.calibration import Calibration, calibrator
 from mlp_torch.problem.focal import binary_focal, check_gamma, focal
 from mlp_torch.problem.reliability import CalibrationError, TopCalibrationError
 from mlp_torch.problem.thresholds import Rule, outcomes, rule_of, told
@@ -190,7 +190,7 @@ class Multiclass(Head):
         target: Target,
         *,
         members: int = 1,
-        calibration: Literal["none", "temperature"] = "none",
+        calibration: Calibration = "none",
         gamma: float = 0.0,
     ):
         priors.require_classes(target)

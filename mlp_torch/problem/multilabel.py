@@ -23,7 +23,7 @@ from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Batch, Head
 from mlp_torch.problem import classifier_pictures as pictures
 from mlp_torch.problem import priors, scores
-from mlp_torch.problem.calibration import calibrator
+from mlp_torch.problem.calibration import Calibration, calibrator
 from mlp_torch.problem.reliability import CalibrationError
 from mlp_torch.problem.thresholds import BestF, Rule, outcomes, rule_of
 from mlp_torch.target import Target
@@ -66,7 +66,7 @@ class Multilabel(Head):
         *,
         members: int = 1,
         threshold: float | Rule = 0.5,
-        calibration: Literal["none", "temperature"] = "none",
+        calibration: Calibration = "none",
         positive_weight: Literal["none", "balanced"] | list[float] = "none",
     ):
         priors.require_classes(target)
