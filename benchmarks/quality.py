@@ -21,7 +21,7 @@ SHOWN = {
     "one_hot": ["auroc", "log_loss"],
     "scaling": ["rmse", "mae"],
     "regression": ["rmse", "mae"],
-    "reframing": ["crps", "log_loss", "rmse", "mae", "coverage_90"],
+    "reframing": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
     "numerical_embedding": ["rmse", "mae"],
     "tabm": ["rmse", "mae"],
     "multimodal": ["auroc", "auroc_micro", "average_precision", "average_precision_micro", "log_loss"],

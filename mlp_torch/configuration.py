@@ -286,18 +286,3 @@ def refusals(path: str, kinds: tuple[type[Exception], ...], node: DictConfig) ->
         raise ConfigError(f"{bracketed(inner.group(1), node) if inner else path}: {cause}") from cause
     except kinds as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def moved(value: Any, old: str, new: str) -> Any:
-    """The paths below a run's folder, as they are now: from another working folder, or after a move.
-
-    >>> moved({"a": "runs/x/c", "b": ["runs/xy"]}, "runs/x", "new")
-    {'a': 'new/c', 'b': ['runs/xy']}
-    """
-    if isinstance(value, dict):
-        return {key: moved(item, old, new) for key, item in value.items()}
-    if isinstance(value, list):
-        return [moved(item, old, new) for item in value]
-    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
-        return new + value.removeprefix(old)
-    return value

@@ -158,6 +158,13 @@ class Head(nn.Module):
         """Figures of each label of several, the worst first, each a table with its `label`; by default none."""
         return []
 
+    def scales(self) -> dict[str, list[float]]:
+        """Fitted numbers without which predictions that are vectors cannot be read, by name; in manifest.json.
+
+        Edges of bins, levels of quantiles; by default none.
+        """
+        return {}
+
     def teach(self, y: Tensor) -> Tensor:
         """(N,) float64: what boosted trees are trained on with `objective`."""
         raise NotImplementedError

@@ -24,6 +24,8 @@ from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, part
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.gaussian import Gaussian
+from mlp_torch.problem.quantiles import Quantiles
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
 from mlp_torch.representation.bucketized import Bucketized
@@ -58,10 +60,12 @@ __all__ = [
     "Embedding",
     "Fitted",
     "Frame",
+    "Gaussian",
     "Hashed",
     "Multiclass",
     "Number",
     "Parquet",
+    "Quantiles",
     "Reframed",
     "Regression",
     "Scaled",

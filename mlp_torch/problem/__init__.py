@@ -6,6 +6,8 @@ Heads:
     neutral: `Neutral`: one of two classes, or neither.
     multilabel: `Multilabel`: any number of labels a row.
     regression: `Regression`: one number.
+    gaussian: `Gaussian`: one number and how sure it is, as mean and standard deviation.
+    quantiles: `Quantiles`: several quantiles of one number.
     reframing: `Reframed`: one number as a distribution over bins.
 
 Models that are made of several:
@@ -18,8 +20,13 @@ Targets:
     undecided: `Band` and `Agreed`: two classes and a neutral one between them, by a rule or by raters.
 
 What they are made of:
+    links: between what a network gives and a prediction: logarithms, bounds, rates.
     bins: a distribution over bins, and what is read from it.
+    bin_targets: what a network that predicts bins is taught of a row.
     edges: where the edges of bins lie.
+    piecewise: the density of bins with open ends, and its scores.
+    likened: what others say of a number, as probabilities of bins.
+    intervals: which hold a stated share of rows, and how they are judged.
     priors: class shares before any feature is looked at, and the checks of class labels.
     thresholds: above which probability a row is called positive: rules for named objectives.
     calibration: probabilities that come true as often as they say: temperature, isotonic regression.

@@ -1,49 +1,54 @@
 """A distribution over bins of a number's values, and what is read from it.
 
-Within a bin the density is even, so that the distribution function is piecewise linear; mean, spread and P(y > t) use
-what the training rows in each bin were like, because the bins of a long tail are wide and far from even.
+Within a bin the density is even, beyond the outermost edges exponential (see `piecewise`); mean, spread and P(y > t)
+use what the training rows in each bin were like, because the bins of a long tail are wide and far from even.
 
-Shape: probabilities p (B, n) float64 -> (B,) float32, in the unit of y.
+Shape: probabilities p (B, n) float64 -> (B,) or (B, …) float32, in the unit of y.
 
->>> bins = Bins(2, [0.0, 10.0, 20.0], quantiles=(0.25,), thresholds={"over_9": 9.0})
+>>> bins = Bins(4, [0.0, 10.0, 20.0], quantiles=(0.25,), thresholds={"over_9": 9.0})
 >>> bins.fit(torch.tensor([1.0, 3.0, 18.0]).double(), torch.ones(3))
->>> found = bins.read(torch.tensor([[0.5, 0.5]]).double())
+>>> found = bins.read(torch.tensor([[0.0, 0.5, 0.5, 0.0]]).double())
 >>> {name: found[name].item() for name in ("mean", "median", "mode", "quantile_25", "over_9")}
 {'mean': 10.0, 'median': 10.0, 'mode': 2.0, 'quantile_25': 5.0, 'over_9': 0.5}
+>>> found["interval_80"]
+tensor([[ 2., 18.]])
 """
 
-import logging
 import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.problem import priors, scores
+from mlp_torch.problem import intervals, piecewise, priors
 from mlp_torch.problem.edges import quantile_edges, uniform_edges
+from mlp_torch.problem.intervals import SHARES
 
-INTERVAL = 0.9
 RULES = ("quantile", "uniform")
-READ_OUTS = {"y", "mean", "median", "mode", "std", "interval_low", "interval_high", "probabilities"}
+READ_OUTS = {"y", "mean", "median", "mode", "std", "probabilities", "densities", *map(intervals.interval_name, SHARES)}
+FURTHEST = 1e-6  # from the levels 0 and 1, where quantiles are infinite
 
 
 class Bins(nn.Module):
-    """Bins that are fitted on training rows.
+    """Bins that are fitted on training rows: n of them, with n - 1 edges.
 
     Args:
-        n: how many.
-        edges: `quantile`, `uniform`, or the n + 1 edges themselves.
+        n: how many, those below the first and above the last edge included.
+        edges: `quantile`, `uniform`, or the n - 1 edges themselves.
         quantiles: levels between 0 and 1 to be read.
         thresholds: t by the name under which P(y > t) is read.
     """
 
     edges: Tensor
+    tails: Tensor
     centers: Tensor
     variances: Tensor
     above: Tensor
     levels: Tensor
+    reach: Tensor
     level_names: list[str]
     threshold_names: list[str]
+    interval_names: list[str]
 
     def __init__(self, n: int, edges: str | list[float], *, quantiles: tuple[float, ...], thresholds: dict[str, float]):
         super().__init__()
@@ -51,11 +56,15 @@ class Bins(nn.Module):
         self.rule = edges if isinstance(edges, str) else "given"
         self.thresholds = {name: float(t) for name, t in thresholds.items()}
         self.threshold_names = list(thresholds)
-        self.level_names = [*(quantile_name(q) for q in quantiles), "median", "interval_low", "interval_high"]
-        levels = torch.tensor([*quantiles, 0.5, (1 - INTERVAL) / 2, (1 + INTERVAL) / 2], dtype=torch.float64)
+        self.level_names = [*(intervals.quantile_name(q) for q in quantiles), "median"]
+        self.interval_names = [intervals.interval_name(share) for share in SHARES]
+        levels = torch.tensor([*quantiles, 0.5], dtype=torch.float64)
         self.register_buffer("levels", levels, persistent=False)
-        given = torch.arange(n + 1) if isinstance(edges, str) else torch.tensor(edges)
+        # of each interval, how far its ends are from the level 0.5: half its share, or what calibration rows need
+        self.register_buffer("reach", torch.tensor(SHARES, dtype=torch.float64) / 2)
+        given = torch.arange(n - 1) if isinstance(edges, str) else torch.tensor(edges)
         self.register_buffer("edges", given.double())
+        self.register_buffer("tails", torch.ones(2, dtype=torch.float64))  # the scale of each
         # mean and variance of the training rows in each bin; (thresholds, n): the share of them above the threshold
         self.register_buffer("centers", torch.zeros(n, dtype=torch.float64))
         self.register_buffer("variances", torch.zeros(n, dtype=torch.float64))
@@ -67,72 +76,88 @@ class Bins(nn.Module):
         Raises:
             DataError: `constant_target`.
         """
+        n, weight = len(self.centers), weight.double()
         if self.rule == "quantile":
-            self.edges.copy_(quantile_edges(y, weight, len(self.centers)))
+            self.edges.copy_(quantile_edges(y, weight, n)[1:-1])
         elif self.rule == "uniform":
-            self.edges.copy_(uniform_edges(y, len(self.centers)))
-        elif outside := int(((y < self.edges[0]) | (y > self.edges[-1])).sum()):
-            message = "%d of %d training rows lie outside the given edges and count for the outermost bins"
-            logging.getLogger(__name__).warning(message, outside, len(y))
-        self.describe(y, weight.double())
+            self.edges.copy_(uniform_edges(y, n)[1:-1])
+        low, high = (self.edges[0] - y), (y - self.edges[-1])
+        self.tails.copy_(torch.stack([scale(low, weight), scale(high, weight)]))
+        self.describe(y, weight)
 
     def describe(self, y: Tensor, weight: Tensor) -> None:
-        """What the rows in each bin are like; where a bin has none, an even density."""
-        n, index = len(self.centers), scores.bin_of(y, self.edges)
+        """What the rows in each bin are like; where a bin has none, what its density says."""
+        n, index = len(self.centers), piecewise.bin_of(y, self.edges)
         mass = torch.bincount(index, weight, minlength=n)
-        middles, widths = (self.edges[1:] + self.edges[:-1]) / 2, self.edges.diff()
+        ends = torch.stack([self.edges[0] - self.tails[0], self.edges[-1] + self.tails[1]])  # the means of the tails
+        middles = torch.cat([ends[:1], (self.edges[1:] + self.edges[:-1]) / 2, ends[1:]])
+        squares = torch.cat([self.tails[:1] ** 2, self.edges.diff() ** 2 / 12, self.tails[1:] ** 2])
 
-        def mean(values: Tensor, even: Tensor) -> Tensor:
-            return torch.where(mass > 0, torch.bincount(index, weight * values, minlength=n) / mass, even)  # (n,)
+        def mean(values: Tensor, otherwise: Tensor) -> Tensor:
+            return torch.where(mass > 0, torch.bincount(index, weight * values, minlength=n) / mass, otherwise)  # (n,)
 
         self.centers.copy_(middles + mean(y - middles[index], torch.zeros_like(middles)))
-        self.variances.copy_(mean((y - self.centers[index]) ** 2, widths**2 / 12))
+        self.variances.copy_(mean((y - self.centers[index]) ** 2, squares))
         for row, t in enumerate(self.thresholds.values()):
-            even = ((self.edges[1:] - t) / widths).clamp(0, 1)
-            self.above[row].copy_(mean((y > t).double(), even))
+            self.above[row].copy_(mean((y > t).double(), self.exceeding(t)))
+            for tail in (0, -1):  # whose rows say nothing of what lies beyond them all
+                self.above[row, tail] = self.exceeding(t)[tail]
+
+    def exceeding(self, t: float) -> Tensor:
+        """The share of each bin's mass above t, by its density: (n,)."""
+        sure = torch.eye(len(self.centers), dtype=torch.float64)
+        below = piecewise.cdf(sure, torch.full((len(sure),), t).double(), edges=self.edges, tails=self.tails)
+        return (1 - below).clamp(0, 1)
 
     def log_shares(self, y: Tensor, weight: Tensor) -> Tensor:
         """Logarithms of the bins' weighted shares: (n,) float64."""
-        index = torch.where(y.isnan(), y, scores.bin_of(y, self.edges))
+        index = torch.where(y.isnan(), y, piecewise.bin_of(y, self.edges))
         return priors.log_shares(index, weight, len(self.centers))
 
-    def smoothed(self, y: Tensor, deviation: float) -> Tensor:
-        """The mass that a normal distribution around y, cut at the outermost edges, has in each bin: (B,) -> (B, n).
+    def calibrate(self, p: Tensor, y: Tensor, weight: Tensor) -> None:
+        """Widens or narrows the intervals to the ranks of calibration rows: (N, n), (N,), (N,).
 
-        Source: HL-Gauss, Imani & White 2018, "Improving Regression Performance with Distributional Losses".
+        Source: Chernozhukov, Wüthrich & Zhu 2021, "Distributional Conformal Prediction".
         """
-        inside = y.double().clamp(self.edges[0], self.edges[-1]).unsqueeze(1)  # (B, 1)
-        below: Tensor = torch.special.ndtr((self.edges - inside) / deviation)  # (B, n + 1)
-        mass = below.diff(dim=1)
-        return mass / mass.sum(dim=1, keepdim=True)  # (B, n)
+        rank = piecewise.cdf(p, y.double(), edges=self.edges, tails=self.tails)
+        for i, share in enumerate(SHARES):
+            reach = intervals.conformal((rank - 0.5).abs(), weight, share, otherwise=share / 2)
+            self.reach[i] = reach.clamp(max=0.5 - FURTHEST)
 
     def read(self, p: Tensor) -> dict[str, Tensor]:
         """All read-outs by name. Must script."""
         mean = (p * self.centers).sum(dim=1)
         spread = self.variances + (self.centers - mean.unsqueeze(1)) ** 2  # (B, n)
-        likeliest = (p / (self.edges[1:] - self.edges[:-1])).argmax(dim=1)  # by density
+        densities = p / piecewise.widths(self.edges, self.tails)
         readable = {
             "mean": mean.float(),
-            "mode": self.centers[likeliest].float(),
+            "mode": self.centers[densities.argmax(dim=1)].float(),
             "std": (p * spread).sum(dim=1).sqrt().float(),
             "probabilities": p.float(),
+            "densities": densities.float(),
         }
-        quantiles = self.quantiles(p).float()  # (B, levels)
+        ends = torch.cat([self.levels, 0.5 - self.reach, 0.5 + self.reach])
+        quantiles = piecewise.quantiles(p, ends, self.edges, self.tails).float()  # (B, levels + 2 · intervals)
         for i, name in enumerate(self.level_names):
             readable[name] = quantiles[:, i]
+        low, count = len(self.level_names), len(self.interval_names)
+        for i, name in enumerate(self.interval_names):
+            readable[name] = torch.stack([quantiles[:, low + i], quantiles[:, low + count + i]], dim=1)  # (B, 2)
         for i, name in enumerate(self.threshold_names):
             readable[name] = (p * self.above[i]).sum(dim=1).clamp(0.0, 1.0).float()
         return readable
 
-    def quantiles(self, p: Tensor) -> Tensor:
-        """Where the piecewise linear distribution function reaches each level: (B, n) -> (B, levels)."""
-        reached = p.cumsum(dim=1)  # (B, n): at the upper end of each bin
-        # Counting instead of `searchsorted`, which ONNX has not.
-        at = (reached.unsqueeze(1) < self.levels.unsqueeze(1)).sum(dim=2).clamp(max=p.shape[1] - 1)  # (B, levels)
-        mass = p.gather(1, at)
-        part = (self.levels - (reached.gather(1, at) - mass)) / mass.clamp(min=1e-300)
-        low, high = self.edges[at], self.edges[at + 1]
-        return low + (high - low) * part.clamp(0.0, 1.0)  # (B, levels)
+
+def scale(distance: Tensor, weight: Tensor) -> Tensor:
+    """The mean distance from an edge of the training rows beyond it, which is the exponential's best fit: ().
+
+    Where none lies beyond it, or all on the edge, the mean distance of all rows.
+    """
+    for rows in (distance > 0, torch.ones_like(distance, dtype=torch.bool)):
+        found = (weight[rows] * distance[rows].abs()).sum() / weight[rows].sum()
+        if found > 0:
+            return found
+    return torch.ones_like(weight.sum())
 
 
 def check(n: int, edges: str | list[float], quantiles: tuple[float, ...], thresholds: dict[str, float]) -> None:
@@ -145,17 +170,5 @@ def check(n: int, edges: str | list[float], quantiles: tuple[float, ...], thresh
         raise ValueError(f"edges must rise, however: edges={list(edges)}")
     if not isinstance(edges, str) and not all(math.isfinite(edge) for edge in edges):
         raise ValueError(f"edges must be finite, however: edges={list(edges)}")
-    if not all(0 < q < 1 for q in quantiles):
-        raise ValueError(f"quantiles must lie between 0 and 1, however: quantiles={tuple(quantiles)}")
-    if taken := set(thresholds) & (READ_OUTS | {quantile_name(q) for q in quantiles}):
-        raise ValueError(f"thresholds must have names of their own, however: {', '.join(sorted(taken))}")
-
-
-def quantile_name(level: float) -> str:
-    """The name of a quantile by its percentage.
-
-    >>> quantile_name(0.05), quantile_name(0.975)
-    ('quantile_05', 'quantile_97_5')
-    """
-    whole, _, part = f"{100 * level:g}".partition(".")
-    return f"quantile_{whole.zfill(2)}" + (f"_{part}" if part else "")
+    intervals.check_levels(quantiles, "quantiles")
+    intervals.check_thresholds(thresholds, READ_OUTS | {intervals.quantile_name(q) for q in quantiles})

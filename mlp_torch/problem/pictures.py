@@ -71,3 +71,12 @@ def pit(at: Tensor, bins: int = 20) -> "Figure":
     axes.hist(at.numpy(force=True), bins=bins, range=(0, 1))
     axes.axhline(len(at) / bins, color="grey", linestyle=":")
     return figure
+
+
+def levels(said: Tensor, reached: Tensor) -> "Figure":
+    """The share of rows below each quantile against its level: on the diagonal if all is right."""
+    figure, axes = blank("Quantiles", "level", "share of rows below")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.plot(said.tolist(), reached.tolist(), marker="o")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    return figure

@@ -1,53 +1,56 @@
 """The head that reframes regression: one number as a distribution over bins of its values.
 
 Book: ch. 3, Reframing. Squared error cannot tell "20 minutes late" from "on time, but one time in ten 200 minutes
-late"; a distribution can, and mean, median, quantiles, an interval and P(y > t) are all read from it, in the graph.
+late"; a distribution can, and mean, median, quantiles, intervals and P(y > t) are all read from it, in the graph.
 
 Shape: h (B, d_in) -> out (B, bins) logits.
 
 >>> from mlp_torch.target import Number
 >>> head = Reframed(4, Number("delay"), edges=[0, 10, 20], quantiles=(0.5,), thresholds={"over_10": 9.5})
 >>> head.fit(torch.tensor([1.0, 3.0, 18.0]).double(), torch.ones(3))
->>> found = head.predict(torch.zeros(1, 2))  # the same probability for both bins
->>> {name: round(found[name].item(), 2) for name in ("mean", "median", "interval_low", "over_10")}
-{'mean': 10.0, 'median': 10.0, 'interval_low': 1.0, 'over_10': 0.5}
+>>> found = head.predict(torch.tensor([[-50.0, 0.0, 0.0, -50.0]]))  # the same probability for both bins between edges
+>>> {name: round(found[name].item(), 2) for name in ("mean", "median", "over_10")}
+{'mean': 10.0, 'median': 10.0, 'over_10': 0.5}
+>>> found["interval_90"]
+tensor([[ 1., 19.]])
 """
 
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError
 
 from mlp_torch.head import Batch, Head
-from mlp_torch.problem import pictures, priors, scores
-from mlp_torch.problem.bins import INTERVAL, Bins
+from mlp_torch.problem import intervals, pictures, piecewise, priors, scores
+from mlp_torch.problem.bin_targets import Hard, Targets
+from mlp_torch.problem.bins import Bins
+from mlp_torch.problem.likened import of_quantiles, of_residuals
 from mlp_torch.target import Target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_RESIDUALS = 2000
-CHUNK = 4096
-
 
 class Reframed(Head):
-    """A number as probabilities of bins that are fitted on training rows.
+    """A number as probabilities of bins that are fitted on training rows; the outermost bins are open.
 
-    Predicts, in the target's unit, (B,): `mean`, `median`, `mode`, `std`, `interval_low` and `interval_high` (90 %),
-    `quantile_05` …, P(y > t) by the name of each threshold; and `probabilities` (B, bins).
+    Predicts, in the target's unit, (B,): `mean`, `median`, `mode`, `std`, `quantile_05` …, P(y > t) by the name of each
+    threshold; (B, 2): `interval_80` and `interval_90`, which hold that share of rows once there are calibration rows;
+    (B, bins): `probabilities` and `densities`, those of the outermost bins at their edge.
 
     Args:
         d_in: width of the hidden vector.
         target: a number.
         members: how many hidden vectors a row has.
         bins: how many; a list of edges overrules it.
-        edges: `quantile` (of training rows, closer where they are spread), `uniform`, or the edges themselves.
+        edges: `quantile` (of training rows, closer where they are spread), `uniform`, or the edges themselves, one less
+            than bins.
         quantiles: levels between 0 and 1.
         thresholds: t by the name under which P(y > t) is served.
-        smoothing: standard deviation, in the target's unit, by which a label spreads over neighbouring bins; 0: none.
+        targets: what is taught of y, of `bin_targets`; by default `Hard`, its bin.
 
     Raises:
         DataError: `class_target`; in `fit` also `constant_target`.
@@ -66,15 +69,13 @@ class Reframed(Head):
         edges: Literal["quantile", "uniform"] | list[float] = "quantile",
         quantiles: tuple[float, ...] = (0.05, 0.1, 0.5, 0.9, 0.95),
         thresholds: dict[str, float] | None = None,
-        smoothing: float = 0.0,
+        targets: Targets | None = None,
     ):
-        if not smoothing >= 0:
-            raise ValueError(f"smoothing must be at least 0, however: smoothing={smoothing}")
         priors.require_number(target)
-        n = bins if isinstance(edges, str) else len(edges) - 1
+        n = bins if isinstance(edges, str) else len(edges) + 1
         distribution = Bins(n, edges, quantiles=tuple(quantiles), thresholds=thresholds or {})
         super().__init__(d_in, target, n, members=members, point="mean")
-        self.bins, self.smoothing = distribution, float(smoothing)
+        self.bins, self.targets = distribution, targets or Hard()
         self.register_buffer("log_prior", torch.zeros(n, dtype=torch.float64))
         # (n,): log-shares of the data less log-shares of the rows drawn
         self.register_buffer("shift", torch.zeros(n, dtype=torch.float64))
@@ -89,14 +90,18 @@ class Reframed(Head):
             self.output.bias.copy_(drawn)  # the same for each member
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        if self.smoothing == 0:
-            return nn.functional.cross_entropy(out, scores.bin_of(batch.y, self.bins.edges), reduction="none")
-        label = self.bins.smoothed(batch.y, self.smoothing).to(out.dtype)
-        return nn.functional.cross_entropy(out, label, reduction="none")
+        return self.targets.loss(out, batch.y, self.bins.edges)
+
+    def probabilities(self, out: Tensor) -> Tensor:
+        """(B, n) float64, of the data as they are. Must script."""
+        return (out.double() + self.shift).softmax(dim=1)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
-        readable: dict[str, Tensor] = self.bins.read((out.double() + self.shift).softmax(dim=1))
+        readable: dict[str, Tensor] = self.bins.read(self.probabilities(out))
         return readable
+
+    def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
+        self.bins.calibrate(self.probabilities(out), y, weight)
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """The shares of the bins; smoothing does not enter, so that the baseline is as sharp as it can be."""
@@ -106,51 +111,40 @@ class Reframed(Head):
         return (priors.mixture(outs.double() + self.shift, weight) - self.shift).float()  # (B, n)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
-        over = {name: (y > t).long().masked_fill(y.isnan(), -1) for name, t in self.bins.thresholds.items()}
-        return {"y": y, **over}
+        return {"y": y, **intervals.exceeds(y, self.bins.thresholds)}
 
     def metrics(self) -> dict[str, tuple[str, str, Metric]]:
-        edges = self.bins.edges.clone()
+        shape = {"edges": self.bins.edges.clone(), "tails": self.bins.tails.clone()}
         found: dict[str, tuple[str, str, Metric]] = {
-            "crps": ("probabilities", "y", scores.Loss(partial(scores.crps, edges=edges))),
-            "log_loss": ("probabilities", "y", scores.Loss(partial(scores.density_log_loss, edges=edges))),
+            "crps": ("probabilities", "y", scores.Loss(partial(piecewise.crps, **shape))),
+            "log_loss": ("probabilities", "y", scores.Loss(partial(piecewise.log_loss, **shape))),
             "rmse": ("mean", "y", MeanSquaredError(squared=False).set_dtype(torch.float64)),
             "mae": ("median", "y", MeanAbsoluteError().set_dtype(torch.float64)),
-            "coverage_90": ("probabilities", "y", scores.Coverage(edges, INTERVAL)),
-            "coverage_90_error": ("probabilities", "y", scores.CoverageError(edges, INTERVAL)),
+            **intervals.interval_metrics(),
+            "pit_error": ("probabilities", "y", intervals.PITError(partial(piecewise.cdf, **shape))),
         }
-        for name in self.bins.threshold_names:
-            found[f"auroc_{name}"] = (name, name, scores.AUROC())
-            found[f"brier_{name}"] = (name, name, MeanSquaredError().set_dtype(torch.float64))
-        return found
+        return found | intervals.threshold_metrics(self.bins.threshold_names)
+
+    def scales(self) -> dict[str, list[float]]:
+        return {"edges": self.bins.edges.tolist(), "tails": self.bins.tails.tolist()}
 
     def teach(self, y: Tensor) -> Tensor:
         return y
 
     def from_scores(self, scores: Tensor, held_scores: Tensor, held_y: Tensor) -> Tensor:
-        """Predictions of trees, each with the residuals of held rows around it, as log-probabilities of the bins.
+        """Predictions of trees, each with the residuals of held rows around it, as log-probabilities of the bins."""
+        p = of_residuals(scores, held_y - held_scores.reshape(-1), self.bins.edges, self.log_prior.exp())
+        return (p.log() - self.shift).float()
 
-        One more residual is spread over the bins as training rows are, so that no bin is impossible.
-        """
-        residuals = sample((held_y - held_scores.reshape(-1)).double())
-        outs: list[Tensor] = []
-        for chunk in torch.split(scores.reshape(-1, 1).double(), CHUNK):  # (c, 1)
-            below = torch.searchsorted(residuals, self.bins.edges[1:-1] - chunk)  # (c, n - 1): residuals below an edge
-            all_below = torch.full_like(chunk, len(residuals))
-            counts = torch.cat([torch.zeros_like(chunk), below, all_below], dim=1).diff(dim=1)  # (c, n)
-            outs.append((counts + self.log_prior.exp()).div(len(residuals) + 1).log() - self.shift)
-        return torch.cat(outs).float()
+    def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
+        """What a quantile regression says, as an `out`: rising levels (L,) and (N, L) values in the unit of y."""
+        p = of_quantiles(levels, values, self.bins.edges, self.log_prior.exp())
+        return (p.log() - self.shift).float()
 
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         known = ~labels["y"].isnan()
         p, y = predictions["probabilities"][known], labels["y"][known]
-        at = scores.cdf(p, y, edges=self.bins.edges)
-        return {"distributions": pictures.densities(p, y, self.bins.edges), "pit": pictures.pit(at)}
-
-
-def sample(values: Tensor) -> Tensor:
-    """At most 2,000 of the known values, sorted, each from the middle of an equal share of them: (m,)."""
-    known = values[~values.isnan()].sort().values
-    m = min(len(known), MAX_RESIDUALS)
-    middles = torch.arange(m, dtype=torch.float64, device=known.device) + 0.5
-    return known[(middles * len(known) / max(m, 1)).long()]
+        edges, tails = self.bins.edges, self.bins.tails
+        at = piecewise.cdf(p, y, edges=edges, tails=tails)
+        ends = torch.cat([edges[:1] - 3 * tails[:1], edges, edges[-1:] + 3 * tails[1:]])  # 95 % of the tails
+        return {"distributions": pictures.densities(p, y, ends), "pit": pictures.pit(at)}

@@ -1,12 +1,13 @@
 """Proper scores of single rows, and metrics made of them: what torchmetrics 1.9 has not, or answers wrongly.
 
 A score is a function of a row's prediction and its label, so that the same numbers serve the mean over a split and
-the paired interval of a difference. Distributions are piecewise uniform over bins with `edges` (n + 1,).
+the paired interval of a difference. Those of distributions of a number stand with them: `piecewise`, `gaussian`,
+`quantiles`.
 
-Shape: probabilities (B, n) float32, y (B,) -> (B,) float64, in the unit of y (`crps`) or in nats.
+Shape: probabilities (B,) or (B, n) float32, y (B,) -> (B,) float64, in nats.
 
->>> crps(torch.tensor([[1.0]]), torch.tensor([0.5]), edges=torch.tensor([0.0, 1.0]))  # uniform: 1/3 - y(1 - y)
-tensor([0.0833], dtype=torch.float64)
+>>> log_loss(torch.tensor([[0.5, 0.5]]), torch.tensor([1]))
+tensor([0.6931], dtype=torch.float64)
 """
 
 import warnings
@@ -59,47 +60,6 @@ def multilabel_log_loss(probabilities: Tensor, y: Tensor) -> Tensor:
     return (-p.log() * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
 
 
-def bin_of(y: Tensor, edges: Tensor) -> Tensor:
-    """The bin [edges[i], edges[i + 1]) that holds y; values outside belong to the outermost bins: (B,) int64."""
-    return torch.bucketize(y.to(edges.dtype), edges[1:-1], right=True)
-
-
-def density_log_loss(probabilities: Tensor, y: Tensor, *, edges: Tensor) -> Tensor:
-    """-log of the density at y; the unit of y enters, so that only distributions of the same y are comparable."""
-    index = bin_of(y, edges.to(y.device))
-    return log_loss(probabilities, index) + edges.to(y.device).diff()[index].log()  # (B,)
-
-
-def reached(y: Tensor, edges: Tensor) -> Tensor:
-    """How much of each bin lies below y, from 0 to 1: (B,), (n + 1,) -> (B, n)."""
-    return ((y.unsqueeze(1) - edges[:-1]) / edges.diff()).clamp(0, 1)
-
-
-def cdf(probabilities: Tensor, y: Tensor, *, edges: Tensor) -> Tensor:
-    """P(value ≤ y), which is uniform over rows where the distributions are right (PIT)."""
-    edges = edges.to(y.device)
-    return (probabilities.double() * reached(y.to(edges.dtype), edges)).sum(dim=1)  # (B,)
-
-
-def crps(probabilities: Tensor, y: Tensor, *, edges: Tensor) -> Tensor:
-    """Continuous ranked probability score, ∫ (F(x) - 1{x ≥ y})² dx, exact for a piecewise-linear F.
-
-    Outside the edges F is 0 or 1, so that the distance to the nearest edge is added. That of a point forecast is its
-    absolute error. Source: Gneiting & Raftery 2007, "Strictly Proper Scoring Rules, Prediction, and Estimation", (20).
-    """
-    p, edges = probabilities.double(), edges.double().to(y.device)
-    y = y.double()
-    p = p / p.sum(dim=1, keepdim=True)
-    above = p.cumsum(dim=1)  # (B, n): F at the upper end of each bin
-    below = above - p
-    part = reached(y, edges)  # (B, n): 1 in bins below y, 0 in bins above it
-    at = below + p * part  # F at y in its bin, else at the bin's end
-    left = part * (below**2 + below * at + at**2)
-    right = (1 - part) * ((1 - at) ** 2 + (1 - at) * (1 - above) + (1 - above) ** 2)
-    inside = ((left + right) * edges.diff() / 3).sum(dim=1)
-    return inside + (edges[0] - y).clamp(min=0) + (y - edges[-1]).clamp(min=0)  # (B,)
-
-
 class Loss(Metric):
     """The mean of a row's score, where less is better.
 
@@ -125,41 +85,6 @@ class Loss(Metric):
 
     def compute(self) -> Tensor:
         return self.total / self.count
-
-
-class Covered:
-    """Whether the central interval of a distribution holds y, as a row's score of 0 or 1.
-
-    Args:
-        edges: of the bins, (n + 1,).
-        share: what the interval is meant to hold.
-    """
-
-    def __init__(self, edges: Tensor, share: float):
-        self.edges, self.share = edges, share
-
-    def __call__(self, probabilities: Tensor, y: Tensor) -> Tensor:
-        at = cdf(probabilities, y, edges=self.edges)  # (B,)
-        return ((at - 0.5).abs() <= self.share / 2).double()
-
-
-class Coverage(Loss):
-    """The share of rows that the interval holds: neither more nor less than it says is better."""
-
-    higher_is_better: bool | None = None
-
-    def __init__(self, edges: Tensor, share: float):
-        super().__init__(Covered(edges, share))
-        self.share = share
-
-
-class CoverageError(Coverage):
-    """How far the share of rows that the interval holds is from what it says."""
-
-    higher_is_better = False
-
-    def compute(self) -> Tensor:
-        return (super().compute() - self.share).abs()
 
 
 class AUROC(BinaryAUROC):

@@ -6,7 +6,7 @@ model.onnx     if asked for: predict(inputs) for ONNX Runtime; see `portable`
 model.pt2      if asked for: the same for torch.export.load
 schema.json    fields, kinds, policies, training ranges, a synthetic example row
 target.pt      state of target and head, for later evaluation
-manifest.json  sha256 of each file, metrics, data fingerprint, versions; written last
+manifest.json  sha256 of each file, metrics, data fingerprint, versions, scales of vectors; written last
 """
 
 import copy
@@ -205,7 +205,8 @@ def export(
     heads = {"head": serving.scoring.model.head.state_dict(), "constant_head": judge.state_dict()}
     state = {"format": files.FORMAT, "target": target.state_dict(), **heads, "constant": best}
     files.write(folder / "target.pt", lambda file: torch.save(state, file))
-    files.write_json(folder / "manifest.json", manifest(serving.name, folder, metrics, data))
+    content = manifest(serving.name, folder, metrics, data) | {"scales": serving.scoring.model.head.scales()}
+    files.write_json(folder / "manifest.json", content)
     return folder
 
 

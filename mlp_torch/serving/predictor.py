@@ -70,6 +70,7 @@ class Predictor:
         self.module = torch.jit.load(str(folder / "model.pt"), map_location=self.device).eval()  # type: ignore[no-untyped-call]
         self.name, self.version = str(self.manifest["name"]), str(self.manifest["version"])
         self.classes: dict[str, list[str]] = dict(self.module.names)
+        self.scales: dict[str, list[float]] = self.manifest.get("scales", {})  # edges of bins, levels of quantiles
         self.plain = Plain(self.schema, multiple=MULTIPLE)
         self.score, self.judge = self.module.predict, self.module.judge
         self.check_bits()

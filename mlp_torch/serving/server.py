@@ -85,6 +85,7 @@ class Service:
             for field in self.predictor.schema.fields.values()
         ]
         about = {"name": name, "version": self.predictor.version, "fields": fields}
+        about["scales"] = self.predictor.scales
         return reply(orjson.dumps({**about, "example": example(self.predictor)}))
 
     def require_name(self, name: str) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch.configuration import check_targets, moved
+from mlp_torch.configuration import check_targets
 from mlp_torch.errors import ConfigError, near
+from mlp_torch.verbs.folders import moved
 
 # by what a stage says; of AMENDED only the keys that it names
 REPLACED = ("head", "backbone", "model", "scheduler")

@@ -24,7 +24,7 @@ from mlp_torch.responsible.verdict import judge, labelled
 from mlp_torch.stages.configured import check, configured, of_stage
 from mlp_torch.target import Target
 from mlp_torch.training.batches import select
-from mlp_torch.training.data import Data
+from mlp_torch.training.data import Data, part
 from mlp_torch.training.overfitting import overview
 from mlp_torch.training.table.prepared import Digest
 from mlp_torch.training.task import Task, outputs
@@ -116,7 +116,7 @@ def labelled_view(name: str, data: Data) -> Data:
     tables = dict(data.tables)
     if name in data.others:
         tables = {split: table._replace(y=data.prepared.others[name][split]) for split, table in tables.items()}
-    view = data.part(tables, data.others.get(name, data.target))
+    view = part(data, tables, data.others.get(name, data.target))
     view.rebalancing = view.sampling = None  # it is of the run's own labels, for its last model
     return view
 
@@ -124,7 +124,7 @@ def labelled_view(name: str, data: Data) -> Data:
 def only(view: Data, keep: Mapping[str, Tensor]) -> Data:
     """Some rows: by split (N,) bool."""
     tables = {split: select(table, keep[split].nonzero().squeeze(1)) for split, table in view.tables.items()}
-    return view.part(tables, view.target)
+    return part(view, tables, view.target)
 
 
 def taken(rows: DictConfig, done: Mapping[str, Stage]) -> dict[str, Tensor]:
@@ -219,7 +219,7 @@ def with_predictions(data: Data, stages: Mapping[str, Stage]) -> Data:
     if not added:
         return data
     tables = {**data.tables, "train": table._replace(features={**table.features, **added})}
-    return data.part(tables, data.target)
+    return part(data, tables, data.target)
 
 
 def stage_of(models: Mapping[str, Model], name: str) -> Model:

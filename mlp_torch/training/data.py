@@ -151,26 +151,11 @@ class Data(LightningDataModule):
         """Of all raw values and targets."""
         return self.prepared.fingerprint
 
-    def part(self, tables: Mapping[str, Batch], target: Target) -> "Data":
-        """The same columns with other rows, and with what `target` makes of them as y."""
-        found = copy(self)
-        found.prepared, found.target = replace(self.prepared, tables=dict(tables), judged=dict(tables)), target
-        return found
-
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
         columns = [*self.transform.notes(), *self.target.notes()]
         looked_at, stored = self.prepared.looked_at, self.prepared.stored
-        return [*sentences(self.counts), *self.warnings, *columns, *self.counted(), *looked_at, *stored]
-
-    def counted(self) -> list[str]:
-        """How much rows count, in sentences; none where all count alike."""
-        train, lines = self.tables["train"], []
-        if self.weight is not None:
-            lines.append(weighed(self.weight, train.weight))
-        if self.rebalancing and self.sampling is not None:
-            lines.append(told(self.target, train.y, train.weight, self.sampling, use=self.rebalancing.use))
-        return lines
+        return [*sentences(self.counts), *self.warnings, *columns, *counted(self), *looked_at, *stored]
 
     def train_dataloader(self) -> Batches:
         """Training rows, rebalanced if that is wanted, with weights of mean 1; their order is of the task's seed."""
@@ -210,3 +195,20 @@ class Data(LightningDataModule):
             Batches(val, ROWS, release=self.prepared.release.get("val")),
             Batches(select(train, sample), ROWS),
         ]
+
+
+def part(data: Data, tables: Mapping[str, Batch], target: Target) -> Data:
+    """The same columns with other rows, and with what `target` makes of them as y."""
+    found = copy(data)
+    found.prepared, found.target = replace(data.prepared, tables=dict(tables), judged=dict(tables)), target
+    return found
+
+
+def counted(data: Data) -> list[str]:
+    """How much rows count, in sentences; none where all count alike."""
+    train, lines = data.tables["train"], []
+    if data.weight is not None:
+        lines.append(weighed(data.weight, train.weight))
+    if data.rebalancing and data.sampling is not None:
+        lines.append(told(data.target, train.y, train.weight, data.sampling, use=data.rebalancing.use))
+    return lines

@@ -3,6 +3,7 @@
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
@@ -10,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
-from mlp_torch.configuration import check_key, check_targets, composed, key_of, moved
+from mlp_torch.configuration import check_key, check_targets, composed, key_of
 from mlp_torch.errors import ConfigError, ModelError, near
 
 CONFIG = "config.yaml"
@@ -157,3 +158,18 @@ def run_folder(given: Path) -> Path:
     if given.suffix == ".ckpt" and given.name != "last.ckpt":
         raise ConfigError(f"a run goes on from its last checkpoint, however: {given.name}; write resume={folder}")
     return folder
+
+
+def moved(value: Any, old: str, new: str) -> Any:
+    """The paths below a run's folder, as they are now: from another working folder, or after a move.
+
+    >>> moved({"a": "runs/x/c", "b": ["runs/xy"]}, "runs/x", "new")
+    {'a': 'new/c', 'b': ['runs/xy']}
+    """
+    if isinstance(value, dict):
+        return {key: moved(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [moved(item, old, new) for item in value]
+    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
+        return new + value.removeprefix(old)
+    return value

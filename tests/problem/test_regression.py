@@ -60,10 +60,12 @@ def test_the_scale_is_the_weighted_mean_and_deviation() -> None:
     head = Regression(2, PRICE)
     head.fit(y, weight)
     mean = numpy.average(y, weights=weight.double())
-    assert head.mean.item() == pytest.approx(mean, rel=1e-12)
-    assert head.scale.item() == pytest.approx(numpy.average((y - mean) ** 2, weights=weight.double()) ** 0.5, rel=1e-12)
+    assert head.link.mean.item() == pytest.approx(mean, rel=1e-12)
+    assert head.link.scale.item() == pytest.approx(
+        numpy.average((y - mean) ** 2, weights=weight.double()) ** 0.5, rel=1e-12
+    )
     assert head.predict(torch.tensor([[-1.0]]))["prediction"].item() == pytest.approx(
-        mean - head.scale.item(), rel=1e-6
+        mean - head.link.scale.item(), rel=1e-6
     )
 
 
@@ -71,7 +73,7 @@ def test_the_scale_is_the_weighted_mean_and_deviation() -> None:
 def test_a_constant_target_is_learned_with_a_scale_of_one(value: float) -> None:
     head = Regression(2, PRICE)
     head.fit(torch.full((7,), value).double(), torch.ones(7))
-    assert head.scale.item() == 1.0
+    assert head.link.scale.item() == 1.0
     assert head.predict(torch.zeros(1, 1))["prediction"].item() == pytest.approx(value)
 
 
@@ -121,15 +123,15 @@ def test_trees_learn_standardized_values_which_come_back_in_the_unit() -> None:
 
 
 def test_objectives_follow_the_loss() -> None:
-    found = [Regression(2, PRICE, loss=loss).objective for loss in ("squared", "absolute", "huber")]
-    assert found == ["regression", "regression_l1", "huber"]
+    found = [Regression(2, PRICE, loss=loss).objective for loss in ("squared", "absolute", "huber", "poisson")]
+    assert found == ["regression", "regression_l1", "huber", "poisson"]
 
 
 def test_rows_drawn_otherwise_move_the_bias_and_not_the_scale() -> None:
     y, weight = doubles(0, 0, 10, 10), torch.ones(4)
     head = Regression(2, PRICE)
     head.fit(y, weight, torch.tensor([1.0, 1.0, 3.0, 3.0]))
-    assert (head.mean.item(), head.scale.item()) == (5.0, 5.0)
+    assert (head.link.mean.item(), head.link.scale.item()) == (5.0, 5.0)
     assert head.output.bias.item() == pytest.approx(0.5)
 
 
@@ -139,7 +141,7 @@ def test_a_target_with_classes_is_refused() -> None:
 
 
 def test_an_unknown_loss_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="loss must be one of squared, absolute, huber, however: loss='mse'"):
+    with pytest.raises(ValueError, match="loss must be one of squared, absolute, huber, poisson, however: loss='mse'"):
         Regression(2, PRICE, loss="mse")  # type: ignore[arg-type]
 
 
@@ -148,3 +150,151 @@ def test_the_picture_of_residuals_counts_every_row() -> None:
     y = torch.cat([torch.linspace(-1, 1, 200), torch.tensor([1e6, torch.nan])]).double()
     figure = head.pictures({"prediction": torch.zeros(202)}, head.labels(y))["residuals"]
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 201
+
+
+def positive(n: int = 400) -> Tensor:
+    return skewed(n)[0]
+
+
+def fitted(y: Tensor, *, members: int = 1, **options: object) -> Regression:
+    head = Regression(2, PRICE, members=members, **options)  # type: ignore[arg-type]
+    head.fit(y, torch.ones(len(y)))
+    return head
+
+
+COMBINED: list[dict[str, object]] = [
+    {},
+    {"loss": "absolute", "transform": "log"},
+    {"loss": "huber", "transform": "log1p", "smearing": True},
+    {"transform": "sqrt"},
+    {"loss": "poisson"},
+    {"bounds": (0.0, 2000.0)},
+    {"loss": "huber", "bounds": (0.0, 2000.0)},
+]
+
+
+@pytest.mark.parametrize("options", COMBINED)
+def test_no_constant_is_better_than_the_best_that_scipy_finds(options: dict[str, object]) -> None:
+    y, weight = skewed()
+    head = Regression(2, PRICE, **options)  # type: ignore[arg-type]
+    head.fit(y, weight)
+
+    def cost(c: float) -> float:
+        return float((head.loss(torch.full((len(y), 1), c, dtype=torch.float64), batch(y)) * weight).sum())
+
+    found = optimize.minimize_scalar(cost, bounds=(-9, 9), method="bounded", options={"xatol": 1e-9})
+    assert cost(float(head.constant(y, weight))) == pytest.approx(found.fun, rel=1e-6)
+
+
+@pytest.mark.parametrize("options", COMBINED)
+def test_the_prediction_of_members_is_the_mean_of_their_predictions(options: dict[str, object]) -> None:
+    head = fitted(positive(), members=3, **options)
+    outs = torch.tensor([[[-0.5], [0.3], [0.9]]])
+    each = [head.predict(outs[:, k])["prediction"].item() for k in range(3)]
+    assert head.predict(head.average(outs))["prediction"].item() == pytest.approx(sum(each) / 3, rel=1e-5)
+    weighted = head.average(outs, torch.tensor([[0.2, 0.3, 0.5]]))
+    wanted = 0.2 * each[0] + 0.3 * each[1] + 0.5 * each[2]
+    assert head.predict(weighted)["prediction"].item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", COMBINED)
+def test_what_trees_are_taught_comes_back_as_y(options: dict[str, object]) -> None:
+    y = positive()
+    head = fitted(y, **options)
+    taught = head.teach(y)
+    raw = taught.log() if options.get("loss") == "poisson" else taught  # LightGBM's raw score of counts
+    assert torch.allclose(
+        head.predict(head.from_scores(raw, doubles(), doubles()))["prediction"].double(), y, rtol=1e-4
+    )
+
+
+def test_the_poisson_loss_is_half_of_scikit_learns_deviance_over_the_mean() -> None:
+    y = torch.tensor(numpy.random.default_rng(0).poisson(3, 500)).double()
+    head = fitted(y, loss="poisson")
+    out = torch.randn(500, 1, generator=torch.Generator().manual_seed(0)).double()
+    found = head.predict(out)["prediction"]
+    wanted = sklearn_metrics.mean_poisson_deviance(y, found) / 2 / y.mean()
+    assert float(head.loss(out, batch(y)).mean()) == pytest.approx(float(wanted), rel=1e-6)
+    assert bool(head.loss(out, batch(torch.zeros(500).double())).isfinite().all())
+
+
+def test_counts_that_are_all_zero_are_learned_without_nan() -> None:
+    y = torch.zeros(9).double()
+    head = fitted(y, loss="poisson")
+    out = head.constant(y, torch.ones(9)).expand(9, 1)
+    assert head.predict(out)["prediction"].tolist() == pytest.approx([0] * 9, abs=1e-30)
+    assert bool(head.loss(out, batch(y)).isfinite().all())
+
+
+def test_predictions_stay_within_bounds_that_targets_may_touch() -> None:
+    y = doubles(1, 1, 5, 5, 3)
+    head = fitted(y, bounds=(1, 5))
+    out = torch.tensor([[-1e4], [0.0], [1e4]])
+    assert head.predict(out)["prediction"].tolist() == [1, 3, 5]
+    assert bool(head.loss(out, batch(doubles(1, 5, 5))).isfinite().all())
+    assert head.predict(head.constant(y, torch.ones(5)).unsqueeze(0))["prediction"].item() == pytest.approx(3)
+
+
+def test_squared_error_of_logarithms_predicts_the_geometric_mean_and_smearing_the_mean() -> None:
+    y = positive(20_000)
+    plain, smeared = fitted(y, transform="log"), fitted(y, transform="log", smearing=True)
+    out = plain.constant(y, torch.ones(len(y))).expand(len(y), 1)
+    assert plain.predict(out)["prediction"][0].item() == pytest.approx(float(y.log().mean().exp()), rel=1e-4)
+    assert smeared.predict(out)["prediction"][0] == plain.predict(out)["prediction"][0]  # before calibration
+    for head in (plain, smeared):
+        head.calibrate(out, y, torch.ones(len(y)))
+    assert smeared.predict(out)["prediction"][0].item() == pytest.approx(float(y.mean()), rel=1e-4)
+    assert plain.predict(out)["prediction"][0].item() == pytest.approx(float(y.log().mean().exp()), rel=1e-4)
+
+
+def test_smearing_is_duans_factor_also_of_log1p_and_forgets_an_earlier_one() -> None:
+    y = torch.tensor(numpy.random.default_rng(0).poisson(3, 4_000)).double()
+    head = fitted(y, transform="log1p", smearing=True)
+    best = head.constant(y, torch.ones(len(y)))
+    for out in (best + 1, best):
+        head.calibrate(out.expand(len(y), 1), torch.where(y == 7, torch.nan, y), torch.ones(len(y)))
+    known = y[y != 7]
+    wanted = (known.log1p() - y.log1p().mean()).exp().mean()
+    assert head.smear.item() == pytest.approx(float(wanted), rel=1e-5)
+    assert head.predict(best.unsqueeze(0))["prediction"].item() == pytest.approx(float(known.mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "y", "words"),
+    [
+        ({"loss": "poisson"}, [0, -1, 3, -2], "must be at least 0 for loss=poisson.*2 of 4.*-2"),
+        ({"transform": "log"}, [0, 1, 3, 2], "must be more than 0 for transform=log.*1 of 4"),
+        ({"transform": "log1p"}, [0, -0.5, 3, 2], "must be at least 0 for transform=log1p.*1 of 4"),
+        ({"transform": "sqrt"}, [0, -0.5, 3, 2], "must be at least 0 for transform=sqrt.*1 of 4"),
+        ({"bounds": (0, 2)}, [0, 1, 3, 2], r"must lie within bounds=\[0, 2\].*1 of 4.*3"),
+    ],
+)
+def test_training_targets_outside_the_domain_are_counted_and_shown(
+    options: dict[str, object], y: list[float], words: str
+) -> None:
+    with pytest.raises(DataError, match=f"(?s)target_domain.*price.*{words}"):
+        fitted(doubles(*y, torch.nan)[:4], **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"transform": "cube"}, "transform must be one of none, log, log1p, sqrt, however: transform='cube'"),
+        ({"loss": "poisson", "transform": "log"}, "must have neither transform nor bounds, however: transform='log'"),
+        ({"loss": "poisson", "bounds": (0, 1)}, "must have neither transform nor bounds"),
+        ({"transform": "log", "bounds": (0, 1)}, r"must have no transform, however: transform='log', bounds=\[0, 1\]"),
+        ({"bounds": (1, 0)}, r"bounds must be two numbers that rise, however: bounds=\[1, 0\]"),
+        ({"bounds": (1, 2, 3)}, r"bounds must be two numbers that rise, however: bounds=\[1, 2, 3\]"),
+        ({"smearing": True}, "smearing must go with transform=log or log1p, however: transform='none'"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused_in_a_sentence(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Regression(2, PRICE, **options)  # type: ignore[arg-type]
+
+
+def test_a_validation_row_below_all_training_rows_counts_as_the_least_of_them() -> None:
+    head = fitted(doubles(1, 2, 4), transform="log")
+    found = head.loss(torch.zeros(2, 1), batch(doubles(0, 1)))
+    assert found[0] == found[1]
+    assert bool(found.isfinite().all())

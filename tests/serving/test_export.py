@@ -20,8 +20,10 @@ from mlp_torch.ingest.inputs import table_of, to_inputs
 from mlp_torch.ingest.source import Frame
 from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.gaussian import Gaussian
 from mlp_torch.problem.neutral import Neutral
 from mlp_torch.problem.ordinal import Ordinal
+from mlp_torch.problem.quantiles import Quantiles
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
 from mlp_torch.problem.undecided import Band
@@ -42,6 +44,8 @@ HEADS = {
     "ordinal": (Ordinal, lambda: Band("delay", 10, 60, classes=("10", "60", "100"))),
     "neutral": (Neutral, lambda: Band("delay", 10, 60)),
     "regression": (Regression, lambda: Number("delay")),
+    "gaussian": (Gaussian, lambda: Number("delay")),
+    "quantiles": (Quantiles, lambda: Number("delay")),
     "reframed": (Reframed, lambda: Number("delay")),
 }
 
@@ -75,7 +79,7 @@ def shipped(data: Data, task: Task, folder: Path) -> Path:
     """The folder of a model."""
     serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
     train = data.tables["train"]
-    constant = task.model.constant(train.y, train.weight)
+    constant = (task.model.constant(train.y, train.weight), task.model.head)
     options = {"target": data.target, "constant": constant}
     return export(serving, folder, **options, metrics={"test/loss": 0.5}, data=data.fingerprint)
 
@@ -270,7 +274,7 @@ def test_stacked_numbers_that_disagree_with_trainings_are_not_handed_out(binary,
     data, task, _ = binary
     serving = ServingFunction(data.schema, data.transform, task.model, name="tiny")
     serving.scoring.encode.stacks[0].scaled.steps[0].mean += 1e-3
-    options = {"target": data.target, "constant": torch.zeros(1)}
+    options = {"target": data.target, "constant": (torch.zeros(1), task.model.head)}
     with pytest.raises(ModelError, match="must equal the trained model, however: prediction 'probability' differs"):
         export(serving, tmp_path, **options, metrics={}, data=data.fingerprint)
 
@@ -334,6 +338,16 @@ def test_the_manifest_tells_where_the_model_comes_from(binary):
     assert manifest["git"] is None or len(manifest["git"]) == 40
 
 
+def test_the_scales_of_vectors_are_told_beside_the_graph(made):
+    _, task, folder = made
+    wanted = task.model.head.scales()
+    assert json.loads((folder / "manifest.json").read_text())["scales"] == wanted
+    assert Predictor(folder).scales == wanted
+    if isinstance(task.model.head, Reframed):
+        answer = Predictor(folder).predict(rows(2))[0]
+        assert len(answer["densities"]) == len(wanted["edges"]) + 1
+
+
 def test_packages_that_are_not_installed_have_no_version():
     assert exporting.version_of("no-such-package") is None
     assert exporting.version_of("torch") == torch.__version__
@@ -343,7 +357,7 @@ def test_every_file_says_its_format_and_loads_without_code(binary):
     _, _, folder = binary
     state = torch.load(folder / "target.pt", weights_only=True)
     assert state["format"] == 1
-    assert set(state) == {"format", "target", "head", "constant"}
+    assert set(state) == {"format", "target", "head", "constant", "constant_head"}
     assert json.loads((folder / "schema.json").read_text())["format"] == 1
 
 

@@ -126,6 +126,7 @@ def test_the_model_tells_its_fields_and_an_example_that_it_answers(client, predi
     }
     assert about["fields"][0]["max"] == 10_000
     assert not {"low", "high"} & set(about["fields"][0])  # the training rows' extremes are nobody's business
+    assert about["scales"] == {}  # of two classes there is none
     assert post(client, about["example"]).status_code == 200
 
 
