@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from mlp_torch import notebook
-from mlp_torch.build import judge_unseen, require_calibration_rows
+from mlp_torch.build import check_head, judge_unseen
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.source import Frame
 from mlp_torch.problem.classification import Binary
@@ -95,4 +95,4 @@ def test_calibration_rows_without_a_label_do_not_count() -> None:
     held = data.judged["calibration"]
     data.judged["calibration"] = held._replace(y=torch.full_like(held.y, torch.nan))
     with pytest.raises(ConfigError, match=r"split\.calibration"):
-        require_calibration_rows(Binary(2, data.target, calibration="isotonic"), data)
+        check_head(Binary(2, data.target, calibration="isotonic"), data, None)

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Calibration = Literal["none", "temperature", "isotonic"]
+Calibration = Literal["none", "temperature"]  # of a head with several logits
 BOUND = 20.0  # a temperature lies between 1 / BOUND and BOUND
 
 

@@ -11,7 +11,7 @@ Shape: h (B, d_in) -> out (B, 1) or (B, n) logits.
 {'probability': [0.5, 0.8807970285415649], 'class': [0, 1]}
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,7 @@ class Binary(Head):
         *,
         members: int = 1,
         threshold: float | Rule = 0.5,
-        calibration: Calibration = "none",
+        calibration: Literal["none", "temperature", "isotonic"] = "none",
         gamma: float = 0.0,
     ):
         priors.require_classes(target)

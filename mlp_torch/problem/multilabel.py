@@ -102,8 +102,9 @@ class Multilabel(Head):
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         known = ~batch.y.isnan()  # (B, k)
         y = batch.y.nan_to_num().to(out.dtype)
-        weight = self.positive.to(out.dtype)
-        losses = nn.functional.binary_cross_entropy_with_logits(out, y, pos_weight=weight, reduction="none") * known
+        logits, weight = (out, self.positive) if self.training else (out + self.shift, torch.ones_like(self.positive))
+        entropy = nn.functional.binary_cross_entropy_with_logits
+        losses = entropy(logits, y, pos_weight=weight.to(out.dtype), reduction="none") * known
         return losses.sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:

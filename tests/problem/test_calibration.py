@@ -197,16 +197,20 @@ def test_labels_are_right_within_two_points_after_calibration() -> None:
 
 def test_the_shift_to_the_true_prior_comes_before_calibration() -> None:
     """Logits of a draw with as many of each class: the correction alone is right, and calibration finds nothing."""
-    logits, y, _ = drawn(50_000, sure=1.0)
+    draw = torch.Generator().manual_seed(0)
+    true = 1.5 * torch.randn(50_000, generator=draw) - 3
+    y, weight = (torch.rand(50_000, generator=draw) < true.sigmoid()).double(), torch.ones(50_000)
     share = float(y.mean())
     head = Binary(2, LATE, calibration="temperature")
-    weight = torch.ones(len(y))
     head.fit(y, weight, torch.where(y == 1, 0.5 / share, 0.5 / (1 - share)).float())
-    head.calibrate((logits - head.shift).unsqueeze(1), y, weight)
+    out = (true - head.shift).unsqueeze(1)
+    head.calibrate(out, y, weight)
+    assert share < 0.12
+    alone = Temperature()
+    alone.fit(true, y, weight)
+    assert head.learned()["temperature"] == pytest.approx(alone.learned()["temperature"], rel=1e-5)
     assert head.learned()["temperature"] == pytest.approx(1, abs=0.03)
-    assert float(head.predict((logits - head.shift).unsqueeze(1))["probability"].mean()) == pytest.approx(
-        share, abs=5e-3
-    )
+    assert float(head.predict(out)["probability"].mean()) == pytest.approx(share, abs=5e-3)
 
 
 def test_rows_without_a_label_do_not_calibrate() -> None:

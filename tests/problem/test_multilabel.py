@@ -124,6 +124,14 @@ def test_positive_weights_multiply_the_loss_of_rows_with_the_label() -> None:
     assert losses.tolist() == pytest.approx([math.log(2) * 4.5 / 3, math.log(2)], rel=1e-6)
 
 
+def test_what_is_judged_is_the_loss_of_the_corrected_probabilities_on_the_data_as_they_are() -> None:
+    head = Multilabel(2, THREE, positive_weight=[1.0, 3.0, 0.5]).eval()
+    out, y = drawn(unknown=0.2)
+    p, known = head.predict(out)["probabilities"].double(), ~y.isnan()
+    entropy = -(torch.where(y == 1, p, 1 - p).log() * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
+    torch.testing.assert_close(head.loss(out, batch(y)).double(), entropy, rtol=1e-4, atol=1e-5)
+
+
 def test_balanced_weights_are_the_odds_against_the_label_and_start_at_a_half() -> None:
     y = torch.tensor([[1.0, 0.0, 1.0], [0.0, NAN, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, NAN]]).double()
     head = Multilabel(2, THREE, positive_weight="balanced")

@@ -37,6 +37,12 @@ def test_rows_of_equal_probability_share_a_bin_whatever_their_order() -> None:
         assert float(CalibrationError()(p[order], y[order])) == pytest.approx(expected, rel=1e-6)
 
 
+def test_rows_of_equal_probability_lie_in_the_bin_of_their_middle_row() -> None:
+    p = torch.tensor([0.1, 0.5, 0.5, 0.5, 0.9, 0.9])  # middles at rows 0.5, 2.5, 5 of 6, bins of 2
+    assert equal_mass(p, torch.zeros(6), bins=3).rows.tolist() == [1, 3, 2]
+    assert equal_mass(p, torch.zeros(6), bins=2).rows.tolist() == [4, 2]
+
+
 def test_a_constant_is_as_far_off_as_its_base_rate() -> None:
     assert float(CalibrationError()(torch.full((40,), 0.25), torch.tensor([1, 0] * 20))) == pytest.approx(0.25)
 
