@@ -475,7 +475,7 @@ def test_metrics_are_new_each_time_and_name_what_exists(kind: type[Head], option
         assert prediction in predictions
         assert label in labels
         assert second[name][2] is not metric
-        assert metric.higher_is_better is not None or name.startswith("coverage")
+        assert metric.higher_is_better is not None or name.startswith(("coverage", "width"))
 
 
 @every_head
