@@ -525,7 +525,7 @@ def test_metrics_are_new_each_time_and_name_what_exists(kind: type[Head], option
         assert prediction in predictions
         assert label in labels
         assert second[name][2] is not metric
-        is_half = name.startswith(("coverage", "recall", "precision"))  # says nothing without its other half
+        is_half = name.startswith(("coverage", "width", "recall", "precision"))  # says nothing without its other half
         assert metric.higher_is_better is not None or is_half
 
 

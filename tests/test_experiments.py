@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import mlp_torch
-from mlp_torch.configuration import CONFIGS, check_targets, composed
+from mlp_torch.configuration import CONFIGS, built, check_targets, composed
+from mlp_torch.target import Number
 from mlp_torch.verbs.train import main
 
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
@@ -46,3 +47,10 @@ def test_an_experiment_trains_a_step_exports_loads_and_predicts(path, tmp_path, 
     assert metrics["format"] == 1
     assert metrics["test/loss"] > 0
     assert "metric" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("head", ["regression", "gaussian", "quantiles", "reframing"])
+def test_heads_for_a_number_take_each_others_place_on_the_command_line(head):
+    cfg = composed(["experiment=regression", f"head={head}"])
+    check_targets(cfg)
+    assert built(cfg.head)(8, Number("y")).metrics().keys() >= {"mae"}

@@ -102,7 +102,9 @@ class CoverageError(Coverage):
 
 
 class Width(Loss):
-    """The mean width of the interval: of two that hold the same share, the narrower says more."""
+    """The mean width of the interval: narrower is better only of two that hold the same share."""
+
+    higher_is_better: bool | None = None
 
     def __init__(self) -> None:
         super().__init__(width)

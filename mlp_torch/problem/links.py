@@ -193,8 +193,8 @@ class Bounded(Link):
         return self.low + self.range * out.sigmoid()
 
     def out(self, prediction: Tensor) -> Tensor:
-        share = ((prediction.double() - self.low) / self.range).clamp(1e-12, 1 - 1e-12)
-        return share.log() - (1 - share).log()
+        share = (prediction.double() - self.low) / self.range
+        return share.clamp(min=1e-12).log() - (1 - share).clamp(min=1e-12).log()
 
     def compared(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         low = (self.low - self.mean) / self.scale

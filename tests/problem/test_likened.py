@@ -27,10 +27,10 @@ def test_between_quantiles_mass_is_even() -> None:
 
 
 def test_beyond_the_quantiles_mass_falls_off_from_the_density_beside_it() -> None:
-    # density .04 beside both ends, so that the scales are .2 / .04 = 5
-    found = mass([0.2, 0.4, 0.8], [0, 5, 15], [-5, 0, 15, 20])
-    e = stats.expon(0, 5).sf(5)
-    assert found == pytest.approx([0.2 * e, 0.2 * (1 - e), 0.6, 0.2 * (1 - e), 0.2 * e])
+    # density .02 beside both ends, so that the scales are .1 / .02 = 5 and .2 / .02 = 10
+    found = mass([0.1, 0.4, 0.8], [0, 15, 35], [-5, 0, 35, 45])
+    low, high = stats.expon(0, 5).sf(5), stats.expon(0, 10).sf(10)
+    assert found == pytest.approx([0.1 * low, 0.1 * (1 - low), 0.7, 0.2 * (1 - high), 0.2 * high])
 
 
 def test_equal_quantiles_are_an_atom_and_no_nan() -> None:

@@ -122,3 +122,9 @@ def test_two_bins_have_one_edge_and_two_tails() -> None:
     assert quantiles(p, doubles(0.1, 0.9), edges, tails)[0].tolist() == pytest.approx(
         list(stats.laplace.ppf([0.1, 0.9]))
     )
+
+
+def test_a_sure_forecast_costs_its_absolute_error_so_that_a_distribution_must_be_set_beside_a_distribution() -> None:
+    p, edges = doubles(0, 1, 0).expand(3, -1), doubles(5, 5.001)
+    found = crps(p, doubles(-2, 5, 11), edges=edges, tails=doubles(1, 1))
+    assert found.tolist() == pytest.approx([7, 0, 6], abs=0.001)
