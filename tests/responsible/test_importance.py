@@ -160,6 +160,18 @@ def test_rows_are_capped_to_those_of_the_smallest_fingerprints(data):
     assert set(seen[0].tolist()) == set(data.judged["val"].row.sort().values[:50].tolist())
 
 
+def test_of_many_fields_fewer_rows_are_looked_at_down_to_2000():
+    columns = {f"x{i}": Scaled(f"x{i}") for i in range(50)}
+    x = torch.linspace(0, 1, 4500, dtype=torch.float64)
+    head = Regression(1, Number("y"))
+    held = Batch(dict.fromkeys(columns, x), x, torch.ones(4500), torch.arange(4500))
+    find, seen = Permutation(repeats=1), []
+    for epoch, rows in ((1_000_000, 4500), (200_000, 4000), (100_000, 2000), (10, 2000), (None, 4500)):
+        found = find(head, columns, held, {}, outputs=lambda t: t.y.float().unsqueeze(1), metric="rmse", epoch=epoch)
+        seen.append((found.rows, rows))
+    assert all(rows == expected for rows, expected in seen)
+
+
 def test_a_metric_that_is_not_defined_is_no_number(data):
     one = data.held.y == 1
     held = Batch({name: x[one] for name, x in data.held.features.items()}, *(x[one] for x in data.held[1:]))
