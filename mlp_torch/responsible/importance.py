@@ -69,7 +69,11 @@ class Importance:
             f"Fields by importance: what gets worse where their values change places ({self.rows:,} validation rows, "
         )
         head += f"mean ± sd of {repeats})"
-        return "\n".join([f"{head}:", *(f"  {line}" for line in lines), *([f"  and {rest} more"] if rest else [])])
+        lines = [f"  {line}" for line in lines] + ([f"  and {rest} more"] if rest else [])
+        harmful = [field for field, found in self.fields.items() if mean(found["loss"]) < -2 * spread(found["loss"])]
+        if harmful:
+            lines.append(f"  the loss is less without what these say: {', '.join(harmful)}")
+        return "\n".join([f"{head}:", *lines])
 
     def cells(self, found: Mapping[str, Sequence[float]]) -> list[str]:
         """Mean ± standard deviation of the loss and of the metric."""
