@@ -70,6 +70,16 @@ def test_a_field_that_only_a_cross_reads_counts_by_what_the_cross_becomes(data):
         assert np.mean(importance.fields[field]["accuracy"]) == pytest.approx(1 / 2, abs=0.04)
 
 
+def test_the_other_field_of_a_cross_has_no_importance_where_the_model_uses_one(data):
+    words = data.crossed["a:string"]
+    codes = dict(zip(data.held.features["cross"].tolist(), (words == words[0]).tolist(), strict=True))
+    importance = found(
+        data, lambda table: torch.tensor([[6.0 * codes[c] - 3] for c in table.features["cross"].tolist()])
+    )
+    assert importance.fields["b"]["loss"] == [0.0] * 3
+    assert any(loss != 0 for loss in importance.fields["a"]["loss"])
+
+
 def test_a_field_that_the_model_does_not_use_has_no_importance(data):
     importance = found(data, by_cross(data))
     assert importance.fields["z"] == {"loss": [0.0] * 3, "accuracy": [0.0] * 3}
