@@ -50,7 +50,8 @@ def importance(cfg: DictConfig, task: Task, data: Data) -> Importance | None:
     metric = next((name for name in monitors if name in telling), telling[0])
     find: Permutation = built(cfg.importance)
     say = partial(outputs, task)
-    return find(task.model, columns, data.held, data.crossed, outputs=say, metric=metric)
+    epoch = len(data.tables["train"].y)
+    return find(task.model, columns, data.held, data.crossed, outputs=say, metric=metric, epoch=epoch)
 
 
 @torch.inference_mode()

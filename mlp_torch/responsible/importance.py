@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TOLD = 10  # fields of the closing notes
 DRAWN = 30  # bars of the picture
+LEAST = 2000  # rows, however many fields there are
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,11 @@ class Importance:
             f"Fields by importance: what gets worse where their values change places ({self.rows:,} validation rows, "
         )
         head += f"mean ± sd of {repeats})"
-        return "\n".join([f"{head}:", *(f"  {line}" for line in lines), *([f"  and {rest} more"] if rest else [])])
+        lines = [f"  {line}" for line in lines] + ([f"  and {rest} more"] if rest else [])
+        harmful = [field for field, found in self.fields.items() if mean(found["loss"]) < -2 * spread(found["loss"])]
+        if harmful:
+            lines.append(f"  the loss is less without what these say: {', '.join(harmful)}")
+        return "\n".join([f"{head}:", *lines])
 
     def cells(self, found: Mapping[str, Sequence[float]]) -> list[str]:
         """Mean ± standard deviation of the loss and of the metric."""
@@ -93,7 +98,8 @@ class Permutation:
     """What finds the importance of fields.
 
     Args:
-        rows: most validation rows, those with the smallest fingerprints.
+        rows: most validation rows, those with the smallest fingerprints. Of many fields fewer, down to 2,000, so that
+            all permutations together answer no more rows than an epoch has.
         repeats: permutations of each field.
         seed: of the permutations.
 
@@ -116,6 +122,7 @@ class Permutation:
         *,
         outputs: Callable[[Batch], Tensor],
         metric: str,
+        epoch: int | None = None,
     ) -> Importance:
         """The importance of each field that a column reads.
 
@@ -126,8 +133,11 @@ class Permutation:
             crossed: raw values of the same rows, by `Read.key`, that columns of several fields read.
             outputs: what the model says of a table.
             metric: which of the model's metrics is watched beside the loss; a higher one must be better, or worse.
+            epoch: rows of an epoch; None: no matter how long it takes.
         """
-        some = table.row.argsort(stable=True)[: self.rows].sort().values
+        fields = fields_of(columns)
+        most = self.rows if epoch is None else min(self.rows, max(LEAST, epoch // (len(fields) * self.repeats)))
+        some = table.row.argsort(stable=True)[:most].sort().values
         table = Batch(
             {name: x[some] for name, x in table.features.items()}, table.y[some], table.weight[some], table.row[some]
         )
@@ -135,7 +145,7 @@ class Permutation:
         more = directions(model)[metric] is True
         whole = judge(model, outputs(table), table.y).values
         found: dict[str, dict[str, list[float]]] = {}
-        for field in fields_of(columns):
+        for field in fields:
             found[field] = {"loss": [], metric: []}
             for repeat in range(self.repeats):
                 # the same order for all fields: what differs between them is not the luck of the draw

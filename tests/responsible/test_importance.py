@@ -70,6 +70,16 @@ def test_a_field_that_only_a_cross_reads_counts_by_what_the_cross_becomes(data):
         assert np.mean(importance.fields[field]["accuracy"]) == pytest.approx(1 / 2, abs=0.04)
 
 
+def test_the_other_field_of_a_cross_has_no_importance_where_the_model_uses_one(data):
+    words = data.crossed["a:string"]
+    codes = dict(zip(data.held.features["cross"].tolist(), (words == words[0]).tolist(), strict=True))
+    importance = found(
+        data, lambda table: torch.tensor([[6.0 * codes[c] - 3] for c in table.features["cross"].tolist()])
+    )
+    assert importance.fields["b"]["loss"] == [0.0] * 3
+    assert any(loss != 0 for loss in importance.fields["a"]["loss"])
+
+
 def test_a_field_that_the_model_does_not_use_has_no_importance(data):
     importance = found(data, by_cross(data))
     assert importance.fields["z"] == {"loss": [0.0] * 3, "accuracy": [0.0] * 3}
@@ -160,6 +170,18 @@ def test_rows_are_capped_to_those_of_the_smallest_fingerprints(data):
     assert set(seen[0].tolist()) == set(data.judged["val"].row.sort().values[:50].tolist())
 
 
+def test_of_many_fields_fewer_rows_are_looked_at_down_to_2000():
+    columns = {f"x{i}": Scaled(f"x{i}") for i in range(50)}
+    x = torch.linspace(0, 1, 4500, dtype=torch.float64)
+    head = Regression(1, Number("y"))
+    held = Batch(dict.fromkeys(columns, x), x, torch.ones(4500), torch.arange(4500))
+    find, seen = Permutation(repeats=1), []
+    for epoch, rows in ((1_000_000, 4500), (200_000, 4000), (100_000, 2000), (10, 2000), (None, 4500)):
+        found = find(head, columns, held, {}, outputs=lambda t: t.y.float().unsqueeze(1), metric="rmse", epoch=epoch)
+        seen.append((found.rows, rows))
+    assert all(rows == expected for rows, expected in seen)
+
+
 def test_a_metric_that_is_not_defined_is_no_number(data):
     one = data.held.y == 1
     held = Batch({name: x[one] for name, x in data.held.features.items()}, *(x[one] for x in data.held[1:]))
@@ -180,6 +202,13 @@ def test_the_note_names_the_most_important_fields_and_how_many_more_there_are():
     assert "f10" not in note
     assert note.endswith("and 4 more")
     assert len(Importance("auroc", 5000, fields).picture().axes[0].patches) == 14
+
+
+def test_a_field_without_which_the_loss_is_less_is_named_if_that_is_no_chance():
+    fields = {name: {"loss": loss, "auroc": []} for name, loss in {"a": [1.0, 1.1], "b": [-0.1, 0.05]}.items()}
+    assert "less without" not in Importance("auroc", 50, fields).note()
+    fields["c"] = {"loss": [-0.2, -0.21], "auroc": []}
+    assert Importance("auroc", 50, fields).note().endswith("the loss is less without what these say: c")
 
 
 def test_fields_come_in_the_order_of_the_columns(data):
