@@ -34,7 +34,7 @@ DRAWS = 1000
 
 
 class Answers(NamedTuple):
-    """What a way says of all test rows, (N,) each: P(favourable), and by how much it doubts."""
+    """What a way says of all test rows, (N,) each: P(favourable), and 1 - P of what it answers."""
 
     probability: Floats
     doubt: Floats
@@ -44,9 +44,10 @@ def answers(folder: Path, rows: pa.Table) -> Answers:
     """Of the exported model."""
     found = mlp_torch.load(folder / "model").predict(rows)
     p = found["probability"].to_numpy().astype(float)
-    if "probabilities" not in found.column_names:
-        return Answers(p, -np.abs(p - 0.5))
-    return Answers(p, np.array(found["probabilities"].to_pylist())[:, 1])
+    said = np.stack([1 - p, p], axis=1)
+    if "probabilities" in found.column_names:
+        said = np.array(found["probabilities"].to_pylist())[:, [0, 2]]
+    return Answers(p, 1 - said.max(axis=1))
 
 
 def interval(one: list[Answers], other: list[Answers], y: Floats) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """A rating of 1 to 5 as one of five classes, as ordered classes, as a number: which head is worth it on reviews?
 
-    python benchmarks/rating.py               # twelve minutes of one core; needs `mlp_torch data reviews`
+    python benchmarks/rating.py               # twenty minutes of one core; needs `mlp_torch data reviews`
     python benchmarks/rating.py --runs DIR    # only trains what an earlier call did not leave in DIR
 
 Columns, backbone and split are those of experiment=rating; validation rows stop each training early, test rows are read
@@ -8,6 +8,8 @@ once. The number is rounded to a class, and its ranked probability score is that
 """
 
 import argparse
+import math
+import re
 import statistics
 import subprocess
 import sys
@@ -29,6 +31,7 @@ HEADS: dict[str, tuple[str, ...]] = {
     "multiclass": ("head=multiclass",),
     "ordinal": (),
     "regression": ("head=regression", *NUMBER),
+    "regression in [1, 5]": ("head=regression", "head.bounds=[1, 5]", *NUMBER),
 }
 METRICS = ("accuracy", "RMSE of the expectation", "RPS", "kappa", "log-loss")
 
@@ -69,15 +72,22 @@ def measured(folder: Path) -> list[float]:
     ]
 
 
+def cell(values: list[float]) -> str:
+    """Mean ± standard deviation; a dash where there is none."""
+    if any(map(math.isnan, values)):
+        return "–"
+    return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values):.4f}"
+
+
 def main(runs: Path) -> None:
     """Prints mean ± standard deviation over the seeds as a Markdown table."""
     print(f"| head | {' | '.join(METRICS)} |\n|---|{'---|' * len(METRICS)}")
     for way, overrides in HEADS.items():
-        found = [measured(trained("rating", way, overrides, seed=seed, runs=runs)) for seed in SEEDS]
-        cells = [
-            f"{statistics.fmean(values):.4f} ± {statistics.stdev(values):.4f}" for values in zip(*found, strict=True)
+        found = [
+            measured(trained("rating", re.sub(r"\W+", "_", way), overrides, seed=seed, runs=runs)) for seed in SEEDS
         ]
-        print(f"| {way} | {' | '.join('–' if 'nan' in cell else cell for cell in cells)} |", flush=True)
+        cells = [cell(list(values)) for values in zip(*found, strict=True)]
+        print(f"| {way} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

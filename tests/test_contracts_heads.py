@@ -48,7 +48,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"positive_weight": "balanced", "calibration": "temperature", "threshold": BestF()},
         {"positive_weight": [1.0, 0.3, 5.0]},
     ],
-    "Neutral": [{"coverage": 0.5}],
+    "Neutral": [{"coverage": 0.5}, {"calibration": "temperature"}],
     "Ordinal": [{"calibration": "temperature"}],
     "Regression": [
         {"loss": "absolute"},

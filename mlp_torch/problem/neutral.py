@@ -4,7 +4,9 @@ Book: ch. 3, Neutral Class. Where labels are arbitrary in the middle, or raters 
 tell apart what nobody can. A third class takes those rows, by a target such as `undecided.Band`, and the two others
 keep their meaning.
 NOTE[BOOK]: plain accuracy over three classes is no metric here. The more abstain, the easier it is, and what it gains
-may be the majority class alone: accuracy stands beside coverage, and recall and precision of each class.
+may be the majority class alone: accuracy stands beside coverage, and recall and precision of each class. And a row is
+left out for a wished coverage where neither class is probable enough, not where the neutral one is probable: on
+validation rows of experiment=neutral_class that finds more neutral rows, and answers more of the others rightly.
 
 Shape: h (B, d_in) -> out (B, 3) logits.
 
@@ -48,8 +50,8 @@ class Neutral(Multiclass):
         target: with three classes.
         members: how many hidden vectors a row has.
         neutral: which of the classes says neither; of the two others the first is "no", the last is "yes".
-        coverage: share of rows that are to be answered at least: the most p(neutral) of an answer is found on the
-            calibration split. None, and as long as there was none: a row is answered unless neutral is most probable.
+        coverage: share of rows that are to be answered at least: how probable an answer must be is found on calibration
+            rows. None: a row is answered unless neutral is the most probable class.
         calibration: as `Multiclass`.
 
     Raises:
@@ -83,19 +85,27 @@ class Neutral(Multiclass):
         self.point, self.calibrates = "probability", self.calibrates or coverage is not None
         self.register_buffer("threshold", torch.tensor(-1.0))  # less than 0: not calibrated
 
+    def learned(self) -> dict[str, float]:
+        threshold = {} if self.coverage is None else {"threshold": float(self.threshold)}
+        return threshold | super().learned()
+
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
         super().calibrate(out, y, weight)
         if self.coverage is not None:
-            doubt, order = self.probabilities(out)[:, self.neutral].sort()
+            sure, order = self.sureness(self.probabilities(out)).sort(descending=True)
             share = weight.double()[order].cumsum(dim=0) / weight.double().sum()  # (N,)
             enough = int((share < self.coverage - 1e-9).sum())  # 1e-9: sums of weights are rounded
-            self.threshold.copy_(doubt[min(enough, len(doubt) - 1)])
+            self.threshold.copy_(sure[min(enough, len(sure) - 1)])
+
+    def sureness(self, probabilities: Tensor) -> Tensor:
+        """(B, 3) -> (B,): how probable the more probable of the two classes is. Must script."""
+        return torch.maximum(probabilities[:, self.no], probabilities[:, self.yes])
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         p = self.probabilities(out)  # (B, 3)
-        no, yes, neither = p[:, self.no], p[:, self.yes], p[:, self.neutral]
-        most = torch.where(self.threshold < 0, torch.maximum(no, yes), self.threshold)  # (B,)
-        abstain = neither > most
+        no, yes, sure = p[:, self.no], p[:, self.yes], self.sureness(p)
+        by_class = self.threshold < 0
+        abstain = (by_class & (p[:, self.neutral] > sure)) | (~by_class & (sure < self.threshold))  # (B,)
         # where neutral is all there is, one half: below 1e-30 a probability is no evidence
         says_no, says_yes = no.clamp(min=1e-30), yes.clamp(min=1e-30)
         decided = self.no + (yes > no).long() * (self.yes - self.no)
@@ -134,7 +144,7 @@ class Neutral(Multiclass):
         right = (predictions["probability"][known] > 0.5) == yes
         share = float(yes[decided].double().mean()) if decided.any() else 1.0
         figure = classifier_pictures.coverage(
-            predictions["probabilities"][known][:, self.neutral],
+            1 - self.sureness(predictions["probabilities"][known]),
             right,
             decided,
             answered=1 - float(predictions["abstain"][known].double().mean()) if known.any() else 1.0,

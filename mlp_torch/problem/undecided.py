@@ -104,4 +104,8 @@ def three(classes: tuple[str, str, str]) -> list[str]:
     """The names of the first, the neutral and the last class."""
     if len(classes) != 3 or len(set(classes)) < 3:
         raise ValueError(f"classes must name the first, the neutral and the last class, however: {classes=}")
+    if not all(isinstance(name, str) for name in classes):
+        raise ValueError(
+            f"classes must be text (YAML reads a bare yes as a truth value: quote it), however: {classes=}"
+        )
     return list(classes)

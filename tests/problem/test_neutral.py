@@ -61,6 +61,7 @@ def calibrated(p: Tensor, coverage: float, weight: Tensor | None = None) -> Neut
 
 
 def out_of(p: Tensor) -> Tensor:
+    """Of the two classes "no" is the more probable one, the less so the greater p(neutral)."""
     return torch.stack([0.7 * (1 - p), p, 0.3 * (1 - p)], dim=1).log()
 
 
@@ -71,6 +72,14 @@ def test_the_wished_share_of_calibration_rows_is_answered_the_surest_first() -> 
         assert (1 - abstain.double().mean()).item() == pytest.approx(coverage)
         assert bool((p[abstain == 0] < (p[abstain == 1].min() if abstain.any() else 1)).all())
     assert calibrated(p, 0.25).predict(out_of(p))["abstain"].sum() == 7  # at least what was wished
+
+
+def test_a_row_is_left_out_where_no_answer_is_probable_not_only_where_neutral_is() -> None:
+    out = torch.tensor([[0.5, 0.05, 0.45], [0.55, 0.4, 0.05]]).log()
+    head = Neutral(1, RATING, coverage=0.5)
+    head.calibrate(out, doubles(0, 0), torch.ones(2))
+    assert head.predict(out)["abstain"].tolist() == [1, 0]
+    assert head.predict(out)["class"].tolist() == [1, 0]
 
 
 def test_weights_of_calibration_rows_count() -> None:
@@ -181,3 +190,20 @@ def test_the_planted_band_of_coin_flips_is_found() -> None:
         answer = binary.predict(binary(net(x)))["class"]
     flips = value.abs() < 0.3
     assert (answer[flips] == raters[1][flips]).double().mean().item() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_wished_coverage_needs_calibration_rows_and_is_told_as_a_threshold() -> None:
+    p = torch.linspace(0.1, 0.5, 5)
+    assert calibrated(p, 0.6).learned() == {"threshold": pytest.approx(0.7 * 0.7)}
+    assert calibrated(p, 0.6).calibrates
+    assert not Neutral(1, RATING).calibrates
+    assert Neutral(1, RATING).learned() == {}
+
+
+def test_the_threshold_is_one_of_calibrated_probabilities() -> None:
+    head = Neutral(1, RATING, coverage=0.5, calibration="temperature")
+    out = 3 * torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    y = torch.randint(0, 3, (400,), generator=torch.Generator().manual_seed(1)).double()  # nothing is learned of it
+    head.calibrate(out, y, torch.ones(400))
+    assert head.learned()["temperature"] > 5
+    assert head.predict(out)["abstain"].double().mean() == 0.5

@@ -46,6 +46,13 @@ def test_a_band_names_three_classes(classes: tuple[str, str, str]) -> None:
         Agreed(["a", "b"], classes=classes)
 
 
+def test_a_bare_no_of_yaml_is_told_as_what_it_became() -> None:
+    with pytest.raises(
+        ValueError, match=r"classes must be text .*quote it.*however: classes=\[False, 'neutral', True\]"
+    ):
+        Band("rating", 3, 4, classes=[False, "neutral", True])  # type: ignore[arg-type]
+
+
 #                  all agree, two of three, one silent, both silent ones differ, one speaks, nobody, all unsure
 ANN: list[str | None] = ["yes", "no", None, None, None, None, "neutral"]
 BEN: list[str | None] = ["yes", "no", "no", "yes", None, None, "neutral"]
