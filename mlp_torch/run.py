@@ -114,7 +114,8 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 def table(cfg: DictConfig) -> Data:
     """The table before anything is read, split into folds if the configuration says so."""
     data: Data = built(cfg.data)
-    data.rebalancing = built(cfg.rebalancing) if cfg.rebalancing else None
+    # an experiment's options stay where rebalancing=none leaves them without anything to set
+    data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
     if cfg.folds is not None:
         data.split = data.split.fold(cfg.fold, of=cfg.folds)
     return data
