@@ -89,10 +89,6 @@ class Definition:
         rule = {"min": 0, "missing": "error", **(self.policies.get(self.weight) or {})}
         return Schema.of(self.reads(), {**self.policies, self.weight: rule})
 
-    def outcome(self, y: Tensor, weight: Tensor) -> dict[str, Tensor]:
-        """What of a row's outcome is part of the data's fingerprint: y, and the weight where a field says it."""
-        return {"": y} if self.weight is None else {"": y, "weight": weight}
-
     def state(self) -> dict[str, Any]:
         """What was fitted, by the names that it has in a Task's state."""
         parts = {"target.": self.target, "transform.": self.transform}

@@ -78,7 +78,7 @@ def in_memory(
         sizes.add(name, table.features, len(table.y))
     sizes.close(counts)
     digest = Digest()
-    digest.update({**inputs, **wanted.outcome(y, weight)})
+    digest.update({**inputs, "": y})
     samples = {key: array.take(pa.array(train[:SHOWN].numpy())) for key, array in checked.arrays.items()}
     learned = schema.subset(wanted.transform.reads).learn(seen, words).counted(counts)
     drawn = {key: seen[key][is_drawn(row[train])] for key in measured(wanted.transform.reads)}
