@@ -1,5 +1,7 @@
 """A run from a table on disk that is stopped anywhere and resumed ends with the bits of one that was not."""
 
+from functools import partial
+
 import pyarrow.parquet as pq
 import pytest
 import tiny
@@ -8,6 +10,7 @@ from training.test_resume import STEPS, assert_equal_ends, fit, kill_after_a_che
 
 from mlp_torch.errors import DataError
 from mlp_torch.ingest.source import Parquet
+from mlp_torch.problem.rebalancing import ClassWeights, Rebalancing
 from mlp_torch.run import quiet
 from mlp_torch.training import batches
 from mlp_torch.training.checkpoints import read
@@ -52,6 +55,30 @@ def test_a_run_that_dies_after_any_step_resumes_to_the_same_bits(after, undistur
         fit(tmp_path, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
     assert_equal_ends(tmp_path, undisturbed)
+
+
+@pytest.fixture
+def _drawn(undisturbed, monkeypatch):
+    """Every Data of a fit draws its training rows from the buffers by the weights of their classes."""
+    made = tiny.unprepared
+
+    def unprepared(rows: int = 1200, **options):
+        data = made(rows, **options)
+        data.rebalancing = Rebalancing(partial(ClassWeights, weights={"late": 3}), use="draw")
+        return data
+
+    monkeypatch.setattr(tiny, "unprepared", unprepared)
+
+
+@pytest.mark.usefixtures("_drawn")
+@pytest.mark.parametrize("after", [3, 10, 16])
+def test_a_run_that_draws_rows_from_disk_resumes_to_the_same_bits(after, undisturbed, tmp_path):
+    fit(tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(tmp_path, callbacks=[tiny.Stop(after)])
+    fit(tmp_path, resume=True)
+    assert_equal_ends(tmp_path, tmp_path / "whole")
+    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
 
 
 def test_the_rows_come_in_two_levels_so_that_the_test_above_means_something(undisturbed, tmp_path, monkeypatch):
