@@ -31,6 +31,8 @@ from mlp_torch.training.task import Task, outputs
 
 log = logging.getLogger("mlp_torch")
 
+TOLD = 6  # metrics of a stage in its line; stage.json has all
+
 
 class Stage(NamedTuple):
     """A stage that is done.
@@ -106,7 +108,7 @@ def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[
     val = rows.tables["val"]
     figures = judge(task.model, outputs(task, val), val.y).values
     files.write_json(folder / "stage.json", {"hash": learned, "reads": reads, "val": figures})
-    told = ", ".join(f"{metric} {number(value)}" for metric, value in figures.items())
+    told = ", ".join(f"{metric} {number(figures[metric])}" for metric in [*figures][:TOLD])
     log.info("stage %s on its %s validation rows: %s", name, f"{len(val.y):,}", told)
     return Stage(task.model, learned, out_of_fold, predictions)
 
