@@ -22,6 +22,7 @@ SHOWN = {
     "scaling": ["rmse", "mae"],
     "regression": ["rmse", "mae"],
     "reframing": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
+    "reframing_california": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
     "numerical_embedding": ["rmse", "mae"],
     "tabm": ["rmse", "mae"],
     "multimodal": ["auroc", "auroc_micro", "average_precision", "average_precision_micro", "log_loss"],
