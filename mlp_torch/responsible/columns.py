@@ -42,7 +42,7 @@ class Columns:
             elif x.dim() == 1:
                 columns[name] = x
             else:
-                wide = patches(x) if x.dim() == 4 else x.reshape(len(x), -1)  # (N, w)
+                wide = patches(x) if x.dim() == 4 else x.flatten(1)  # (N, w)
                 single = wide.shape[1] == 1
                 columns |= {name if single else f"{name}[{i}]": column for i, column in enumerate(wide.unbind(1))}
         return columns
