@@ -19,7 +19,6 @@ WAYS = {
     "class weights, power 0.5": ["rebalancing=class_weights", "rebalancing.rule.power=0.5"],
     "plain": ["rebalancing=none"],
     "weighted sampling, power 0.5": ["rebalancing=weighted_sampling", "rebalancing.rule.power=0.5"],
-    "class weights, power 1": ["rebalancing=class_weights", "rebalancing.rule.power=1.0"],
 }
 JUDGED = ["brier", "calibration_error"]
 
