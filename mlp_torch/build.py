@@ -117,16 +117,16 @@ def calibrate(task: Task, data: Data) -> None:
         task.model.calibrate(outputs(task, table), table.y, table.weight)
 
 
-def own_head(head: Head, out: Tensor, table: Batch) -> Head:
+def own_head(head: Head, out: Tensor | None, table: Batch) -> Head:
     """A head as whoever says `out` of the calibration rows would calibrate it: nobody is judged by another's.
 
     Args:
         head: of the model.
-        out: (N, …) of the calibration rows; N may be 0.
+        out: (N, …) of the calibration rows; None where there are none.
         table: these rows.
     """
     own = copy.deepcopy(head)
-    if len(table.y):
+    if out is not None and len(table.y):
         own.calibrate(out, table.y, table.weight)
     return own
 

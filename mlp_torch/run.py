@@ -157,7 +157,10 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
     for rival in rivals.values():
         report.notes += rival.fit(head, data.judged)
     held = data.judged["calibration"]
-    heads = {name: own_head(head, rival.out(held.features), held) for name, rival in rivals.items()}
+    said = {
+        name: rival.out(held.features) if len(held.y) else None for name, rival in rivals.items()
+    }  # trees want rows
+    heads = {name: own_head(head, out, held) for name, out in said.items()}
     for split, out in outs.items():
         table = data.judged[split]
         judged = judge(task.model, out, table.y, weight=table.weight)

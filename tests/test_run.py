@@ -92,3 +92,13 @@ def test_no_calibration_rows_for_a_head_that_calibrates_are_told_before_training
         main([*tiny.experiment(tmp_path), "head.calibration=temperature", "data.split.calibration=0"])
     assert "ConfigError: split.calibration must leave labelled rows" in capsys.readouterr().err
     assert not list(tmp_path.glob("runs/tiny/*/checkpoints/*"))
+
+
+def test_trees_stand_beside_a_model_that_has_no_calibration_rows(tmp_path: Path) -> None:
+    arguments = tiny.experiment(tmp_path)
+    yaml = tmp_path / "configs" / "experiment" / "tiny.yaml"
+    yaml.write_text(
+        yaml.read_text().replace("calibration: 0.1", "calibration: 0").replace("trees: null", "trees: {rounds: 20}")
+    )
+    assert main([*arguments, "trainer.max_epochs=1"]) == 0
+    assert "test/auroc_trees" in json.loads((tmp_path / "runs/tiny/latest/metrics.json").read_text())
