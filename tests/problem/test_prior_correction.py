@@ -10,7 +10,7 @@ import tiny
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_torch.build import single
+from mlp_torch.build import parts
 from mlp_torch.configuration import CONFIGS, composed
 from mlp_torch.errors import ConfigError
 from mlp_torch.model import predicted
@@ -121,7 +121,7 @@ def test_a_head_that_would_not_correct_its_predictions_is_refused() -> None:
             super().__init__(d_in, tiny_number(), members=members)
 
     with pytest.raises(ConfigError, match=r"rebalancing needs a head that corrects .* however: Uncorrected"):
-        single(rebalanced(), partial(MLP, hidden=[4]), Uncorrected)
+        parts(rebalanced(), partial(MLP, hidden=[4]), Uncorrected).single()
 
 
 def tiny_number() -> Any:
