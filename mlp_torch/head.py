@@ -174,7 +174,7 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
-        """What a quantile regression says, as an `out`; by default its median counts alone, of numbers.
+        """What a quantile regression says of numbers, as an `out`; by default its median counts alone.
 
         Args:
             levels: (L,) rising.
