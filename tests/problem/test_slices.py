@@ -92,3 +92,11 @@ def test_another_process_with_another_hash_seed_says_the_same() -> None:
 def test_impossible_slices_are_refused() -> None:
     with pytest.raises(ConfigError, match="majority must be the index of a class, however: majority=-1"):
         MajoritySlices(-1)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"), [(torch.tensor([-3.5, 2.0]), "numbers"), (torch.zeros(2, 3), "several labels a row")]
+)
+def test_targets_without_one_class_a_row_have_no_majority(y: torch.Tensor, kind: str) -> None:
+    with pytest.raises(ConfigError, match=f"slices of the majority need one class a row, however: {kind}"):
+        MajoritySlices().fit(y.double(), torch.ones(2))
