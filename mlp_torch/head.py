@@ -102,7 +102,8 @@ class Head(nn.Module):
         Args:
             y: (N,) float64.
             weight: (N,) float32, of the data.
-            sampling: (N,) float32, how much the rows count once they are rebalanced; None = by `weight`.
+            sampling: (N,) float32, how much the rows count once they are rebalanced; None = by `weight`. Only a head
+                that is `rebalanced` is given some.
         """
 
     def forward(self, h: Tensor) -> Tensor:

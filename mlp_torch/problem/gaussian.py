@@ -94,7 +94,7 @@ class Gaussian(Head):
         self.mean.copy_(mean)
         self.scale.copy_(scale)
         with torch.no_grad():
-            self.output.bias.copy_(self.constant(y, weight if sampling is None else sampling))
+            self.output.bias.copy_(self.constant(y, weight))
 
     def deviation(self, raw: Tensor) -> Tensor:
         """(B,) -> (B,), standardized. Must script."""

@@ -93,7 +93,7 @@ class Quantiles(Head):
         away = (w * (known - self.center).abs()).sum() / w.sum()
         constant = away <= known.abs().max() * torch.finfo(torch.float64).eps
         self.scale.copy_(torch.where(constant, torch.ones_like(away), away))
-        best = self.constant(y, weight if sampling is None else sampling).double()
+        best = self.constant(y, weight).double()
         steps = best.diff().clamp(min=LEAST)
         raw = steps + (-torch.expm1(-steps)).log()  # the inverse of softplus
         with torch.no_grad():

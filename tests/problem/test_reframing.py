@@ -179,16 +179,6 @@ def test_the_average_of_members_is_their_mixture_and_not_the_mean_of_logits() ->
     assert not torch.allclose(head.predict(outs.mean(dim=1))["mean"], found["mean"], rtol=0.01)
 
 
-def test_probabilities_are_those_of_the_data_when_training_draws_other_rows() -> None:
-    y, weight = delays(2_000), torch.ones(2_000)
-    plain, drawn = Reframed(4, DELAY), Reframed(4, DELAY)
-    plain.fit(y, weight)
-    drawn.fit(y, weight, 1 + 9 * (y > 60).float())
-    assert not torch.allclose(plain.output.bias, drawn.output.bias, atol=0.1)
-    found = [head.predict(head.output.bias)["probabilities"] for head in (plain, drawn)]
-    assert torch.allclose(found[0], found[1], atol=1e-6)
-
-
 def test_residuals_of_held_rows_are_put_around_the_predictions_of_trees() -> None:
     draw = numpy.random.default_rng(0)
     x = torch.tensor(draw.normal(0, 20, 6_000))
