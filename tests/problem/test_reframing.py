@@ -346,7 +346,7 @@ def test_the_pit_error_is_small_where_distributions_are_right_and_large_where_no
 
 @pytest.mark.parametrize("targets", [Hard(), Smooth(0.75, unit="bins"), Ordinal()])
 def test_all_targets_find_a_planted_distribution(targets: Targets) -> None:
-    n = 1_000
+    n = 500
     x = torch.linspace(-1, 1, n).double()
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
     y = 10 * x + (1 + x) * torch.from_numpy(stats.norm.ppf((order + 0.5) / n))  # wider to the right
@@ -356,7 +356,7 @@ def test_all_targets_find_a_planted_distribution(targets: Targets) -> None:
     network = torch.nn.Sequential(torch.nn.Linear(1, 64), torch.nn.Tanh(), head)
     optimizer = torch.optim.Adam(network.parameters(), 0.05)
     h, batch = x.float().unsqueeze(1), Batch({}, y, torch.ones(n), torch.arange(n))
-    for _ in range(200):
+    for _ in range(100):
         optimizer.zero_grad()
         head.loss(network(h), batch).mean().backward()
         optimizer.step()
