@@ -38,8 +38,9 @@ def pictures(model: Model, out: Tensor, y: Tensor) -> "dict[str, Figure]":
         out: (N, …) what it says of some rows as they are.
         y: (N,) their raw targets.
     """
-    point = model.head.point
-    before, after = (predicted(by, out)[point].double() for by in (uncorrected(model), model))
+    said = [predicted(by, out) for by in (uncorrected(model), model)]
+    name = "probabilities" if "probabilities" in said[0] else "probability"  # of all classes, or of class 1 of two
+    before, after = (each[name].double() for each in said)
     index = model.labels(y)["class"]
     known = index >= 0
     found = {"prior_correction": shares(before[known], after[known], index[known], model.head.names["class"])}
