@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
+from mlp_torch.problem.links import moments
 from mlp_torch.problem.regression import Regression
 from mlp_torch.target import AtLeast, Number
 
@@ -292,3 +293,9 @@ def test_a_validation_row_below_all_training_rows_counts_as_the_least_of_them() 
     found = head.loss(torch.zeros(2, 1), batch(doubles(0, 1)))
     assert found[0] == found[1]
     assert bool(found.isfinite().all())
+
+
+def test_a_constant_of_many_rows_has_no_deviation_however_its_sum_is_rounded() -> None:
+    weight = torch.rand(100_003, generator=torch.Generator().manual_seed(100_003))
+    mean, scale = moments(torch.full_like(weight, 229.25521850585938).double(), weight)
+    assert (mean.item(), scale.item()) == (pytest.approx(229.25521850585938, rel=1e-15), 1)
