@@ -1,6 +1,6 @@
 """How far predicted probabilities are from what comes true, in bins of equally many rows.
 
-Reliability of equal width would leave most of them empty where positives are rare. Rows of equal probability stay in one bin,
+Bins of equal width would leave most of them empty where positives are rare. Rows of equal probability stay in one bin,
 that of their middle row, so that the order of rows does not matter; a bin may then hold more rows or none.
 
 Shape: probability (N,), y (N,) 0 or 1.
