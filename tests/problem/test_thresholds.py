@@ -171,3 +171,11 @@ def test_what_makes_no_sense_is_refused_with_its_value() -> None:
         BestF(0)
     with pytest.raises(ValueError, match=r"tp > fn and tn > fp.*tp=-1, fp=0.0"):
         BestValue(tp=-1)
+
+
+def test_an_f_measure_without_positive_rows_is_told_loudly() -> None:
+    p, y, weight = torch.tensor([0.2, 0.6]), torch.zeros(2), torch.ones(2)
+    found = BestF().find(p, y, weight)
+    note = told(BestF(), outcomes(p.double() > found, y, weight, found), y)
+    assert note.startswith("WARNING: threshold 0.8: ")
+    assert "without a positive row" in note
