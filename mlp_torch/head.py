@@ -102,7 +102,8 @@ class Head(nn.Module):
         Args:
             y: (N,) float64.
             weight: (N,) float32, of the data.
-            sampling: (N,) float32, how much the rows count once they are rebalanced; None = by `weight`.
+            sampling: (N,) float32, how much the rows count once they are rebalanced; None = by `weight`. Only a head
+                that is `rebalanced` is given some.
         """
 
     def forward(self, h: Tensor) -> Tensor:
@@ -174,7 +175,7 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
-        """What a quantile regression says, as an `out`; by default its median counts alone, of numbers.
+        """What a quantile regression says of numbers, as an `out`; by default its median counts alone.
 
         Args:
             levels: (L,) rising.

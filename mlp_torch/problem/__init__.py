@@ -25,7 +25,7 @@ What they are made of:
     bin_targets: what a network that predicts bins is taught of a row.
     edges: where the edges of bins lie.
     piecewise: the density of bins with open ends, and its scores.
-    likened: what others say of a number, as probabilities of bins.
+    likened: what others say of a number, as probabilities of bins or quantiles.
     intervals: which hold a stated share of rows, and how they are judged.
     priors: class shares before any feature is looked at, and the checks of class labels.
     thresholds: above which probability a row is called positive: rules for named objectives.

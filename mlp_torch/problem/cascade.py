@@ -49,9 +49,11 @@ class Cascade(Model):
         self.branches = Frozen(models)
         self.head: Head = judge_of(models[0])
         self.head.names = {**self.head.names, **{f"gate/{name}": found for name, found in self.gate.head.names.items()}}
-        self.is_soft, self.is_binary = routing == "soft", self.gate.head.point == "probability"
         self.widths = [model.width() for model in (self.gate, *models)]
         self.sizes = [size_of(model) for model in (self.gate, *models)]
+        self.is_soft = routing == "soft"
+        # of two classes one probability says it all; a neutral gate has both
+        self.is_binary = "probabilities" not in self.gate.head.predict(torch.zeros(1, self.sizes[0]))
 
     def width(self) -> int:
         return sum(self.widths)

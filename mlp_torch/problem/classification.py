@@ -101,7 +101,7 @@ class Binary(Head):
         return {"probability": probability, "class": (probability.double() > self.threshold).long()}
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
-        known = ~y.isnan()
+        known = ~y.isnan() & (weight > 0)
         out, y, weight = out[known], y[known], weight[known]
         self.calibrator.fit(out[:, 0].float() + self.shift, y, weight)
         if self.rule.searches:

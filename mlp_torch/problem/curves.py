@@ -3,9 +3,9 @@
 Shape: probability of class 1 and labels (N,), amounts (2, 2) by true and by predicted class.
 
 >>> amounts = torch.tensor([[0.0, -5.0], [0.0, 40.0]])
->>> thresholds, worth = worth_by_threshold(torch.tensor([0.2, 0.9]), torch.tensor([0, 1]), amounts)
+>>> thresholds, worth = worth_by_threshold(torch.tensor([0.2, 0.8]), torch.tensor([0, 1]), amounts)
 >>> [round(t, 1) for t in thresholds.tolist()], worth.tolist()
-([0.9, 0.2], [20.0, 17.5])
+([0.9, 0.5, 0.1], [0.0, 20.0, 17.5])
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from mlp_torch.problem.pictures import blank
+from mlp_torch.problem.thresholds import cuts
 from mlp_torch.problem.value import Gain
 
 if TYPE_CHECKING:
@@ -23,14 +24,11 @@ if TYPE_CHECKING:
 
 
 def worth_by_threshold(probability: Tensor, y: Tensor, amounts: Tensor) -> tuple[Tensor, Tensor]:
-    """Every threshold that decides otherwise, falling, and the mean worth of a row where `probability >= threshold`."""
-    order = probability.argsort(descending=True)
-    sorted_probability, label = probability[order], y[order]
-    by_label = amounts.double().to(y.device)[label]  # (N, 2)
-    worth = by_label[:, 1].cumsum(0) + by_label[:, 0].sum() - by_label[:, 0].cumsum(0)
-    last = torch.ones_like(label, dtype=torch.bool)  # of rows with one probability all are on one side
-    last[:-1] = sorted_probability[1:] != sorted_probability[:-1]
-    return sorted_probability[last], (worth / len(y))[last]
+    """Every threshold that decides otherwise, falling, and the mean worth of a row at it; the first calls none 1."""
+    found = cuts(probability, y, torch.ones(len(y), device=y.device))
+    (tn, fp), (fn, tp) = amounts.double().tolist()
+    worth = tp * found.tp + fp * found.fp + fn * found.fn + tn * found.tn
+    return found.threshold, worth / len(y)
 
 
 def value_curve(probability: Tensor, y: Tensor, amounts: Tensor, threshold: float) -> "Figure":
@@ -41,8 +39,7 @@ def value_curve(probability: Tensor, y: Tensor, amounts: Tensor, threshold: floa
         best = int(worth.argmax())
         axes.plot(at.numpy(force=True), worth.numpy(force=True))
         axes.plot([float(at[best])], [float(worth[best])], marker="o", label=f"best here: {float(at[best]):.3g}")
-        nothing = float(amounts.double().to(y.device)[y, 0].mean())
-        axes.axhline(nothing, color="grey", linestyle=":", label="class 1 for no row")
+        axes.axhline(float(worth[0]), color="grey", linestyle=":", label="class 1 for no row")
         axes.axvline(threshold, color="black", linestyle=":", label=f"exported: {threshold:.3g}")
         axes.legend()
     return figure

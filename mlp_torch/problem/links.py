@@ -48,6 +48,7 @@ def moments(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted mean and standard deviation of (N,) float64; 1 where the deviation is only rounding."""
     w = weight.double()
     mean = (w * x).sum() / w.sum()
+    mean = mean + (w * (x - mean)).sum() / w.sum()  # what rounding took from many rows
     deviation = ((w * (x - mean) ** 2).sum() / w.sum()).sqrt()
     constant = deviation <= x.abs().max() * torch.finfo(torch.float64).eps
     return mean, torch.where(constant, torch.ones_like(deviation), deviation)

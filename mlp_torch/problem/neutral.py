@@ -91,7 +91,7 @@ class Neutral(Multiclass):
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
         super().calibrate(out, y, weight)
-        if self.coverage is not None:
+        if self.coverage is not None and bool((weight > 0).any()):
             sure, order = self.sureness(self.probabilities(out)).sort(descending=True)
             share = weight.double()[order].cumsum(dim=0) / weight.double().sum()  # (N,)
             enough = int((share < self.coverage - 1e-9).sum())  # 1e-9: sums of weights are rounded

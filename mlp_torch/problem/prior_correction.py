@@ -12,12 +12,12 @@ from torch import Tensor
 from mlp_torch.head import Head
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.pictures import blank
+from mlp_torch.problem.reliability import equal_mass
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 12  # classes
-BINS = 15
 
 
 def uncorrected(model: Model) -> Model:
@@ -38,8 +38,9 @@ def pictures(model: Model, out: Tensor, y: Tensor) -> "dict[str, Figure]":
         out: (N, …) what it says of some rows as they are.
         y: (N,) their raw targets.
     """
-    point = model.head.point
-    before, after = (predicted(by, out)[point].double() for by in (uncorrected(model), model))
+    said = [predicted(by, out) for by in (uncorrected(model), model)]
+    name = "probabilities" if "probabilities" in said[0] else "probability"  # of all classes, or of class 1 of two
+    before, after = (each[name].double() for each in said)
     index = model.labels(y)["class"]
     known = index >= 0
     found = {"prior_correction": shares(before[known], after[known], index[known], model.head.names["class"])}
@@ -70,10 +71,10 @@ def reliability(before: Tensor, after: Tensor, y: Tensor) -> "Figure":
     least = 0.5 / max(len(y), 1)
     axes.plot([least, 1], [least, 1], color="grey", linestyle=":")
     for name, x, color in (("without correction", before, "C1"), ("with correction", after, "C0")):
-        groups = [group for group in x.argsort().tensor_split(BINS) if len(group)]
-        said = [max(float(x[group].mean()), least) for group in groups]
-        true = [max(float(y[group].double().mean()), least) for group in groups]
-        axes.plot(said, true, marker="o", label=name, color=color)
+        bins = equal_mass(x, y)
+        axes.plot(
+            bins.said.clamp(min=least).tolist(), bins.true.clamp(min=least).tolist(), "o-", label=name, color=color
+        )
     axes.set(xscale="log", yscale="log", xlim=(least, 1), ylim=(least, 1))
     axes.legend()
     return figure

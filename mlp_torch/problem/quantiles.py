@@ -23,6 +23,7 @@ from torchmetrics.regression import MeanAbsoluteError
 
 from mlp_torch.head import Batch, Head
 from mlp_torch.problem import intervals, pictures, priors, scores
+from mlp_torch.problem.likened import at_levels
 from mlp_torch.target import Target
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Quantiles(Head):
         away = (w * (known - self.center).abs()).sum() / w.sum()
         constant = away <= known.abs().max() * torch.finfo(torch.float64).eps
         self.scale.copy_(torch.where(constant, torch.ones_like(away), away))
-        best = self.constant(y, weight if sampling is None else sampling).double()
+        best = self.constant(y, weight).double()
         steps = best.diff().clamp(min=LEAST)
         raw = steps + (-torch.expm1(-steps)).log()  # the inverse of softplus
         with torch.no_grad():
@@ -174,6 +175,10 @@ class Quantiles(Head):
         known = residuals[~residuals.isnan()]
         around = weighted_quantiles(known, torch.ones_like(known), self.levels)  # (L,)
         return (scores.reshape(-1, 1).double() + around).float()
+
+    def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
+        """The same distributions at the levels of this head."""
+        return self.standardized(at_levels(self.levels, levels, values)).float()
 
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         known = ~labels["y"].isnan()

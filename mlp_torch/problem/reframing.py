@@ -57,7 +57,6 @@ class Reframed(Head):
     """
 
     log_prior: Tensor
-    shift: Tensor
 
     def __init__(
         self,
@@ -77,24 +76,20 @@ class Reframed(Head):
         super().__init__(d_in, target, n, members=members, point="mean")
         self.bins, self.targets = distribution, targets or Hard()
         self.register_buffer("log_prior", torch.zeros(n, dtype=torch.float64))
-        # (n,): log-shares of the data less log-shares of the rows drawn
-        self.register_buffer("shift", torch.zeros(n, dtype=torch.float64))
 
     def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
         labelled = ~y.isnan()
         self.bins.fit(y[labelled].double(), weight[labelled])
         self.log_prior.copy_(self.bins.log_shares(y, weight))
-        drawn = self.log_prior if sampling is None else self.bins.log_shares(y, sampling)
-        self.shift.copy_(self.log_prior - drawn)
         with torch.no_grad():
-            self.output.bias.copy_(drawn)  # the same for each member
+            self.output.bias.copy_(self.log_prior)  # the same for each member
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         return self.targets.loss(out, batch.y, self.bins.edges)
 
     def probabilities(self, out: Tensor) -> Tensor:
-        """(B, n) float64, of the data as they are. Must script."""
-        return (out.double() + self.shift).softmax(dim=1)
+        """(B, n) float64. Must script."""
+        return out.double().softmax(dim=1)
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         readable: dict[str, Tensor] = self.bins.read(self.probabilities(out))
@@ -105,10 +100,10 @@ class Reframed(Head):
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         """The shares of the bins; smoothing does not enter, so that the baseline is as sharp as it can be."""
-        return (self.bins.log_shares(y, weight) - self.shift).float()  # (n,)
+        return self.bins.log_shares(y, weight).float()  # (n,)
 
     def average(self, outs: Tensor, weight: Tensor | None = None) -> Tensor:
-        return (priors.mixture(outs.double() + self.shift, weight) - self.shift).float()  # (B, n)
+        return priors.mixture(outs.double(), weight).float()  # (B, n)
 
     def labels(self, y: Tensor) -> dict[str, Tensor]:
         return {"y": y, **intervals.exceeds(y, self.bins.thresholds)}
@@ -134,12 +129,12 @@ class Reframed(Head):
     def from_scores(self, scores: Tensor, held_scores: Tensor, held_y: Tensor) -> Tensor:
         """Predictions of trees, each with the residuals of held rows around it, as log-probabilities of the bins."""
         p = of_residuals(scores, held_y - held_scores.reshape(-1), self.bins.edges, self.log_prior.exp())
-        return (p.log() - self.shift).float()
+        return p.log().float()
 
     def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
         """What a quantile regression says, as an `out`: rising levels (L,) and (N, L) values in the unit of y."""
         p = of_quantiles(levels, values, self.bins.edges, self.log_prior.exp())
-        return (p.log() - self.shift).float()
+        return p.log().float()
 
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         known = ~labels["y"].isnan()

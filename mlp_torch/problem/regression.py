@@ -86,7 +86,7 @@ class Regression(Head):
             check_domain(y, self.link.domain, self.columns)
         known = ~y.isnan()
         self.link.fit(y[known].double(), weight[known])
-        nn.init.constant_(self.output.bias, float(self.constant(y, weight if sampling is None else sampling)))
+        nn.init.constant_(self.output.bias, float(self.constant(y, weight)))
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         found, y = self.link.compared(out[:, 0], batch.y)  # (B,) each
@@ -110,7 +110,7 @@ class Regression(Head):
         return found.minimum(self.largest).maximum(-self.largest)
 
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
-        known = ~y.isnan()
+        known = ~y.isnan() & (weight > 0)
         if self.smearing and bool(known.any()):
             found = self.predicted(out[known, 0].double())
             self.smear.copy_(self.link.smear(found, y[known].double(), weight[known].double()))

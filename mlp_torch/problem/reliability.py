@@ -20,7 +20,7 @@ from torchmetrics.utilities import dim_zero_cat
 BINS = 15
 
 
-class Bins(NamedTuple):
+class Reliability(NamedTuple):
     """The bins that hold rows, from low to high probability: (m,) float64 each.
 
     The number of `rows`, the mean probability that was `said`, and the share that came `true`.
@@ -39,7 +39,7 @@ class Bins(NamedTuple):
         return (self.rows * (self.said - self.true).abs()).sum() / self.rows.sum()
 
 
-def equal_mass(probability: Tensor, y: Tensor, bins: int = BINS) -> Bins:
+def equal_mass(probability: Tensor, y: Tensor, bins: int = BINS) -> Reliability:
     """Rows in bins of as equal a number as ties allow."""
     values, place, ties = torch.unique(probability.double(), return_inverse=True, return_counts=True)  # ascending
     middle = ties.cumsum(0) - ties / 2  # rows below the middle of each value's rows
@@ -48,7 +48,7 @@ def equal_mass(probability: Tensor, y: Tensor, bins: int = BINS) -> Bins:
     said = torch.bincount(bin_of, values[place], minlength=bins)
     true = torch.bincount(bin_of, y.double(), minlength=bins)
     held = rows > 0
-    return Bins(rows[held], said[held] / rows[held], true[held] / rows[held])
+    return Reliability(rows[held], said[held] / rows[held], true[held] / rows[held])
 
 
 class CalibrationError(Metric):

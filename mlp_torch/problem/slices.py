@@ -38,7 +38,14 @@ class MajoritySlices:
         self.sliced = -1 if majority is None else majority
 
     def fit(self, y: Tensor, weight: Tensor) -> None:
-        """Finds the majority among the classes of training rows, (N,) float64 and (N,), unless it was given."""
+        """Finds the majority among the classes of training rows, (N,) float64 and (N,), unless it was given.
+
+        Raises:
+            ConfigError: where y is no class index.
+        """
+        if y.dim() != 1 or bool(((y < 0) | (y != y.floor()) & ~y.isnan()).any()):
+            kind = "numbers" if y.dim() == 1 else "several labels a row"
+            raise ConfigError(f"slices of the majority need one class a row, however: {kind}; take model.rows=null")
         if self.sliced < 0:
             known = ~y.isnan()
             self.sliced = int(torch.bincount(y[known].long(), weight[known].double()).argmax())

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mlp_torch.errors import ConfigError
 from mlp_torch.model import Encoder, Model
 from mlp_torch.parts import Parts
+from mlp_torch.problem.links import moments
 
 LEAST = 1e-6  # of a probability whose log-odds the last model sees
 
@@ -42,10 +43,8 @@ class Opinion(nn.Module):
 
     def fit(self, said: Tensor) -> None:
         """Learns from out-of-fold predictions, (N,) or (N, size)."""
-        x = self.plain(said)
-        self.mean.copy_(x.mean(dim=0))
-        deviation = x.std(dim=0, unbiased=False)
-        self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+        for i, x in enumerate(self.plain(said).unbind(1)):
+            self.mean[i], self.scale[i] = moments(x, torch.ones_like(x))
 
     def plain(self, said: Tensor) -> Tensor:
         """(B,) or (B, size) -> (B, size) float64."""

@@ -126,6 +126,9 @@ class BestF(Rule):
         hits = (1 + self.square) * cuts.tp
         return (hits / (hits + self.square * cuts.fn + cuts.fp)).nan_to_num()
 
+    def missed(self, at: Cuts) -> str:
+        return "" if float(at.tp + at.fn) > 0 else "without a positive row no threshold is better than another"
+
 
 class BestValue(Rule):
     """The highest value, where each outcome is worth an amount, in any unit; a cost is negative.

@@ -2,7 +2,7 @@
 
 Shape: predicted classes and labels (N,) int64, or (N, k) 0 or 1 of several labels -> amounts (N,) float64.
 
->>> gain = Gain(outcomes(tp=40, fp=-5, fn=0, tn=0))
+>>> gain = Gain(two_by_two(tp=40, fp=-5, fn=0, tn=0))
 >>> gain.update(torch.tensor([1, 1, 0, 0]), torch.tensor([1, 0, 1, 0]))
 >>> gain.compute()
 tensor(8.7500, dtype=torch.float64)
@@ -82,7 +82,7 @@ class Value(Perspective):
         if bool(amounts) == any((tp, fp, fn, tn)):
             text = "amounts must be of outcomes (tp, fp, fn, tn) or of classes (amounts)"
             raise ValueError(f"{text}, however: {'both' if amounts else 'neither'}")
-        self.two, self.amounts = outcomes(tp=tp, fp=fp, fn=fn, tn=tn), amounts
+        self.two, self.amounts = two_by_two(tp=tp, fp=fp, fn=fn, tn=tn), amounts
         super().__init__(Gain(self.two), prediction=prediction, label=label)
 
     def decides(self) -> bool:
@@ -98,7 +98,7 @@ class Value(Perspective):
         return self.metric
 
 
-def outcomes(*, tp: float, fp: float, fn: float, tn: float) -> Tensor:
+def two_by_two(*, tp: float, fp: float, fn: float, tn: float) -> Tensor:
     """(2, 2) by true and by predicted class."""
     return torch.tensor([[tn, fp], [fn, tp]], dtype=torch.float64)
 

@@ -17,6 +17,7 @@ from mlp_torch.problem.calibration import Calibrator, Isotonic, Temperature, cal
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.multilabel import Multilabel
 from mlp_torch.problem.reliability import equal_mass
+from mlp_torch.problem.thresholds import BestF
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.script import script
 from mlp_torch.target import AtLeast, Category, Flags
@@ -223,6 +224,20 @@ def test_rows_without_a_label_do_not_calibrate() -> None:
     )
     assert torch.equal(heads[0].calibrator.x, heads[1].calibrator.x)
     assert torch.equal(heads[0].calibrator.y, heads[1].calibrator.y)
+
+
+@pytest.mark.parametrize("calibration", ["temperature", "isotonic"])
+def test_rows_without_weight_do_not_calibrate_nor_stop_it_where_all_are(calibration: Any) -> None:
+    out, y, weight = drawn(300)
+    heads = [Binary(2, LATE, calibration=calibration, threshold=BestF()) for _ in range(3)]
+    heads[0].calibrate(out.unsqueeze(1), y, weight)
+    heads[1].calibrate(torch.cat([out, out + 9]).unsqueeze(1), torch.cat([y, y]), torch.cat([weight, 0 * weight]))
+    heads[2].calibrate(out.unsqueeze(1), y, 0 * weight)
+    probe = torch.linspace(-3, 3, 20).unsqueeze(1)
+    known, more, none = (head.predict(probe)["probability"] for head in heads)
+    assert torch.equal(known, more)
+    assert heads[0].learned() == heads[1].learned()
+    assert torch.equal(none, Binary(2, LATE).predict(probe)["probability"])
 
 
 def test_what_needs_calibration_rows_says_so_and_what_needs_none_does_not() -> None:

@@ -9,6 +9,7 @@ from mlp_torch.errors import ConfigError
 from mlp_torch.model import Model
 from mlp_torch.problem.cascade import Cascade
 from mlp_torch.problem.classification import Binary, Multiclass
+from mlp_torch.problem.neutral import Neutral
 from mlp_torch.problem.regression import Regression
 
 DATA = rows(Regression, 64)
@@ -47,18 +48,20 @@ def test_soft_routing_is_the_mixture_by_the_gates_probabilities() -> None:
     assert model.head.names["gate/class"] == ["no", "yes"]
 
 
-def test_a_gate_of_three_classes_has_three_branches() -> None:
+@pytest.mark.parametrize(("kind", "classes"), [(Multiclass, "a b c"), (Neutral, "no abstain yes")])
+def test_a_gate_of_three_classes_has_three_branches(kind, classes) -> None:
     torch.manual_seed(0)
-    gate = parts_of(Multiclass, {}, rows(Multiclass, 64)).single()
+    gate = parts_of(kind, {}, rows(kind, 64)).single()
     parts = parts_of(Regression, {}, DATA)
     found: dict[str, Model] = {"gate": gate, **{name: parts.single() for name in ("x", "y", "z")}}
+    first, second, third = classes.split()
     for routing in ("soft", "hard"):
-        model = cascade(found, branches={"c": "z", "a": "x", "b": "y"}, routing=routing)
+        model = cascade(found, branches={third: "z", first: "x", second: "y"}, routing=routing)
         said = model.predict(model({"x": DATA.x}))
         each = torch.stack([found[name].predict(found[name]({"x": DATA.x}))["prediction"] for name in "xyz"], dim=1)
         p = said["gate/probabilities"]
         if routing == "hard":
-            p = torch.nn.functional.one_hot(p.argmax(dim=1), 3)
+            p = torch.nn.functional.one_hot(said["gate/class"], 3)
         assert torch.allclose(said["prediction"], (p * each).sum(dim=1), atol=1e-4)
 
 

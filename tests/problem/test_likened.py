@@ -5,7 +5,9 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from mlp_torch.problem.likened import of_quantiles
+from mlp_torch.problem.gaussian import Gaussian
+from mlp_torch.problem.likened import at_levels, of_quantiles
+from mlp_torch.problem.quantiles import Quantiles
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.target import Number
 
@@ -65,3 +67,27 @@ def test_quantiles_of_a_known_distribution_score_as_it_does() -> None:
     assert float(found["crps"].compute()) == pytest.approx(5 / torch.pi**0.5, rel=0.005)
     assert float(found["coverage_90"].compute()) == pytest.approx(0.9, abs=0.01)
     assert float(found["pit_error"].compute()) < 0.01
+
+
+def test_quantiles_at_other_levels_are_those_at_which_the_distribution_reaches_them() -> None:
+    levels, values = doubles(0.1, 0.4, 0.8), doubles(0, 15, 35).unsqueeze(0)
+    # even between 0, 15 and 35; beyond them exponentials of the scales 5 and 10, as above
+    found = at_levels(doubles(0.05, 0.1, 0.2, 0.5, 0.8, 0.95), levels, values)
+    wanted = [stats.expon(0, 5).ppf(0.5) * -1, 0, 5, 20, 35, 35 + stats.expon(0, 10).ppf(0.75)]
+    assert found[0].tolist() == pytest.approx(wanted)
+    assert torch.equal(at_levels(levels, levels, values), values)
+
+
+def test_heads_of_few_numbers_take_over_what_a_quantile_regression_says() -> None:
+    """Other levels than its own once stopped a quantile head, and a bell had no deviation."""
+    normal, levels = stats.norm([[20.0], [40.0]], [[5.0], [1.0]]), doubles(0.1, 0.3, 0.5, 0.8)
+    y, values = torch.linspace(0, 60, 200).double(), torch.from_numpy(normal.ppf(levels.numpy()))
+    bell, several = Gaussian(4, Number("y")), Quantiles(4, Number("y"), levels=(0.2, 0.5, 0.8))
+    for head in (bell, several):
+        head.fit(y, torch.ones(200))
+    found = bell.predict(bell.from_quantiles(levels, values))
+    assert found["mean"].tolist() == pytest.approx([20, 40], rel=1e-5)
+    assert found["std"].tolist() == pytest.approx([5, 1], rel=1e-4)
+    quantiles = several.predict(several.from_quantiles(levels, values))["quantiles"]
+    assert quantiles[:, 1:].flatten().tolist() == pytest.approx(values[:, 2:].flatten().tolist(), rel=1e-5)
+    assert quantiles[:, 0].tolist() == pytest.approx(values[:, :2].mean(dim=1).tolist(), rel=1e-5)

@@ -207,3 +207,9 @@ def test_the_threshold_is_one_of_calibrated_probabilities() -> None:
     head.calibrate(out, y, torch.ones(400))
     assert head.learned()["temperature"] > 5
     assert head.predict(out)["abstain"].double().mean() == 0.5
+
+
+def test_calibration_rows_without_weight_find_no_threshold() -> None:
+    p = torch.linspace(0.1, 0.5, 5)
+    head = calibrated(p, 0.6, torch.zeros(5))
+    assert torch.equal(head.predict(out_of(p))["abstain"], Neutral(1, RATING).predict(out_of(p))["abstain"])

@@ -17,6 +17,7 @@ from mlp_torch.problem.regression import Regression
 from mlp_torch.target import Number
 
 N = 500
+LEVELS = torch.tensor([0.02, 0.3, 0.5, 0.8]).double()
 HEADS: dict[str, tuple[type[Head], dict[str, Any]]] = {
     "squared": (Regression, {}),
     "absolute": (Regression, {"loss": "absolute"}),
@@ -70,6 +71,7 @@ def check(head: Head, y: Tensor) -> None:
         out,
         head.constant(y, torch.ones(n)).expand_as(out),
         head.from_scores(head.teach(y), head.teach(y), y),
+        head.from_quantiles(LEVELS, y.unsqueeze(1) + (LEVELS - 0.5) * y.std(correction=0)),
     ):
         found, labels = head.predict(some), head.labels(y)
         assert [key for key, x in found.items() if not x.isfinite().all()] == []

@@ -10,13 +10,17 @@ import tiny
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_torch.build import single
+from mlp_torch.build import parts
 from mlp_torch.configuration import CONFIGS, composed
 from mlp_torch.errors import ConfigError
-from mlp_torch.model import predicted
+from mlp_torch.model import Encoder, Single, predicted
+from mlp_torch.problem.classification import Multiclass
+from mlp_torch.problem.neutral import Neutral
+from mlp_torch.problem.ordinal import Ordinal
 from mlp_torch.problem.prior_correction import pictures, uncorrected
 from mlp_torch.problem.rebalancing import ClassWeights, Rebalancing
 from mlp_torch.problem.regression import Regression
+from mlp_torch.problem.undecided import Band
 from mlp_torch.run import quiet
 from mlp_torch.training.data import Data
 from mlp_torch.verbs.train import main
@@ -91,6 +95,21 @@ def test_the_pictures_have_three_bars_a_class_and_two_curves() -> None:
     assert {"without correction", "with correction"} <= lines
 
 
+@pytest.mark.parametrize("kind", [Multiclass, Neutral, Ordinal])
+def test_heads_of_three_classes_have_a_bar_for_each(kind: type[Multiclass]) -> None:
+    """A rebalanced ordinal or neutral head, whose point prediction is not that of a class, once stopped the run."""
+    target = Band("size", 1, 2, classes=("1", "2", "3"))
+    head = kind(4, target, **({"neutral": "2"} if kind is Neutral else {}))  # type: ignore[arg-type]
+    y = torch.tensor([0.0, 0, 0, 0, 1, 1, 2]).double()
+    head.fit(y, torch.ones(7), 1 + y.float())
+    model = Single(Encoder({}), torch.nn.Identity(), head).eval()
+    (axes,) = pictures(model, head.constant(y, torch.ones(7)).expand(7, -1), y)["prior_correction"].axes
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights[3:6] == pytest.approx(heights[6:], abs=1e-6)  # corrected, and true: the rarest class first
+    assert heights[6:] == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    assert heights[0] > 0.2
+
+
 def test_the_split_comes_before_rebalancing() -> None:
     """The trap: rows doubled before the split are in training and in test; metrics then flatter."""
     data, plain = rebalanced("draw"), tiny.data()
@@ -121,7 +140,7 @@ def test_a_head_that_would_not_correct_its_predictions_is_refused() -> None:
             super().__init__(d_in, tiny_number(), members=members)
 
     with pytest.raises(ConfigError, match=r"rebalancing needs a head that corrects .* however: Uncorrected"):
-        single(rebalanced(), partial(MLP, hidden=[4]), Uncorrected)
+        parts(rebalanced(), partial(MLP, hidden=[4]), Uncorrected).single()
 
 
 def tiny_number() -> Any:

@@ -87,10 +87,10 @@ def drawn(world: World) -> Head:
 
 def sliced(world: World) -> Head:
     """An ensemble whose members see all rare rows and a tenth of the others each."""
-    slices = MajoritySlices(10)
+    slices = MajoritySlices()
     slices.fit(world.y, world.weight)
-    share = slices(world.row, world.y)  # (N, k)
-    head = world.head(slices.weights(world.y, world.weight), members=10)
+    share = slices(world.row, world.y, 10)  # (N, k)
+    head = world.head(slices.sampling(world.y, world.weight, 10), members=10)
     repeated = Batch({}, world.y.repeat_interleave(10), world.weight.repeat_interleave(10), world.row)
 
     def loss(out: Tensor) -> Tensor:

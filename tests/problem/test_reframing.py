@@ -179,16 +179,6 @@ def test_the_average_of_members_is_their_mixture_and_not_the_mean_of_logits() ->
     assert not torch.allclose(head.predict(outs.mean(dim=1))["mean"], found["mean"], rtol=0.01)
 
 
-def test_probabilities_are_those_of_the_data_when_training_draws_other_rows() -> None:
-    y, weight = delays(2_000), torch.ones(2_000)
-    plain, drawn = Reframed(4, DELAY), Reframed(4, DELAY)
-    plain.fit(y, weight)
-    drawn.fit(y, weight, 1 + 9 * (y > 60).float())
-    assert not torch.allclose(plain.output.bias, drawn.output.bias, atol=0.1)
-    found = [head.predict(head.output.bias)["probabilities"] for head in (plain, drawn)]
-    assert torch.allclose(found[0], found[1], atol=1e-6)
-
-
 def test_residuals_of_held_rows_are_put_around_the_predictions_of_trees() -> None:
     draw = numpy.random.default_rng(0)
     x = torch.tensor(draw.normal(0, 20, 6_000))
@@ -356,7 +346,7 @@ def test_the_pit_error_is_small_where_distributions_are_right_and_large_where_no
 
 @pytest.mark.parametrize("targets", [Hard(), Smooth(0.75, unit="bins"), Ordinal()])
 def test_all_targets_find_a_planted_distribution(targets: Targets) -> None:
-    n = 1_000
+    n = 500
     x = torch.linspace(-1, 1, n).double()
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
     y = 10 * x + (1 + x) * torch.from_numpy(stats.norm.ppf((order + 0.5) / n))  # wider to the right
@@ -366,7 +356,7 @@ def test_all_targets_find_a_planted_distribution(targets: Targets) -> None:
     network = torch.nn.Sequential(torch.nn.Linear(1, 64), torch.nn.Tanh(), head)
     optimizer = torch.optim.Adam(network.parameters(), 0.05)
     h, batch = x.float().unsqueeze(1), Batch({}, y, torch.ones(n), torch.arange(n))
-    for _ in range(200):
+    for _ in range(100):
         optimizer.zero_grad()
         head.loss(network(h), batch).mean().backward()
         optimizer.step()

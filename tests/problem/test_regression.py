@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
+from mlp_torch.problem.links import moments
 from mlp_torch.problem.regression import Regression
 from mlp_torch.target import AtLeast, Number
 
@@ -125,14 +126,6 @@ def test_trees_learn_standardized_values_which_come_back_in_the_unit() -> None:
 def test_objectives_follow_the_loss() -> None:
     found = [Regression(2, PRICE, loss=loss).objective for loss in ("squared", "absolute", "huber", "poisson")]
     assert found == ["regression", "regression_l1", "huber", "poisson"]
-
-
-def test_rows_drawn_otherwise_move_the_bias_and_not_the_scale() -> None:
-    y, weight = doubles(0, 0, 10, 10), torch.ones(4)
-    head = Regression(2, PRICE)
-    head.fit(y, weight, torch.tensor([1.0, 1.0, 3.0, 3.0]))
-    assert (head.link.mean.item(), head.link.scale.item()) == (5.0, 5.0)
-    assert head.output.bias.item() == pytest.approx(0.5)
 
 
 def test_a_target_with_classes_is_refused() -> None:
@@ -257,6 +250,8 @@ def test_smearing_is_duans_factor_also_of_log1p_and_forgets_an_earlier_one() -> 
     wanted = (known.log1p() - y.log1p().mean()).exp().mean()
     assert head.smear.item() == pytest.approx(float(wanted), rel=1e-5)
     assert head.predict(best.unsqueeze(0))["prediction"].item() == pytest.approx(float(known.mean()), rel=1e-4)
+    head.calibrate(best.expand(len(y), 1), y, torch.zeros(len(y)))  # rows without weight say nothing
+    assert head.smear.item() == pytest.approx(float(wanted), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -298,3 +293,9 @@ def test_a_validation_row_below_all_training_rows_counts_as_the_least_of_them() 
     found = head.loss(torch.zeros(2, 1), batch(doubles(0, 1)))
     assert found[0] == found[1]
     assert bool(found.isfinite().all())
+
+
+def test_a_constant_of_many_rows_has_no_deviation_however_its_sum_is_rounded() -> None:
+    weight = torch.rand(100_003, generator=torch.Generator().manual_seed(100_003))
+    mean, scale = moments(torch.full_like(weight, 229.25521850585938).double(), weight)
+    assert (mean.item(), scale.item()) == (pytest.approx(229.25521850585938, rel=1e-15), 1)

@@ -50,6 +50,9 @@ def test_an_opinion_that_never_differs_is_zero() -> None:
     opinion = Opinion(1, is_probability=False)
     opinion.fit(torch.full((5,), 3.0))
     assert opinion(torch.full((2,), 3.0)).tolist() == [[0.0], [0.0]]
+    opinion = Opinion(1, is_probability=True)
+    opinion.fit(torch.full((1013,), 0.1))  # whose mean logit is rounded
+    assert abs(opinion(torch.tensor([0.2])).item()) < 1
 
 
 def test_a_member_without_folds_is_refused() -> None:

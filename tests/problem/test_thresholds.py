@@ -61,11 +61,10 @@ def test_no_other_threshold_is_worth_more_and_no_higher_one_as_much(rule: Rule, 
 def test_the_best_f_is_that_of_scikit_learn(beta: float) -> None:
     p, y, weight = drawn()
     found = BestF(beta).find(p, y, weight)
-    scores = [
-        sklearn_metrics.fbeta_score(y, p.numpy() > t, beta=beta, sample_weight=weight.numpy())
-        for t in [*p.double().tolist(), found]
-    ]
-    assert scores[-1] == pytest.approx(max(scores), abs=1e-12)
+    precision, recall, _ = sklearn_metrics.precision_recall_curve(y, p, sample_weight=weight)
+    best = max((1 + beta**2) * precision * recall / np.maximum(beta**2 * precision + recall, 1e-12))
+    score = sklearn_metrics.fbeta_score(y, p.numpy() > found, beta=beta, sample_weight=weight.numpy())
+    assert score == pytest.approx(best, abs=1e-12)
 
 
 def test_cuts_count_what_scikit_learn_counts() -> None:
@@ -172,3 +171,11 @@ def test_what_makes_no_sense_is_refused_with_its_value() -> None:
         BestF(0)
     with pytest.raises(ValueError, match=r"tp > fn and tn > fp.*tp=-1, fp=0.0"):
         BestValue(tp=-1)
+
+
+def test_an_f_measure_without_positive_rows_is_told_loudly() -> None:
+    p, y, weight = torch.tensor([0.2, 0.6]), torch.zeros(2), torch.ones(2)
+    found = BestF().find(p, y, weight)
+    note = told(BestF(), outcomes(p.double() > found, y, weight, found), y)
+    assert note.startswith("WARNING: threshold 0.8: ")
+    assert "without a positive row" in note

@@ -24,7 +24,7 @@ from mlp_torch.problem.multilabel import Multilabel
 from mlp_torch.problem.perspectives import Perspective, named, try_out
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
-from mlp_torch.problem.value import Gain, Value, by_class, outcomes
+from mlp_torch.problem.value import Gain, Value, by_class, two_by_two
 from mlp_torch.responsible.verdict import directions, judge, metrics_of
 from mlp_torch.script import script
 from mlp_torch.target import AtLeast, Category, Flags, Number
@@ -96,7 +96,7 @@ def test_of_several_labels_each_is_a_decision_and_unknown_ones_count_for_nothing
 
 def test_two_classes_may_be_named_too():
     head, _ = given("binary", profit=Value(amounts={"late": {"late": 40}, "on_time": {"late": -5}}))
-    assert torch.equal(head.perspectives["profit"][2].matrix, outcomes(tp=40, fp=-5, fn=0, tn=0))
+    assert torch.equal(head.perspectives["profit"][2].matrix, two_by_two(tp=40, fp=-5, fn=0, tn=0))
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_the_curve_is_what_every_threshold_is_worth():
     generator = torch.Generator().manual_seed(0)
     p = (torch.rand(200, generator=generator) * 30).round() / 30  # with ties
     y = (torch.rand(200, generator=generator) < p).long()
-    amounts = outcomes(tp=40, fp=-15, fn=-2, tn=1)
+    amounts = two_by_two(tp=40, fp=-15, fn=-2, tn=1)
     thresholds, worth = worth_by_threshold(p, y, amounts)
-    assert len(thresholds) == len(p.unique())
+    assert len(thresholds) == len(p.unique()) + (p.min() > 0)
     for t, value in zip(thresholds.tolist(), worth.tolist(), strict=True):
         gain = Gain(amounts)
-        gain.update((p >= t).long(), y)
+        gain.update((p.double() > t).long(), y)
         assert value == pytest.approx(float(gain.compute()))
 
 
@@ -141,7 +141,7 @@ def test_the_picture_shows_the_threshold_that_decides_now():
     (axes,) = found["profit_curve"].axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert f"exported: {1 / (1 + math.exp(-0.5)):.3g}" in labels  # the least probability that is class 1
-    assert value_curve(torch.zeros(0), torch.zeros(0, dtype=torch.int64), outcomes(tp=1, fp=0, fn=0, tn=0), 0.5)
+    assert value_curve(torch.zeros(0), torch.zeros(0, dtype=torch.int64), two_by_two(tp=1, fp=0, fn=0, tn=0), 0.5)
 
 
 # --- perspectives
