@@ -12,7 +12,6 @@ import torch
 from training.table.test_shards import same_rows
 from training.test_resume import fit
 
-from mlp_torch.build import own_head
 from mlp_torch.errors import DataError, Problem
 from mlp_torch.ingest.source import Frame, Parquet
 from mlp_torch.model import Single
@@ -192,7 +191,6 @@ def test_priors_are_weighted() -> None:
     share = float((train.y * train.weight).sum() / train.weight.sum())
     assert float(head.output.bias.detach().sigmoid()) == pytest.approx(share, rel=1e-5)
     assert share != pytest.approx(float(train.y.mean()), rel=1e-3)
-    assert own_head(head, torch.zeros(0, 1), data.tables["calibration"]) is not head
 
 
 def trained(data: Data, steps: int = 20) -> Single:
