@@ -52,7 +52,7 @@ def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: 
     epoch: int | None = None
     notes: list[str] = []
     if any(parameter.requires_grad for parameter in model.parameters()):
-        trainer = build_trainer(cfg, logger, {"loss": False} | directions(model))
+        trainer = build_trainer(cfg, logger, model)
         last = folder / "checkpoints" / LAST
         trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
         epoch = load_best(task, folder / "checkpoints")
@@ -93,15 +93,13 @@ def optimization(cfg: DictConfig) -> dict[str, Any]:
     return {"optimizer": built(cfg.optimizer), "scheduler": scheduler}
 
 
-def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, bool | None]) -> lightning.Trainer:
-    """Lightning's Trainer with the run's callbacks, logger and crash-safe files; `higher` as in Report."""
-    wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
+def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightning.Trainer:
+    """Lightning's Trainer with the run's callbacks, logger and crash-safe files."""
+    directed = monitored(cfg, model)
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
-        wanted.pop("progress", None)
+        directed.pop("progress", None)
     refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
-    callbacks = [
-        built(node, refused=refused, **direction(f"callback.{name}", node, higher)) for name, node in wanted.items()
-    ]
+    callbacks = [built(cfg.callback[name], refused=refused, **given) for name, given in directed.items()]
     trainer: lightning.Trainer = built(
         cfg.trainer,
         refused=refused,
@@ -111,6 +109,17 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, boo
         plugins=[AtomicFiles()],
     )
     return trainer
+
+
+def monitored(cfg: DictConfig, model: Model) -> dict[str, dict[str, str]]:
+    """By callback that is wanted, which direction is better for what it monitors.
+
+    Raises:
+        ConfigError: for a monitor that this model does not have, or that says neither.
+    """
+    higher = {"loss": False} | directions(model)
+    wanted = {str(name): callback for name, callback in cfg.callback.items() if callback is not None}
+    return {name: direction(f"callback.{name}", callback, higher) for name, callback in wanted.items()}
 
 
 def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> dict[str, str]:

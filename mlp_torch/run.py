@@ -36,7 +36,9 @@ from mlp_torch.responsible.reference import BestMember
 from mlp_torch.responsible.report import Report
 from mlp_torch.responsible.verdict import directions, judge
 from mlp_torch.serving.formats import check_formats, check_names
-from mlp_torch.stages.training import looked, stage_of, targets_of, trained_stages, with_predictions
+from mlp_torch.stages.configured import targets_of, wanted
+from mlp_torch.stages.rehearsal import check_table, looked, rehearse
+from mlp_torch.stages.training import stage_of, trained_stages, with_predictions
 from mlp_torch.training.checkpoints import LAST, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
@@ -53,6 +55,8 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     check_formats(cfg.export.formats)  # of a run that goes on too
     checkpoint = last_checkpoint(folder)
     data = prepare(cfg, folder, checkpoint)
+    if wanted(cfg):
+        rehearse(cfg, data)
     stages = trained_stages(cfg, data, folder / "stages")
     learning = with_predictions(data, stages)
     models = {name: stage.model for name, stage in stages.items()}
@@ -84,7 +88,10 @@ def train(cfg: DictConfig, folder: Path) -> Report:
 
 
 def last_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint."""
+    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
+
+    A stage's has the run's transform, yet a target of its own, which says nothing of the run's.
+    """
     own = folder / "checkpoints" / LAST
     paths = [path for path in (own, *sorted(folder.glob(f"stages/*/*/checkpoints/{LAST}"))) if path.exists()]
     if not paths:
@@ -92,13 +99,15 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
     checkpoint = read(paths[0])
     if any(state.get("best_model_path") for state in checkpoint["callbacks"].values()):
         read(paths[0].with_name("best.ckpt"))  # without it the run could not end: better to say so before it trains on
+    if paths[0] != own:
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {key: x for key, x in state.items() if not key.startswith("target.")}
     return checkpoint
 
 
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data = table(cfg)
-    data.others = targets_of(cfg)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
@@ -118,6 +127,9 @@ def table(cfg: DictConfig) -> Data:
     data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
     if cfg.folds is not None:
         data.split = data.split.fold(cfg.fold, of=cfg.folds)
+    if wanted(cfg):
+        check_table(data)
+        data.others = targets_of(cfg)
     return data
 
 
@@ -233,10 +245,8 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data = table(cfg)
-    data.others = targets_of(cfg)
-    data.prepare()
-    return looked(cfg, data) if cfg.stages else overview(data, build(cfg, data))
+    data = table(cfg).prepare()
+    return looked(cfg, data) if wanted(cfg) else overview(data, build(cfg, data))
 
 
 def quiet() -> None:

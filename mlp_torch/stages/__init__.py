@@ -14,5 +14,6 @@ learned from the same rows; here the gate that routes a row has never seen it.
 
 Members:
     configured: what a stage's configuration is, and what is refused before anything is read.
+    rehearsal: all models before they learn: what does not fit together is refused before hours of training.
     training: the fits, one after the other, and what later ones read of them.
 """
