@@ -19,10 +19,11 @@ from omegaconf import DictConfig
 from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, near
-from mlp_torch.measured import add_metrics
+from mlp_torch.head import Head
 from mlp_torch.model import Model
+from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.responsible.baselines import constant
-from mlp_torch.responsible.verdict import directions, judge
+from mlp_torch.responsible.verdict import directions, judge, labelled
 from mlp_torch.training.checkpoints import LAST, AtomicFiles
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task
@@ -85,6 +86,24 @@ def build(
     model: Model = built(cfg.model)(made if columns is None else made.of(columns))
     add_metrics(cfg, data, model.head)
     return model
+
+
+def add_metrics(cfg: DictConfig, data: Data, head: Head) -> None:
+    """Gives a head the metrics that the configuration adds to its own, each tried on a few training rows.
+
+    Raises:
+        ConfigError: for one that does not fit.
+    """
+    train = data.tables["train"]
+    known = labelled(train.y)
+    best = head.constant(train.y[known], train.weight[known])
+    entries = {
+        name: built(node, refused=(RuntimeError, AssertionError))
+        for name, node in cfg.metric.items()
+        if node is not None
+    }
+    head.perspectives = named(entries, head, best)
+    try_out(head.perspectives, head, train.y, best)
 
 
 def optimization(cfg: DictConfig) -> dict[str, Any]:

@@ -11,34 +11,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import judge_uncorrected, judge_unseen, own_head, ship, without_advice
+from mlp_torch.build import ship, without_advice
 from mlp_torch.configuration import built
-from mlp_torch.errors import MissingExtra
 from mlp_torch.fitting import build, fit
-from mlp_torch.head import Batch
 from mlp_torch.ingest.block import Block
-from mlp_torch.measured import importance, paired
-from mlp_torch.model import Model, predicted
+from mlp_torch.judgement import evaluate, importance
+from mlp_torch.model import predicted
 from mlp_torch.problem import prior_correction
 from mlp_torch.problem.curves import value_curves
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
-from mlp_torch.responsible.reference import BestMember
 from mlp_torch.responsible.report import Report
-from mlp_torch.responsible.verdict import directions, judge
 from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.stages.configured import targets_of, wanted
 from mlp_torch.stages.rehearsal import check_table, looked, rehearse
-from mlp_torch.stages.training import stage_of, trained_stages, with_predictions
+from mlp_torch.stages.training import trained_stages, with_predictions
 from mlp_torch.training.checkpoints import LAST, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
@@ -155,65 +148,6 @@ def describe(data: Data, path: Path, block: Block) -> list[str]:
 def is_ruled(policy: Mapping[str, Any] | None) -> bool:
     """Whether a field's policy says which numbers are valid."""
     return not {"min", "max"}.isdisjoint(policy or {})
-
-
-def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapping[str, Model]) -> Report:
-    """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
-    head = task.eval().model.head
-    report = Report(directions(task.model))
-    outs = {split: outputs(task, data.judged[split]) for split in ("val", "test")}
-    rivals, report.notes = competitors(cfg, stages)
-    if rivals and outs["val"].dim() == 3:  # of members
-        rivals["best member"] = BestMember(task.model)
-    report.notes += data.prepared.looked_at
-    for rival in rivals.values():
-        report.notes += rival.fit(head, data.judged)
-    held = data.judged["calibration"]
-    heads = {name: own_head(head, rival.out(held.features), held) for name, rival in rivals.items()}
-    for split, out in outs.items():
-        table = data.judged[split]
-        judged = judge(task.model, out, table.y, weight=table.weight)
-        report.add("model", split, judged.values)
-        report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
-        report.notes += judge_unseen(report, task, split, table, out)
-        report.add_labels(split, task.model.head.by_label(predicted(task.model, out), task.model.labels(table.y)))
-        if data.rebalancing:
-            report.notes += judge_uncorrected(report, task, split, table, out)
-        for name, rival in rivals.items():
-            report.add(name, split, judge(heads[name], rival.out(table.features), table.y, weight=table.weight).values)
-        found = predictions(task, data, split, out)
-        files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
-    test = data.judged["test"]
-    answers = {name: (heads[name], rival.out(test.features)) for name, rival in rivals.items()}
-    report.notes += paired((task.model, outs["test"]), answers, test)
-    return report
-
-
-def competitors(cfg: DictConfig, stages: Mapping[str, Model]) -> tuple[dict[str, Any], list[str]]:
-    """What the report sets beside the model, and what is left out because its package is not installed."""
-    rivals, notes = {}, []
-    for name, rival in cfg.baseline.items():
-        try:
-            if rival is not None:
-                rivals[name] = built(rival)
-                if "stage" in rival:
-                    rivals[name].model = stage_of(stages, rival.stage)
-        except MissingExtra as error:
-            notes.append(f"{name} left out: {error}")
-    return rivals, notes
-
-
-@torch.inference_mode()
-def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
-    """Key, target, what was predicted and the loss of each row of a split."""
-    table = data.judged[split]
-    losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
-    columns: dict[str, Any] = {"target": table.y.numpy() if table.y.dim() == 1 else table.y.tolist()}
-    for name, value in predicted(task.model, out).items():
-        columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
-    columns["loss"] = losses.numpy()
-    keys = {f"key_{name}" if name in columns else name: values for name, values in data.keys[split].items()}
-    return pa.table({**keys, **columns})
 
 
 def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, metrics: dict[str, float]) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.errors import ConfigError, DataError, ModelError, Problem, near
+from mlp_torch.errors import DataError, ModelError, Problem
 from mlp_torch.fitting import build, fit
 from mlp_torch.head import Batch
 from mlp_torch.model import Model, answers, predicted
@@ -186,14 +186,3 @@ def with_predictions(data: Data, stages: Mapping[str, Stage]) -> Data:
         return data
     tables = {**data.tables, "train": table._replace(features={**table.features, **added})}
     return part(data, tables, data.target)
-
-
-def stage_of(models: Mapping[str, Model], name: str) -> Model:
-    """The model of a stage.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    if name not in models:
-        raise ConfigError(f"stage must be one of stages, however: {name}; {near(name, models)}")
-    return models[name].eval()

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     check_model(chosen.model)
     check_there(Path(chosen.input))
     check_device(chosen.device)
-    from mlp_torch.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
+    from mlp_torch.evaluation.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
 
     with in_options(options, trained=True):
         model, rows = Path(chosen.model), Path(chosen.input)

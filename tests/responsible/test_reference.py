@@ -88,7 +88,7 @@ def test_the_best_member_is_chosen_on_validation_rows() -> None:
 
 @pytest.mark.parametrize("better", [True, False])
 def test_paired_differences_say_by_how_much_others_lose(better: bool) -> None:
-    from mlp_torch.measured import paired
+    from mlp_torch.judgement import paired
 
     head = model_of(Regression).head
     truth = head.teach(TEST.y).float().unsqueeze(1)

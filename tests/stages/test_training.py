@@ -12,7 +12,7 @@ import torch
 import mlp_torch.stages.training as training
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ModelError
-from mlp_torch.evaluation import evaluate
+from mlp_torch.evaluation.evaluation import evaluate
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.reproducibility.folds import fold_of
 from mlp_torch.run import table

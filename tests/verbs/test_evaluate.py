@@ -18,7 +18,7 @@ from mlp_torch import files
 from mlp_torch.__main__ import main
 from mlp_torch.column import Sample
 from mlp_torch.errors import DataError, ModelError
-from mlp_torch.evaluation import configuration, evaluate, restored, whole
+from mlp_torch.evaluation.evaluation import configuration, evaluate, restored, whole
 from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.model import Encoder, Single
