@@ -52,7 +52,7 @@ def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: 
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []
-    if any(parameter.requires_grad for parameter in model.parameters()):
+    if learns(model):
         trainer = build_trainer(cfg, logger, model)
         last = folder / "checkpoints" / LAST
         trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
@@ -61,6 +61,11 @@ def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: 
     if calibrated:
         calibrate(task, data)
     return Fit(task, logger, epoch, notes)
+
+
+def learns(model: Model) -> bool:
+    """Whether there is anything to train; a cascade's gate and branches have learned."""
+    return any(parameter.requires_grad for parameter in model.parameters())
 
 
 def build(

@@ -48,7 +48,7 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
         found = predictions(task, data, split, out)
         files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
         if split == "test":
-            report.notes += paired((task.model, out), answers, table)
+            report.notes += paired((task.model, out), answers, table, groups=data.prepared.groups.get(split))
     return report
 
 
@@ -109,22 +109,30 @@ def importance(cfg: DictConfig, task: Task, data: Data) -> Importance | None:
 
 
 @torch.inference_mode()
-def paired(model: tuple[Model, Tensor], others: Mapping[str, tuple[Head, Tensor]], table: Batch) -> list[str]:
+def paired(
+    model: tuple[Model, Tensor],
+    others: Mapping[str, tuple[Head, Tensor]],
+    table: Batch,
+    *,
+    groups: Tensor | None = None,
+) -> list[str]:
     """By how much the loss of each contender exceeds the model's on the same rows, with bootstrap intervals.
 
     Args:
         model: and its `out` of the rows.
         others: by name, each with the head that judges it and its `out`.
         table: the rows.
+        groups: (N,) which of them belong together, as those of a day do: they are no independent witnesses.
     """
     known = labelled(table.y)
-    if int(known.sum()) < 2 or not others:
+    together = None if groups is None else groups[known]
+    if int(known.sum()) < 2 or (together is not None and len(together.unique()) < 2) or not others:
         return []
     rows = Batch({}, table.y[known], table.weight[known], table.row[known])
     ours, weight = model[0].loss(model[1][known], rows).double(), rows.weight.double() / rows.weight.double().mean()
     told = []
     for name, (head, out) in others.items():
-        found = mean_interval((head.loss(out[known], rows).double() - ours) * weight)
+        found = mean_interval((head.loss(out[known], rows).double() - ours) * weight, groups=together)
         told.append(f"{name} {number(found.value)} ({number(found.low)} to {number(found.high)})")
     text = "Loss on test above the model's, with 95 % of a paired bootstrap"
     return [f"{text}: {', '.join(told)}."]

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch import files
 from mlp_torch.build import ship, without_advice
 from mlp_torch.configuration import built
-from mlp_torch.fitting import build, fit
+from mlp_torch.fitting import build, fit, learns
 from mlp_torch.ingest.block import Block
 from mlp_torch.judgement import evaluate, importance
 from mlp_torch.model import predicted
@@ -31,7 +31,7 @@ from mlp_torch.responsible.report import Report
 from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.stages.configured import targets_of, wanted
 from mlp_torch.stages.rehearsal import check_table, looked, rehearse
-from mlp_torch.stages.training import trained_stages, with_predictions
+from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
 from mlp_torch.training.checkpoints import LAST, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
@@ -53,7 +53,11 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     stages = trained_stages(cfg, data, folder / "stages")
     learning = with_predictions(data, stages)
     models = {name: stage.model for name, stage in stages.items()}
-    task, logger, epoch, notes = fit(cfg, learning, build(cfg, learning, stages=models), folder)
+    model = build(cfg, learning, stages=models)
+    if stages and learns(model):
+        hashes = {name: stage.hash for name, stage in stages.items()}
+        check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
+    task, logger, epoch, notes = fit(cfg, learning, model, folder)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     report = evaluate(cfg, task, data, folder, models)

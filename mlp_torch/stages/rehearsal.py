@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 
 from mlp_torch.errors import ConfigError, near
-from mlp_torch.fitting import build, monitored
+from mlp_torch.fitting import build, learns, monitored
 from mlp_torch.model import Model
 from mlp_torch.responsible.verdict import labelled
 from mlp_torch.stages.configured import configured, of_stage, wanted
@@ -43,7 +43,9 @@ def rehearse(cfg: DictConfig, data: Data) -> None:
             heard = said(model, select(data.tables["train"], slice(0, FEW))) if own.get("folds") else {}
             done[name] = Stage(model, "", heard, {})
     models = {name: stage.model for name, stage in done.items()}
-    monitored(cfg, build(cfg, with_predictions(data, done), stages=models))
+    model = build(cfg, with_predictions(data, done), stages=models)
+    if learns(model):
+        monitored(cfg, model)
 
 
 def untrained(cfg: DictConfig, name: str, data: Data) -> Model:

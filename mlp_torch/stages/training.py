@@ -60,7 +60,7 @@ def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[
     """One stage: its folds, then all its rows."""
     own = cfg.stages[name]
     reads = {own.rows.stage: done[own.rows.stage].hash} if own.get("rows") else {}
-    check_reads(folder / "stage.json", name, reads)
+    check_reads(folder / "stage.json", f"stage {name}", reads)
     view = labelled_view(name, data)
     keep = {split: labelled(table.y) for split, table in view.tables.items()}
     whole = only(view, keep)
@@ -122,7 +122,7 @@ def check_sizes(data: Data, rows: DictConfig | None) -> None:
 def by_folds(cfg: DictConfig, name: str, view: Data, keep: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
     """What the model of each fold says of all training rows of it, having learned from the other folds' alone."""
     n, table = cfg.stages[name].folds, view.tables["train"]
-    fold = fold_of(view.prepared.groups, n)  # (N,)
+    fold = fold_of(view.prepared.groups["train"], n)  # (N,)
     found: dict[str, Tensor] = {}
     for i in range(n):
         rows = only(view, {**keep, "train": keep["train"] & (fold != i)})
@@ -153,7 +153,7 @@ def said(model: Model, table: Batch) -> dict[str, Tensor]:
 
 
 def check_reads(path: Path, name: str, reads: Mapping[str, str]) -> None:
-    """Refuses to go on with a stage whose rows another model chose; notes who chooses them now.
+    """Refuses to go on with a model that has learned from what stages said which were trained again; notes them.
 
     Raises:
         ModelError: naming the folder to delete.
@@ -161,9 +161,7 @@ def check_reads(path: Path, name: str, reads: Mapping[str, str]) -> None:
     known = files.read_json(path).get("reads", {}) if path.exists() else reads
     if known != reads:
         other = next(stage for stage in {**known, **reads} if known.get(stage) != reads.get(stage))
-        text = (
-            f"stage {name} must be trained on rows that the present stage {other} chose, however: {other} was trained"
-        )
+        text = f"{name} must learn from what the present stage {other} says, however: {other} was trained"
         raise ModelError(f"{text} again since then; delete {path.parent} to train {name} again too")
     if not path.exists():
         files.write_json(path, {"hash": None, "reads": dict(reads)})

@@ -15,9 +15,10 @@ from mlp_torch.errors import ModelError
 from mlp_torch.evaluation.evaluation import evaluate
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.reproducibility.folds import fold_of
-from mlp_torch.run import table
+from mlp_torch.run import table, train
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.training.checkpoints import read
+from mlp_torch.verbs.folders import resumed
 from mlp_torch.verbs.train import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits")
@@ -101,12 +102,20 @@ def test_a_stack_learns_from_predictions_out_of_fold_and_ships_its_members(tmp_p
     assert torch.equal(state["model.members.1.model.head.output.weight"], member["model.head.output.weight"])
     model = Predictor(run / "model")
     assert set(model.predict(model.schema.example)) >= {"probability", "class", "label"}
+    (run / "model" / "manifest.json").unlink()  # as if it had not come to its end
+    heard = json.loads((run / "checkpoints" / "stages.json").read_text())
+    hashes = {name: json.loads((run / f"stages/{name}/stage.json").read_text())["hash"] for name in ("narrow", "wide")}
+    assert heard["reads"] == hashes
+    heard["reads"]["wide"] = "0" * 64
+    (run / "checkpoints" / "stages.json").write_text(json.dumps(heard))
+    with pytest.raises(ModelError, match=r"the last model must learn from what the present stage wide says"):
+        train(*resumed([f"resume={run}"]))
 
 
 def test_rows_of_one_group_are_in_one_fold(tmp_path: Path) -> None:
     arguments = staged.experiment(tmp_path, staged.STACK, split="fields: [id]\n -> fields: [tail]\n")
     data = table(composed(arguments[2:], Path(arguments[1]))).prepare()
-    found = fold_of(data.prepared.groups, 3).tolist()
+    found = fold_of(data.prepared.groups["train"], 3).tolist()
     rows = pq.read_table(tmp_path / "tiny.parquet").to_pydict()
     tail = dict(zip(fingerprints(rows["id"]).tolist(), rows["tail"], strict=True))
     folds: dict[str, set[int]] = {}
@@ -157,8 +166,10 @@ def test_a_gate_that_was_trained_again_forces_its_branches(cascade, tmp_path: Pa
     stored = json.loads(path.read_text())
     assert stored["reads"] == {"gate": json.loads((copied / "stages/gate/stage.json").read_text())["hash"]}
     path.write_text(json.dumps({**stored, "reads": {"gate": "0" * 64}}))
-    with pytest.raises(ModelError, match=r"gate was trained again since then; delete .*early to train early again too"):
-        training.check_reads(path, "early", {"gate": stored["reads"]["gate"]})
+    with pytest.raises(
+        ModelError, match=r"gate was trained again since then; delete .*early to train stage early again too"
+    ):
+        training.check_reads(path, "stage early", {"gate": stored["reads"]["gate"]})
     main([f"resume={copied}"])
     assert not (copied / "model" / "manifest.json").exists()
 
@@ -168,15 +179,15 @@ def test_a_gate_that_was_trained_again_forces_its_branches(cascade, tmp_path: Pa
     [
         ("{", "stage.json is damaged"),
         ("[]", "must hold one JSON object"),
-        ('{"format": 1}', "present stage gate chose, however: gate was trained again"),
-        ('{"format": 1, "reads": {"gait": "0"}}', "present stage gait chose"),
+        ('{"format": 1}', "present stage gate says, however: gate was trained again"),
+        ('{"format": 1, "reads": {"gait": "0"}}', "present stage gait says"),
     ],
 )
 def test_a_damaged_stage_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "stage.json"
     path.write_text(text)
     with pytest.raises(ModelError, match=message):
-        training.check_reads(path, "early", {"gate": "1"})
+        training.check_reads(path, "stage early", {"gate": "1"})
 
 
 def test_a_gate_that_takes_no_row_for_a_class_is_told(tmp_path: Path, capsys) -> None:

@@ -98,7 +98,7 @@ def in_memory(
         drawn=drawn,
         crossed=crossed,
         others=labels_of_others(wanted, checked, inputs, rows),
-        groups=groups(wanted.split.together(), seen, row[train]),
+        groups={name: groups(wanted.split.together(), parts[name], row[at]) for name, at in rows.items()},
     )
 
 
