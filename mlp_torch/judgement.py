@@ -126,7 +126,7 @@ def paired(
     """
     known = labelled(table.y)
     together = None if groups is None else groups[known]
-    if int(known.sum()) < 2 or (together is not None and len(together.unique()) < 2) or not others:
+    if int(known.sum()) < 2 or (together is not None and len(torch.unique(together)) < 2) or not others:
         return []
     rows = Batch({}, table.y[known], table.weight[known], table.row[known])
     ours, weight = model[0].loss(model[1][known], rows).double(), rows.weight.double() / rows.weight.double().mean()
