@@ -29,8 +29,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW
 
 from mlp_torch.configuration import composed
+from mlp_torch.fitting import build, optimization
 from mlp_torch.model import Single
-from mlp_torch.run import build, optimization, quiet
+from mlp_torch.run import quiet
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task
 

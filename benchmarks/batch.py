@@ -47,7 +47,7 @@ def quickstart(folder: Path) -> Path:
 
     from mlp_torch.build import ship
     from mlp_torch.configuration import composed
-    from mlp_torch.run import build, optimization
+    from mlp_torch.fitting import build, optimization
     from mlp_torch.training.task import Task
 
     cfg = composed(["trainer.accelerator=cpu"])

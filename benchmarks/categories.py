@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.nn import Module
 
 from mlp_torch.configuration import built, composed
+from mlp_torch.fitting import build, optimization
 from mlp_torch.notebook import fit
 from mlp_torch.responsible.verdict import judge
-from mlp_torch.run import build, optimization, quiet, table
+from mlp_torch.run import quiet, table
 from mlp_torch.training.task import Task, outputs
 
 SEEDS = (0, 1, 2)

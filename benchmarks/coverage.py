@@ -17,9 +17,10 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from mlp_torch.build import load_best, own_head
+from mlp_torch.fitting import build, optimization
 from mlp_torch.head import Batch
 from mlp_torch.responsible.verdict import judge
-from mlp_torch.run import build, optimization, table
+from mlp_torch.run import table
 from mlp_torch.training.checkpoints import read
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs

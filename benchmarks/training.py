@@ -31,8 +31,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import BinaryAUROC
 
 from mlp_torch.configuration import composed
+from mlp_torch.fitting import build, build_trainer, flat_line, optimization
 from mlp_torch.model import Model
-from mlp_torch.run import build, build_trainer, flat_line, optimization, quiet
+from mlp_torch.run import quiet
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task
 from mlp_torch.training.tensorboard import TensorBoard
@@ -110,7 +111,7 @@ def with_everything(model: Model, data: Data, folder: Path, *, cfg: DictConfig) 
     """What `python train.py` runs."""
     task = Task(data.transform, data.target, model, **optimization(cfg))
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
-    build_trainer(OmegaConf.merge(cfg, {"folder": str(folder)}), folder, logger).fit(task, data)
+    build_trainer(OmegaConf.merge(cfg, {"folder": str(folder)}), logger, model).fit(task, data)
 
 
 def main() -> None:

@@ -19,10 +19,11 @@ from omegaconf import DictConfig
 from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, near
-from mlp_torch.measured import add_metrics
+from mlp_torch.head import Head
 from mlp_torch.model import Model
+from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.responsible.baselines import constant
-from mlp_torch.responsible.verdict import directions, judge
+from mlp_torch.responsible.verdict import directions, judge, labelled
 from mlp_torch.training.checkpoints import LAST, AtomicFiles
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task
@@ -51,8 +52,8 @@ def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: 
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []
-    if any(parameter.requires_grad for parameter in model.parameters()):
-        trainer = build_trainer(cfg, logger, {"loss": False} | directions(model))
+    if learns(model):
+        trainer = build_trainer(cfg, logger, model)
         last = folder / "checkpoints" / LAST
         trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
         epoch = load_best(task, folder / "checkpoints")
@@ -60,6 +61,11 @@ def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: 
     if calibrated:
         calibrate(task, data)
     return Fit(task, logger, epoch, notes)
+
+
+def learns(model: Model) -> bool:
+    """Whether there is anything to train; a cascade's gate and branches have learned."""
+    return any(parameter.requires_grad for parameter in model.parameters())
 
 
 def build(
@@ -87,21 +93,37 @@ def build(
     return model
 
 
+def add_metrics(cfg: DictConfig, data: Data, head: Head) -> None:
+    """Gives a head the metrics that the configuration adds to its own, each tried on a few training rows.
+
+    Raises:
+        ConfigError: for one that does not fit.
+    """
+    train = data.tables["train"]
+    known = labelled(train.y)
+    best = head.constant(train.y[known], train.weight[known])
+    entries = {
+        name: built(node, refused=(RuntimeError, AssertionError))
+        for name, node in cfg.metric.items()
+        if node is not None
+    }
+    head.perspectives = named(entries, head, best)
+    try_out(head.perspectives, head, train.y, best)
+
+
 def optimization(cfg: DictConfig) -> dict[str, Any]:
     """Optimizer and scheduler as partials."""
     scheduler = built(cfg.scheduler) if cfg.scheduler else None
     return {"optimizer": built(cfg.optimizer), "scheduler": scheduler}
 
 
-def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, bool | None]) -> lightning.Trainer:
-    """Lightning's Trainer with the run's callbacks, logger and crash-safe files; `higher` as in Report."""
-    wanted = {name: callback for name, callback in cfg.callback.items() if callback is not None}
+def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightning.Trainer:
+    """Lightning's Trainer with the run's callbacks, logger and crash-safe files."""
+    directed = monitored(cfg, model)
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
-        wanted.pop("progress", None)
+        directed.pop("progress", None)
     refused = (MisconfigurationException,)  # e.g. a GPU that this machine lacks
-    callbacks = [
-        built(node, refused=refused, **direction(f"callback.{name}", node, higher)) for name, node in wanted.items()
-    ]
+    callbacks = [built(cfg.callback[name], refused=refused, **given) for name, given in directed.items()]
     trainer: lightning.Trainer = built(
         cfg.trainer,
         refused=refused,
@@ -111,6 +133,17 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, higher: Mapping[str, boo
         plugins=[AtomicFiles()],
     )
     return trainer
+
+
+def monitored(cfg: DictConfig, model: Model) -> dict[str, dict[str, str]]:
+    """By callback that is wanted, which direction is better for what it monitors.
+
+    Raises:
+        ConfigError: for a monitor that this model does not have, or that says neither.
+    """
+    higher = {"loss": False} | directions(model)
+    wanted = {str(name): callback for name, callback in cfg.callback.items() if callback is not None}
+    return {name: direction(f"callback.{name}", callback, higher) for name, callback in wanted.items()}
 
 
 def direction(path: str, callback: DictConfig, higher: Mapping[str, bool | None]) -> dict[str, str]:

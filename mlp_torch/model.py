@@ -13,6 +13,9 @@ from mlp_torch.column import Column
 from mlp_torch.errors import ConfigError, near
 from mlp_torch.head import Batch, Head
 
+ROWS = 8192  # answered at once: a multiple of 32
+CPU = torch.device("cpu")
+
 
 def padded(features: dict[str, Tensor], multiple: int = 32) -> dict[str, Tensor]:
     """Features with rows of zeros added up to the next multiple of 32. Must script.
@@ -34,6 +37,16 @@ def predicted(by: "Head | Model", out: Tensor) -> dict[str, Tensor]:
     """What a head or model makes of (N, …) `out`, with the bits of the exported graph, whose rows are padded."""
     found = by.predict(padded({"out": out})["out"])
     return {name: x[: len(out)] for name, x in found.items()}
+
+
+@torch.inference_mode()
+def answers(model: "Model", features: dict[str, Tensor], *, device: torch.device = CPU) -> Tensor:
+    """(N, …) `out` of a model in evaluation mode, some rows at a time, with the bits of the exported graph."""
+    outs = []
+    for start in range(0, max(len(next(iter(features.values()))), 1), ROWS):
+        some = {name: x[start : start + ROWS].to(device) for name, x in features.items()}
+        outs.append(model(padded(some))[: len(next(iter(some.values())))].cpu())
+    return torch.cat(outs)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Fitted:
     def evaluate(self, split: str = "test") -> dict[str, float]:
         """Metrics by name on a split: train, calibration, val or test."""
         table = self.data.tables[split]
-        return judge(self.task.model, outputs(self.task, table), table.y).values
+        return judge(self.task.model, outputs(self.task, table), table.y, weight=table.weight).values
 
     def export(self, folder: str | Path, *, name: str = "model", formats: Sequence[str] = ("torchscript",)) -> Path:
         """Writes the model's folder; `mlp_torch.load(folder)` reads it. Further formats are onnx and pt2."""

@@ -11,32 +11,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import judge_uncorrected, judge_unseen, own_head, ship, without_advice
+from mlp_torch.build import ship, without_advice
 from mlp_torch.configuration import built
-from mlp_torch.errors import MissingExtra
-from mlp_torch.fitting import build, fit
-from mlp_torch.head import Batch
+from mlp_torch.fitting import build, fit, learns
 from mlp_torch.ingest.block import Block
-from mlp_torch.measured import importance, paired
-from mlp_torch.model import Model, predicted
+from mlp_torch.judgement import evaluate, importance
+from mlp_torch.model import predicted
 from mlp_torch.problem import prior_correction
 from mlp_torch.problem.curves import value_curves
 from mlp_torch.profile import page
 from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
-from mlp_torch.responsible.reference import BestMember
 from mlp_torch.responsible.report import Report
-from mlp_torch.responsible.verdict import directions, judge
 from mlp_torch.serving.formats import check_formats, check_names
-from mlp_torch.stages.training import looked, stage_of, targets_of, trained_stages, with_predictions
+from mlp_torch.stages.configured import targets_of, wanted
+from mlp_torch.stages.rehearsal import check_table, looked, rehearse
+from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
 from mlp_torch.training.checkpoints import LAST, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
@@ -53,10 +48,16 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     check_formats(cfg.export.formats)  # of a run that goes on too
     checkpoint = last_checkpoint(folder)
     data = prepare(cfg, folder, checkpoint)
+    if wanted(cfg):
+        rehearse(cfg, data)
     stages = trained_stages(cfg, data, folder / "stages")
     learning = with_predictions(data, stages)
     models = {name: stage.model for name, stage in stages.items()}
-    task, logger, epoch, notes = fit(cfg, learning, build(cfg, learning, stages=models), folder)
+    model = build(cfg, learning, stages=models)
+    if stages and learns(model):
+        hashes = {name: stage.hash for name, stage in stages.items()}
+        check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
+    task, logger, epoch, notes = fit(cfg, learning, model, folder)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     report = evaluate(cfg, task, data, folder, models)
@@ -84,7 +85,10 @@ def train(cfg: DictConfig, folder: Path) -> Report:
 
 
 def last_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint."""
+    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
+
+    A stage's has the run's transform, yet a target of its own, which says nothing of the run's.
+    """
     own = folder / "checkpoints" / LAST
     paths = [path for path in (own, *sorted(folder.glob(f"stages/*/*/checkpoints/{LAST}"))) if path.exists()]
     if not paths:
@@ -92,13 +96,15 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
     checkpoint = read(paths[0])
     if any(state.get("best_model_path") for state in checkpoint["callbacks"].values()):
         read(paths[0].with_name("best.ckpt"))  # without it the run could not end: better to say so before it trains on
+    if paths[0] != own:
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {key: x for key, x in state.items() if not key.startswith("target.")}
     return checkpoint
 
 
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data = table(cfg)
-    data.others = targets_of(cfg)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
@@ -118,6 +124,9 @@ def table(cfg: DictConfig) -> Data:
     data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
     if cfg.folds is not None:
         data.split = data.split.fold(cfg.fold, of=cfg.folds)
+    if wanted(cfg):
+        check_table(data)
+        data.others = targets_of(cfg)
     return data
 
 
@@ -143,68 +152,6 @@ def describe(data: Data, path: Path, block: Block) -> list[str]:
 def is_ruled(policy: Mapping[str, Any] | None) -> bool:
     """Whether a field's policy says which numbers are valid."""
     return not {"min", "max"}.isdisjoint(policy or {})
-
-
-def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapping[str, Model]) -> Report:
-    """Model, constant, look-up and trees on validation and test rows, by the same metrics; predictions as Parquet."""
-    head = task.eval().model.head
-    report = Report(directions(task.model))
-    outs = {split: outputs(task, data.judged[split]) for split in ("val", "test")}
-    rivals, report.notes = competitors(cfg, stages)
-    if rivals and outs["val"].dim() == 3:  # of members
-        rivals["best member"] = BestMember(task.model)
-    report.notes += data.prepared.looked_at
-    for rival in rivals.values():
-        report.notes += rival.fit(head, data.judged)
-    held = data.judged["calibration"]
-    said = {
-        name: rival.out(held.features) if len(held.y) else None for name, rival in rivals.items()
-    }  # trees want rows
-    heads = {name: own_head(head, out, held) for name, out in said.items()}
-    for split, out in outs.items():
-        table = data.judged[split]
-        judged = judge(task.model, out, table.y, weight=table.weight)
-        report.add("model", split, judged.values)
-        report.notes += [f"{name} on {split} is not defined: {why}" for name, why in judged.undefined.items()]
-        report.notes += judge_unseen(report, task, split, table, out)
-        report.add_labels(split, task.model.head.by_label(predicted(task.model, out), task.model.labels(table.y)))
-        if data.rebalancing:
-            report.notes += judge_uncorrected(report, task, split, table, out)
-        for name, rival in rivals.items():
-            report.add(name, split, judge(heads[name], rival.out(table.features), table.y, weight=table.weight).values)
-        found = predictions(task, data, split, out)
-        files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
-    test = data.judged["test"]
-    answers = {name: (heads[name], rival.out(test.features)) for name, rival in rivals.items()}
-    report.notes += paired((task.model, outs["test"]), answers, test)
-    return report
-
-
-def competitors(cfg: DictConfig, stages: Mapping[str, Model]) -> tuple[dict[str, Any], list[str]]:
-    """What the report sets beside the model, and what is left out because its package is not installed."""
-    rivals, notes = {}, []
-    for name, rival in cfg.baseline.items():
-        try:
-            if rival is not None:
-                rivals[name] = built(rival)
-                if "stage" in rival:
-                    rivals[name].model = stage_of(stages, rival.stage)
-        except MissingExtra as error:
-            notes.append(f"{name} left out: {error}")
-    return rivals, notes
-
-
-@torch.inference_mode()
-def predictions(task: Task, data: Data, split: str, out: Tensor) -> pa.Table:
-    """Key, target, what was predicted and the loss of each row of a split."""
-    table = data.judged[split]
-    losses = task.model.loss(out, Batch({}, table.y, table.weight, table.row))
-    columns: dict[str, Any] = {"target": table.y.numpy() if table.y.dim() == 1 else table.y.tolist()}
-    for name, value in predicted(task.model, out).items():
-        columns[name] = value.numpy() if value.dim() == 1 else value.tolist()
-    columns["loss"] = losses.numpy()
-    keys = {f"key_{name}" if name in columns else name: values for name, values in data.keys[split].items()}
-    return pa.table({**keys, **columns})
 
 
 def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, metrics: dict[str, float]) -> None:
@@ -236,10 +183,8 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data = table(cfg)
-    data.others = targets_of(cfg)
-    data.prepare()
-    return looked(cfg, data) if cfg.stages else overview(data, build(cfg, data))
+    data = table(cfg).prepare()
+    return looked(cfg, data) if wanted(cfg) else overview(data, build(cfg, data))
 
 
 def quiet() -> None:

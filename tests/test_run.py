@@ -10,7 +10,7 @@ import tiny
 from omegaconf import OmegaConf
 
 from mlp_torch.errors import ConfigError
-from mlp_torch.evaluation import configuration, restored
+from mlp_torch.evaluation.evaluation import configuration, restored
 from mlp_torch.fitting import direction
 from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main

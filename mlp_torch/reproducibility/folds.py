@@ -61,6 +61,12 @@ def check_number(of: int) -> None:
         raise ConfigError(f"{rule}, however: folds={of}")
 
 
+def check_parts(of: int) -> None:
+    """Refuses a number of folds that is none for a stage, of which one is left out at a time. Raises ConfigError."""
+    if type(of) is not int or not 2 <= of <= MOST:
+        raise ConfigError(f"folds of a stage must be a whole number from 2 to {MOST}, however: folds={of}")
+
+
 def groups(reads: Sequence[Read], inputs: Inputs, row: Tensor) -> Tensor:
     """Which rows must not be torn apart, because one tells of the other: (N,) int64, equal within a group.
 
@@ -76,11 +82,6 @@ def groups(reads: Sequence[Read], inputs: Inputs, row: Tensor) -> Tensor:
 
 
 def fold_of(group: Tensor, of: int) -> Tensor:
-    """The fold of each row, from 0, (N,) int64: by its group alone, hence the same for ever.
-
-    Raises:
-        ConfigError: unless 2 ≤ of ≤ 100.
-    """
-    if type(of) is not int or not 2 <= of <= MOST:
-        raise ConfigError(f"folds of a stage must be a whole number from 2 to {MOST}, however: folds={of}")
+    """The fold of each row, from 0, (N,) int64: by its group alone, hence the same for ever."""
+    check_parts(of)
     return tensorflow_bucket(cross([group, torch.full_like(group, SALT)]), of)

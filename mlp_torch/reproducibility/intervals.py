@@ -33,7 +33,7 @@ class Interval(NamedTuple):
 
     Attributes:
         value: on all rows.
-        low: NaN where fewer than half of the draws have a figure, or where there is one row.
+        low: NaN where fewer than half of the draws have a figure, or where there is one row, or one group of them.
         high: as `low`.
         undefined: draws without a figure, such as an AUROC of rows of one class; they are left out.
     """
@@ -177,13 +177,13 @@ def mean_interval(scores: Tensor, *, times: int = TIMES, seed: int = 0, groups: 
         groups: (N,) which rows belong together.
     """
     values = scores.double()
-    if len(values) < 2:
-        return Interval(float(values.mean()), math.nan, math.nan)
     if groups is None:
         sums, sizes = values, torch.ones_like(values)
     else:
         _, index, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
         sums, sizes = torch.zeros(len(sizes), dtype=torch.float64).index_add_(0, index, values), sizes.double()
+    if len(sums) < 2:
+        return Interval(float(values.mean()), math.nan, math.nan)
     means = [counts @ sums / (counts @ sizes) for counts in counted(len(sums), times, seed)]
     return middle(float(values.mean()), torch.cat(means))
 

@@ -143,7 +143,7 @@ class Permutation:
         )
         crossed = {key: x[some] for key, x in crossed.items()}
         more = directions(model)[metric] is True
-        whole = judge(model, outputs(table), table.y).values
+        whole = judge(model, outputs(table), table.y, weight=table.weight).values
         found: dict[str, dict[str, list[float]]] = {}
         for field in fields:
             found[field] = {"loss": [], metric: []}
@@ -151,7 +151,7 @@ class Permutation:
                 # the same order for all fields: what differs between them is not the luck of the draw
                 order = torch.randperm(len(some), generator=torch.Generator().manual_seed(self.seed * 1000 + repeat))
                 moved = table._replace(features=permuted(columns, table.features, crossed, field, order))
-                values = judge(model, outputs(moved), table.y).values
+                values = judge(model, outputs(moved), table.y, weight=table.weight).values
                 found[field]["loss"].append(worse_by(whole["loss"], values["loss"], more=False))
                 if metric in whole and metric in values:
                     found[field][metric].append(worse_by(whole[metric], values[metric], more=more))

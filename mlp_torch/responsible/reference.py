@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from mlp_torch.head import Batch, Head
-from mlp_torch.model import Model, padded, predicted
+from mlp_torch.model import Model, answers, predicted
 from mlp_torch.responsible.baselines import with_label
 from mlp_torch.responsible.report import number
 from mlp_torch.responsible.verdict import labelled, mean_loss
-
-ROWS = 8192  # answered at once
 
 
 class Reference:
@@ -52,14 +50,14 @@ class Reference:
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
         if self.is_alike:
-            return torch.cat([self.model.averaged(out) for out in answers(self.model, features)])
+            return self.model.averaged(answers(self.model, features))
         if len(self.levels):
             return self.head.from_quantiles(self.levels, self.said("quantiles", features))
         return self.head.from_scores(self.scores(features), self.held, self.held_y)
 
     def said(self, name: str, features: dict[str, Tensor]) -> Tensor:
         """One of the model's predictions, (N, …)."""
-        return torch.cat([predicted(self.model, out)[name] for out in answers(self.model, features)])
+        return predicted(self.model, answers(self.model, features))[name]
 
     def scores(self, features: dict[str, Tensor]) -> Tensor:
         """Point predictions as boosted trees would give them: log-odds, or numbers in the unit in which those learn."""
@@ -82,7 +80,7 @@ class BestMember:
     def fit(self, head: Head, tables: Mapping[str, Batch]) -> list[str]:
         """Chooses on validation rows, and notes how far apart members are."""
         val = with_label(tables["val"], "val")
-        outs = torch.cat(answers(self.model, val.features))  # (N, k, n)
+        outs = answers(self.model, val.features)  # (N, k, n)
         losses = [mean_loss(head, out, val.y, val.weight) for out in outs.unbind(1)]
         self.place = losses.index(min(losses))
         told = f"loss {number(min(losses))} to {number(max(losses))} on validation rows"
@@ -90,18 +88,7 @@ class BestMember:
 
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
-        return torch.cat([out[:, self.place] for out in answers(self.model, features)])
-
-
-@torch.no_grad()
-def answers(model: Model, features: dict[str, Tensor]) -> list[Tensor]:
-    """What a model says of rows, some at a time: (B, …) each."""
-    n = len(next(iter(features.values())))
-    found = []
-    for start in range(0, max(n, 1), ROWS):
-        part = {name: x[start : start + ROWS] for name, x in features.items()}
-        found.append(model(padded(part))[: len(next(iter(part.values())))])
-    return found
+        return answers(self.model, features)[:, self.place]
 
 
 def is_alike(one: Head, other: Head, table: Batch) -> bool:

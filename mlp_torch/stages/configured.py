@@ -1,13 +1,17 @@
 """The configuration of a stage: that of the run, but for what the stage says; and what is refused at once."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch.configuration import check_targets
-from mlp_torch.errors import ConfigError, near
+from mlp_torch.configuration import built, check_targets
+from mlp_torch.errors import ConfigError, DataError, near
+from mlp_torch.reproducibility.folds import check_parts
+from mlp_torch.target import Target
 from mlp_torch.verbs.folders import moved
 
 # by what a stage says; of AMENDED only the keys that it names
@@ -16,32 +20,61 @@ AMENDED = ("optimizer", "trainer", "callback")
 KEYS = ("target", "columns", "rows", "folds", "seed", *REPLACED, *AMENDED)
 
 
+def wanted(cfg: DictConfig) -> dict[str, DictConfig]:
+    """The stages by name, in the order in which they are trained; null drops an inherited one."""
+    return {str(name): own for name, own in (cfg.stages or {}).items() if own is not None}
+
+
 def check(cfg: DictConfig) -> None:
     """Refuses stages that cannot be, before anything is read.
 
     Raises:
         ConfigError: naming the stage.
     """
+    if not isinstance(cfg.stages, DictConfig | None):
+        raise ConfigError(f"stages must be by name, as in {{gate: {{folds: 5}}}}, however: stages={cfg.stages}")
     earlier: list[str] = []
-    for name, own in cfg.stages.items():
+    for name, own in wanted(cfg).items():
         with of_stage(name):
-            if unknown := [str(key) for key in own if key not in KEYS]:
-                raise ConfigError(f"a key must exist, however: {unknown[0]}; {near(unknown[0], KEYS)}")
-            known = [column for column, node in cfg.data.columns.items() if node is not None]
-            if unknown := [column for column in own.get("columns") or [] if column not in known]:
-                text = f"columns must be those of data.columns, however: {unknown[0]}"
-                raise ConfigError(f"{text}; {near(unknown[0], known)}")
+            check_own(cfg, name, own)
             check_rows(cfg, own.get("rows"), earlier)
             check_targets(configured(cfg, name, ""))
         earlier.append(name)
+    for name, rival in cfg.baseline.items():
+        if rival is not None and "stage" in rival and rival.stage not in earlier:
+            text = f"baseline.{name}.stage must be one of stages, however: {rival.stage}"
+            raise ConfigError(f"{text}; {near(str(rival.stage), earlier)}")
+
+
+def check_own(cfg: DictConfig, name: str, own: Any) -> None:
+    """Refuses a name that can be no folder, and what no stage knows."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):  # it is a folder, and the first part of `gate.class`
+        raise ConfigError("a name must be made of letters, digits, _ and -")
+    if not isinstance(own, DictConfig):
+        raise ConfigError(f"a stage must be {{KEY: VALUE, …}}, or {{}} where it is as the run, however: {own}")
+    if unknown := [str(key) for key in own if key not in KEYS]:
+        raise ConfigError(f"a key must exist, however: {unknown[0]}; {near(unknown[0], KEYS)}")
+    if own.get("folds") is not None:
+        check_parts(own.folds)
+    check_columns(own.get("columns"), [column for column, node in cfg.data.columns.items() if node is not None])
+
+
+def check_columns(names: Any, known: Collection[str]) -> None:
+    """Refuses columns that the run does not have."""
+    if isinstance(names, str):
+        raise ConfigError(f"columns must be a list of those of data.columns, however: {names}")
+    if unknown := [name for name in names or [] if name not in known]:
+        text = f"columns must be those of data.columns, however: {unknown[0]}"
+        raise ConfigError(f"{text}; {near(unknown[0], known)}")
 
 
 def check_rows(cfg: DictConfig, rows: DictConfig | None, earlier: list[str]) -> None:
     """Refuses rows that no earlier stage with folds chooses."""
     if rows is None:
         return
-    if set(rows) != {"stage", "label"}:
-        raise ConfigError(f"rows must say stage and label, however: {', '.join(map(str, rows))}")
+    if not isinstance(rows, DictConfig) or set(rows) != {"stage", "label"}:
+        given = ", ".join(map(str, rows)) if isinstance(rows, DictConfig) else rows
+        raise ConfigError(f"rows must say stage and label, however: {given}")
     if rows.stage not in earlier:
         raise ConfigError(f"rows.stage must be an earlier stage, however: {rows.stage}; {near(rows.stage, earlier)}")
     if not cfg.stages[rows.stage].get("folds"):
@@ -55,16 +88,28 @@ def of_stage(name: str) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(f"stages.{name}: {error}") from None
+    except DataError as error:
+        problems = [replace(problem, text=f"stages.{name}: {problem.text}") for problem in error.problems]
+        raise DataError(problems) from None
+
+
+def targets_of(cfg: DictConfig) -> dict[str, Target]:
+    """What stages predict, where it is not what the run predicts."""
+    return {name: built(own.target) for name, own in wanted(cfg).items() if own.get("target")}
 
 
 def configured(cfg: DictConfig, name: str, folder: str, member: str | None = None) -> DictConfig:
     """The configuration of one fit of a stage: the run's, but for what the stage says."""
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     own = plain.pop("stages")[name]
-    plain = moved(plain, str(cfg.folder), folder) | {"folder": folder, "stages": {}, "baseline": {}}
+    if cfg.folder is not None:  # nor is there one where a run is only looked at
+        plain = moved(plain, str(cfg.folder), folder)
+    plain |= {"folder": folder, "stages": {}, "baseline": {}}
     plain["model"] = {"_target_": "mlp_torch.parts.alone", "_partial_": True}
     for key in set(own) & {"seed", *REPLACED}:
         plain[key] = own[key]
+    if "target" in own:
+        plain["data"]["target"] = own["target"]
     if "head" in own or "target" in own:  # metrics of a user's choice are of what the run predicts
         plain["metric"] = {}
     merged = OmegaConf.merge(OmegaConf.create(plain), {key: own[key] for key in AMENDED if key in own})

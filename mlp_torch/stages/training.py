@@ -13,19 +13,16 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.configuration import built
-from mlp_torch.errors import ConfigError, DataError, ModelError, Problem, near
+from mlp_torch.errors import DataError, ModelError, Problem
 from mlp_torch.fitting import build, fit
 from mlp_torch.head import Batch
-from mlp_torch.model import Model, predicted
+from mlp_torch.model import Model, answers, predicted
 from mlp_torch.reproducibility.folds import fold_of
 from mlp_torch.responsible.report import number
 from mlp_torch.responsible.verdict import judge, labelled
-from mlp_torch.stages.configured import check, configured, of_stage
-from mlp_torch.target import Target
+from mlp_torch.stages.configured import configured, of_stage, wanted
 from mlp_torch.training.batches import select
 from mlp_torch.training.data import Data, part
-from mlp_torch.training.overfitting import overview
 from mlp_torch.training.table.prepared import Digest
 from mlp_torch.training.task import Task, outputs
 
@@ -53,47 +50,17 @@ class Stage(NamedTuple):
 def trained_stages(cfg: DictConfig, data: Data, folder: Path) -> dict[str, Stage]:
     """All stages of a run, trained in the order in which they stand."""
     done: dict[str, Stage] = {}
-    if cfg.stages:
-        check(cfg)
-        check_table(data)
-    for name in cfg.stages:
+    for name in wanted(cfg):
         with of_stage(name):
             done[name] = trained(cfg, name, data, folder / name, done)
     return done
-
-
-def check_table(data: Data) -> None:
-    """Refuses a table whose rows are in files, and columns that have seen the labels of all rows."""
-    if not len(data.prepared.groups):
-        text = "stages need a table in memory, however: data.source encodes it into files"
-        raise ConfigError(f"{text}; see data=csv_in_memory and data=parquet_in_memory")
-    if seen := [name for name, column in data.transform.named_columns().items() if column.uses_y]:
-        text = "stages need columns that are fitted without the target, since folds share them, however: data.columns."
-        raise ConfigError(text + seen[0])
-
-
-def looked(cfg: DictConfig, data: Data) -> str:
-    """The overview of each stage, on all rows with its label."""
-    told = []
-    for name, stage in cfg.stages.items():
-        with of_stage(name):
-            view = labelled_view(name, data)
-            rows = only(view, {split: labelled(table.y) for split, table in view.tables.items()})
-            own = configured(cfg, name, "")
-            told.append(f"stage {name}\n{overview(rows, build(own, rows, columns=stage.get('columns')))}")
-    return "\n\n".join(told)
-
-
-def targets_of(cfg: DictConfig) -> dict[str, Target]:
-    """What stages predict, where it is not what the run predicts."""
-    return {name: built(own.target) for name, own in cfg.stages.items() if own.get("target")}
 
 
 def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[str, Stage]) -> Stage:
     """One stage: its folds, then all its rows."""
     own = cfg.stages[name]
     reads = {own.rows.stage: done[own.rows.stage].hash} if own.get("rows") else {}
-    check_reads(folder / "stage.json", name, reads)
+    check_reads(folder / "stage.json", f"stage {name}", reads)
     view = labelled_view(name, data)
     keep = {split: labelled(table.y) for split, table in view.tables.items()}
     whole = only(view, keep)
@@ -103,10 +70,10 @@ def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[
     check_sizes(rows, own.get("rows"))
     out_of_fold = by_folds(cfg, name, view, keep, folder) if own.get("folds") else {}
     task = fitted(cfg, name, rows, whole, folder / "whole", f"stage {name}")
-    predictions = {split: said(task, table) for split, table in view.tables.items() if split != "train"}
+    predictions = {split: said(task.model, table) for split, table in view.tables.items() if split != "train"}
     learned = digest(task.model.state_dict() | out_of_fold)
     val = rows.tables["val"]
-    figures = judge(task.model, outputs(task, val), val.y).values
+    figures = judge(task.model, outputs(task, val), val.y, weight=val.weight).values
     files.write_json(folder / "stage.json", {"hash": learned, "reads": reads, "val": figures})
     told = ", ".join(f"{metric} {number(figures[metric])}" for metric in [*figures][:TOLD])
     log.info("stage %s on its %s validation rows: %s", name, f"{len(val.y):,}", told)
@@ -132,13 +99,9 @@ def only(view: Data, keep: Mapping[str, Tensor]) -> Data:
 def taken(rows: DictConfig, done: Mapping[str, Stage]) -> dict[str, Tensor]:
     """By split (N,) bool: the rows that an earlier stage takes for those of a class; training rows out of fold."""
     gate = done[rows.stage]
-    names = gate.model.head.names.get("class", [])
-    if rows.label not in names:
-        raise ConfigError(
-            f"rows.label must be a class of {rows.stage}, however: {rows.label}; {near(rows.label, names)}"
-        )
+    index = gate.model.head.names["class"].index(rows.label)
     by_split = {"train": gate.out_of_fold, **gate.predictions}
-    return {split: found["class"] == names.index(rows.label) for split, found in by_split.items()}
+    return {split: found["class"] == index for split, found in by_split.items()}
 
 
 def check_sizes(data: Data, rows: DictConfig | None) -> None:
@@ -159,13 +122,14 @@ def check_sizes(data: Data, rows: DictConfig | None) -> None:
 def by_folds(cfg: DictConfig, name: str, view: Data, keep: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
     """What the model of each fold says of all training rows of it, having learned from the other folds' alone."""
     n, table = cfg.stages[name].folds, view.tables["train"]
-    fold = fold_of(view.prepared.groups, n)  # (N,)
+    fold = fold_of(view.prepared.groups["train"], n)  # (N,)
     found: dict[str, Tensor] = {}
     for i in range(n):
         rows = only(view, {**keep, "train": keep["train"] & (fold != i)})
+        check_sizes(rows, None)
         task = fitted(cfg, name, rows, rows, folder / f"fold_{i}", f"stage {name}, fold {i + 1} of {n}")
         held = (fold == i).nonzero().squeeze(1)
-        for key, value in said(task, select(table, held)).items():
+        for key, value in said(task.model, select(table, held)).items():
             found.setdefault(key, value.new_zeros((len(fold), *value.shape[1:])))[held] = value
     columns = {key: value.numpy() if value.dim() == 1 else value.tolist() for key, value in found.items()}
     written = pa.table({"row": table.row.numpy(), "fold": fold.numpy(), **columns})
@@ -183,23 +147,21 @@ def fitted(cfg: DictConfig, name: str, data: Data, whole: Data, folder: Path, ti
 
 
 @torch.inference_mode()
-def said(task: Task, table: Batch) -> dict[str, Tensor]:
+def said(model: Model, table: Batch) -> dict[str, Tensor]:
     """A model's predictions of a table's rows."""
-    return {key: value.clone() for key, value in predicted(task.model, outputs(task, table)).items()}
+    return {key: value.clone() for key, value in predicted(model, answers(model, table.features)).items()}
 
 
 def check_reads(path: Path, name: str, reads: Mapping[str, str]) -> None:
-    """Refuses to go on with a stage whose rows another model chose; notes who chooses them now.
+    """Refuses to go on with a model that has learned from what stages said which were trained again; notes them.
 
     Raises:
         ModelError: naming the folder to delete.
     """
-    known = files.read_json(path)["reads"] if path.exists() else reads
+    known = files.read_json(path).get("reads", {}) if path.exists() else reads
     if known != reads:
-        other = next(stage for stage in reads if known.get(stage) != reads[stage])
-        text = (
-            f"stage {name} must be trained on rows that the present stage {other} chose, however: {other} was trained"
-        )
+        other = next(stage for stage in {**known, **reads} if known.get(stage) != reads.get(stage))
+        text = f"{name} must learn from what the present stage {other} says, however: {other} was trained"
         raise ModelError(f"{text} again since then; delete {path.parent} to train {name} again too")
     if not path.exists():
         files.write_json(path, {"hash": None, "reads": dict(reads)})
@@ -222,14 +184,3 @@ def with_predictions(data: Data, stages: Mapping[str, Stage]) -> Data:
         return data
     tables = {**data.tables, "train": table._replace(features={**table.features, **added})}
     return part(data, tables, data.target)
-
-
-def stage_of(models: Mapping[str, Model], name: str) -> Model:
-    """The model of a stage.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    if name not in models:
-        raise ConfigError(f"stage must be one of stages, however: {name}; {near(name, models)}")
-    return models[name].eval()

@@ -17,14 +17,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from mlp_torch.errors import MAX_ROWS, UserError
 from mlp_torch.files import FORMAT
 from mlp_torch.head import Batch
-from mlp_torch.model import Model, padded
+from mlp_torch.model import Model, answers, padded
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
-from mlp_torch.training.batches import Batches, seed_of
+from mlp_torch.training.batches import seed_of
 from mlp_torch.training.tensorboard import is_logged
-
-ROWS = 8192  # of an evaluation batch: a multiple of 32
 
 
 class NonFiniteLoss(UserError, RuntimeError):
@@ -160,13 +158,7 @@ def evaluate(model: Model, features: Mapping[str, Tensor]) -> Tensor:
     return out[:rows]
 
 
-@torch.inference_mode()
 def outputs(task: Task, table: Batch) -> Tensor:
     """(N, …) `out` of all rows of a table, in its order."""
     task.eval()
-    device = task.device
-    outs = [
-        evaluate(task.model, {name: x.to(device) for name, x in batch.features.items()}).cpu()
-        for batch in (Batches(table, ROWS) if len(table.y) else [table])
-    ]
-    return torch.cat(outs)
+    return answers(task.model, table.features, device=task.device)

@@ -6,6 +6,7 @@ DIR's config.yaml and model.pt are programs: evaluate only models that you trust
 from pathlib import Path
 
 from mlp_torch import files
+from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
 from mlp_torch.verbs.options import Options, check_device, check_model
 from mlp_torch.verbs.problems import in_options
@@ -24,20 +25,22 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--model", required=True, metavar="DIR", help="the model's folder")
     options.add_argument("--input", required=True, metavar="FILE", help="labelled rows: .csv, .tsv or .parquet")
     options.add_argument(
-        "--by", action="append", default=[], metavar="FIELD", help="metrics by slice of a field; may be given again"
+        "--by", action="append", metavar="FIELD", help="metrics by slice of a field too; may be given again"
     )
-    options.add_argument("--metric", metavar="NAME", help="that orders slices; by default the head's first")
+    options.add_argument("--metric", metavar="NAME", help="which orders slices; by default the first that can")
     options.add_argument("--json", metavar="FILE", help="where to write the figures")
     options.add_argument("--device", default="cpu", help="where the model runs: cpu, cuda, cuda:1")
     chosen = options.parse(arguments)
+    if chosen.metric and not chosen.by:
+        raise ConfigError(f"--metric orders slices, which need --by FIELD, however: --metric {chosen.metric} alone")
     check_model(chosen.model)
     check_there(Path(chosen.input))
     check_device(chosen.device)
-    from mlp_torch.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
+    from mlp_torch.evaluation.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
 
     with in_options(options, trained=True):
         model, rows = Path(chosen.model), Path(chosen.input)
-        found = evaluate(model, rows, device=chosen.device, by=chosen.by, metric=chosen.metric)
+        found = evaluate(model, rows, device=chosen.device, by=chosen.by or (), metric=chosen.metric)
     print(found.text())
     if chosen.json:
         files.write_json(Path(chosen.json), found.to_json())

@@ -58,7 +58,7 @@ def is_finished(folder: Path) -> bool:
 
 def has_trained(folder: Path) -> bool:
     """Whether a run has come as far as training."""
-    return (folder / "tensorboard").exists() or (folder / "stages").exists()
+    return any((folder / "tensorboard").exists() for folder in [folder, *folder.glob("stages/*/*")])
 
 
 def point(link: Path, folder: Path) -> None:

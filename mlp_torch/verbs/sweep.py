@@ -265,6 +265,8 @@ def write(folder: Path, members: list[Member]) -> None:
         spread, found = spread_of(same), [figures(member) for member in same]
         mean, deviation = spread.mean.flat(), spread.deviation.flat()
         for name in ("epoch", "seconds"):
+            if any(name not in values for values in found):  # of a last model with nothing to train
+                continue
             mean[name] = statistics.fmean(values[name] for values in found)
             if len(found) > 1:
                 deviation[name] = statistics.stdev(values[name] for values in found)

@@ -1,11 +1,14 @@
 """Contenders that are trained models: in whose terms they speak, and which member is the best."""
 
+import re
+
 import pytest
 import torch
 from test_contracts_heads import Rows, rows
 from test_contracts_models import parts_of
 
 from mlp_torch.head import Batch, Head
+from mlp_torch.judgement import paired
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.ensembles import Ensemble
 from mlp_torch.problem.quantiles import Quantiles
@@ -88,8 +91,6 @@ def test_the_best_member_is_chosen_on_validation_rows() -> None:
 
 @pytest.mark.parametrize("better", [True, False])
 def test_paired_differences_say_by_how_much_others_lose(better: bool) -> None:
-    from mlp_torch.measured import paired
-
     head = model_of(Regression).head
     truth = head.teach(TEST.y).float().unsqueeze(1)
     ours, theirs = (truth + 0.1, truth + 1.0) if better else (truth + 1.0, truth + 0.1)
@@ -97,3 +98,20 @@ def test_paired_differences_say_by_how_much_others_lose(better: bool) -> None:
     model = model_of(Regression)
     (told,) = paired((model, ours), {"other": (head, theirs)}, table)
     assert told.endswith(f"other {'0.99 (0.99 to 0.99)' if better else '-0.99 (-0.99 to -0.99)'}.")
+
+
+def test_paired_differences_are_less_sure_where_rows_belong_together() -> None:
+    torch.manual_seed(0)
+    head, model = model_of(Regression).head, model_of(Regression)
+    truth = head.teach(TEST.y).float().unsqueeze(1)
+    day = torch.arange(4).repeat_interleave(10)  # four days of ten rows, each of which has its own luck
+    luck = torch.tensor([0.1, 0.5, 1.0, 1.5])[day].unsqueeze(1)
+    table, answers = Batch({}, TEST.y, TEST.weight, torch.arange(40)), {"other": (head, truth + luck)}
+
+    def width(groups: torch.Tensor | None) -> float:
+        (told,) = paired((model, truth), answers, table, groups=groups)
+        low, high = re.search(r"\((.*) to (.*)\)", told).groups()
+        return float(high) - float(low)
+
+    assert width(day) > 2 * width(None)
+    assert paired((model, truth), answers, table, groups=torch.zeros(40)) == []  # of one day nothing is known

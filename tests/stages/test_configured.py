@@ -7,7 +7,7 @@ import staged
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
-from mlp_torch.stages.configured import check, configured
+from mlp_torch.stages.configured import check, configured, wanted
 
 
 def cascade(folder: Path, **changes: str):
@@ -31,12 +31,44 @@ def cascade(folder: Path, **changes: str):
             "stages.gate: trainer: lightning.pytorch.Trainer takes no",
         ),
         ("optimizer: {lr: 0.02} -> optimizer: {lr: fast}", "stages.gate: optimizer.lr"),
+        (
+            "folds: 3 -> folds: 1",
+            "stages.gate: folds of a stage must be a whole number from 2 to 100, however: folds=1",
+        ),
+        (
+            "target.Number, field: size -> target.Numbr, field: size",
+            "data.target._target_ must be importable, however: mlp_torch.target.Numbr; did you mean Number",
+        ),
+        (
+            "whole: {} -> whole: 3",
+            "stages.whole: a stage must be {KEY: VALUE, …}, or {} where it is as the run, however: 3",
+        ),
+        ("whole: {} -> ../up: {}", "stages.../up: a name must be made of letters, digits, _ and -"),
+        (
+            "whole: {} -> whole: {columns: city}",
+            "stages.whole: columns must be a list of those of data.columns, however",
+        ),
+        ("stage: gate, label: late} -> stage: gate}", "stages.tardy: rows must say stage and label, however: stage"),
+        (
+            "stage: whole} -> stage: whol}",
+            "baseline.whole.stage must be one of stages, however: whol; did you mean whole",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path, change: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(cascade(tmp_path, change=change))
     assert message in str(caught.value)
+
+
+def test_null_drops_an_inherited_stage(tmp_path: Path) -> None:
+    arguments = staged.experiment(tmp_path, staged.CASCADE)
+    cfg = composed([*arguments[2:], "++stages.whole=null", "baseline.whole=null"], Path(arguments[1]))
+    check(cfg)
+    assert list(wanted(cfg)) == ["gate", "early", "tardy"]
+    cfg.stages = None
+    check(cfg)
+    assert wanted(cfg) == {}
 
 
 def test_a_stage_is_the_run_but_for_what_it_says(tmp_path: Path) -> None:

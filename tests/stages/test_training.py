@@ -10,10 +10,15 @@ import staged
 import torch
 
 import mlp_torch.stages.training as training
+from mlp_torch.configuration import composed
 from mlp_torch.errors import ModelError
-from mlp_torch.evaluation import evaluate
+from mlp_torch.evaluation.evaluation import evaluate
+from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.reproducibility.folds import fold_of
+from mlp_torch.run import table, train
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.training.checkpoints import read
+from mlp_torch.verbs.folders import resumed
 from mlp_torch.verbs.train import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bits")
@@ -97,22 +102,28 @@ def test_a_stack_learns_from_predictions_out_of_fold_and_ships_its_members(tmp_p
     assert torch.equal(state["model.members.1.model.head.output.weight"], member["model.head.output.weight"])
     model = Predictor(run / "model")
     assert set(model.predict(model.schema.example)) >= {"probability", "class", "label"}
+    (run / "model" / "manifest.json").unlink()  # as if it had not come to its end
+    heard = json.loads((run / "checkpoints" / "stages.json").read_text())
+    hashes = {name: json.loads((run / f"stages/{name}/stage.json").read_text())["hash"] for name in ("narrow", "wide")}
+    assert heard["reads"] == hashes
+    heard["reads"]["wide"] = "0" * 64
+    (run / "checkpoints" / "stages.json").write_text(json.dumps(heard))
+    with pytest.raises(ModelError, match=r"the last model must learn from what the present stage wide says"):
+        train(*resumed([f"resume={run}"]))
 
 
 def test_rows_of_one_group_are_in_one_fold(tmp_path: Path) -> None:
-    by_city = "fields: [id]\n -> fields: [tail]\n"
-    assert main(staged.experiment(tmp_path, staged.STACK, split=by_city)) == 0
-    run = (tmp_path / "runs" / "tiny" / "latest").resolve()
-    found = out_of_fold(run, "wide")
-    from mlp_torch.ingest.fingerprint import fingerprints
-
-    table = pq.read_table(tmp_path / "tiny.parquet").to_pydict()
-    tail = dict(zip(fingerprints(table["id"]).tolist(), table["tail"], strict=True))
+    arguments = staged.experiment(tmp_path, staged.STACK, split="fields: [id]\n -> fields: [tail]\n")
+    data = table(composed(arguments[2:], Path(arguments[1]))).prepare()
+    found = fold_of(data.prepared.groups["train"], 3).tolist()
+    rows = pq.read_table(tmp_path / "tiny.parquet").to_pydict()
+    tail = dict(zip(fingerprints(rows["id"]).tolist(), rows["tail"], strict=True))
     folds: dict[str, set[int]] = {}
-    for row, fold in zip(found["row"], found["fold"], strict=True):
+    for row, fold in zip(data.tables["train"].row.tolist(), found, strict=True):
         folds.setdefault(tail[row], set()).add(fold)
     assert max(map(len, folds.values())) == 1
-    assert len(folds) < len(found["row"]) / 2
+    assert len(folds) < len(found) / 2
+    assert set(found) == {0, 1, 2}
 
 
 class Killed(Exception):
@@ -122,19 +133,22 @@ class Killed(Exception):
 def test_a_stopped_run_goes_on_in_the_fit_that_was_not_done(cascade, tmp_path: Path, monkeypatch) -> None:
     whole, _ = cascade
     arguments = staged.experiment(tmp_path, staged.CASCADE)
-    real, begun = training.fit, []
+    run = tmp_path / "runs" / "tiny" / "latest"
+    real = training.fit
 
     def dying(cfg, data, model, folder, **options):
-        begun.append("/".join(folder.parts[-2:]))
-        if begun[-1] == "tardy/whole":
+        if "/".join(folder.parts[-2:]) == last:
             raise Killed
         return real(cfg, data, model, folder, **options)
 
     monkeypatch.setattr(training, "fit", dying)
+    last = "gate/fold_1"  # its checkpoints know another target than the run's
     with pytest.raises(SystemExit):  # by Hydra, which swallows what a run raises
         main(arguments)
+    last = "tardy/whole"
+    with pytest.raises(Killed):
+        main([f"resume={run}"])
     monkeypatch.setattr(training, "fit", real)
-    run = tmp_path / "runs" / "tiny" / "latest"
     before = {path: path.stat().st_mtime_ns for path in run.resolve().rglob("stages/gate/*/checkpoints/*.ckpt")}
     assert main([f"resume={run}"]) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -152,19 +166,28 @@ def test_a_gate_that_was_trained_again_forces_its_branches(cascade, tmp_path: Pa
     stored = json.loads(path.read_text())
     assert stored["reads"] == {"gate": json.loads((copied / "stages/gate/stage.json").read_text())["hash"]}
     path.write_text(json.dumps({**stored, "reads": {"gate": "0" * 64}}))
-    with pytest.raises(ModelError, match=r"gate was trained again since then; delete .*early to train early again too"):
-        training.check_reads(path, "early", {"gate": stored["reads"]["gate"]})
+    with pytest.raises(
+        ModelError, match=r"gate was trained again since then; delete .*early to train stage early again too"
+    ):
+        training.check_reads(path, "stage early", {"gate": stored["reads"]["gate"]})
     main([f"resume={copied}"])
     assert not (copied / "model" / "manifest.json").exists()
 
 
-def test_a_column_that_has_seen_the_labels_of_all_rows_is_refused(tmp_path: Path, capsys) -> None:
-    scaled = "mlp_torch.representation.numbers.Scaled, field: age"
-    seeing = f"{scaled} -> mlp_torch.representation.bucketized.Bucketized, field: age, buckets: 4, by: tree"
-    arguments = staged.experiment(tmp_path, staged.STACK, column=seeing)
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert "stages need columns that are fitted without the target" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "stage.json is damaged"),
+        ("[]", "must hold one JSON object"),
+        ('{"format": 1}', "present stage gate says, however: gate was trained again"),
+        ('{"format": 1, "reads": {"gait": "0"}}', "present stage gait says"),
+    ],
+)
+def test_a_damaged_stage_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "stage.json"
+    path.write_text(text)
+    with pytest.raises(ModelError, match=message):
+        training.check_reads(path, "stage early", {"gate": "1"})
 
 
 def test_a_gate_that_takes_no_row_for_a_class_is_told(tmp_path: Path, capsys) -> None:
@@ -176,15 +199,5 @@ def test_a_gate_that_takes_no_row_for_a_class_is_told(tmp_path: Path, capsys) ->
             )
         )
     message = capsys.readouterr().err
-    assert "empty_split: a stage must have training and validation rows that stage gate takes for late" in message
-
-
-def test_a_look_shows_each_stage(tmp_path: Path, capsys) -> None:
-    main([*staged.experiment(tmp_path, staged.CASCADE), "debug=true"])
-    out = capsys.readouterr().out
-    assert [line for line in out.splitlines() if line.startswith("stage ")] == [
-        "stage gate",
-        "stage early",
-        "stage tardy",
-        "stage whole",
-    ]
+    wanted = "stages.tardy: a stage must have training and validation rows that stage gate takes for late"
+    assert f"empty_split: {wanted}" in message

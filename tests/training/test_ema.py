@@ -30,7 +30,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("after", [3, 10, 17])
+@pytest.mark.parametrize("after", [3, 17])
 def test_a_run_that_dies_resumes_to_the_same_average(after: int, undisturbed: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path, callbacks=[average(), tiny.Stop(after)])
@@ -39,9 +39,11 @@ def test_a_run_that_dies_resumes_to_the_same_average(after: int, undisturbed: Pa
         found, wanted = read(tmp_path / name), read(undisturbed / name)
         assert same(found["state_dict"], wanted["state_dict"])
         assert same(found["current_model_state"], wanted["current_model_state"])
-    other = tmp_path / "other"
-    fit(other, callbacks=[average(0.5)])
-    assert not same(read(other / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+
+
+def test_another_decay_gives_another_average(undisturbed: Path, tmp_path: Path) -> None:
+    fit(tmp_path, callbacks=[average(0.5)])
+    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
 
 
 def test_what_is_kept_is_the_average_of_the_steps_weights(tmp_path: Path) -> None:

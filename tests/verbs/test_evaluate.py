@@ -18,7 +18,7 @@ from mlp_torch import files
 from mlp_torch.__main__ import main
 from mlp_torch.column import Sample
 from mlp_torch.errors import DataError, ModelError
-from mlp_torch.evaluation import configuration, evaluate, restored, whole
+from mlp_torch.evaluation.evaluation import configuration, evaluate, restored, whole
 from mlp_torch.ingest.inputs import table_of, to_inputs, words_of
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.model import Encoder, Single
@@ -523,6 +523,8 @@ def test_a_user_s_metric_orders_slices_too(folder, tmp_path):
 def test_a_field_or_a_metric_that_there_is_not_is_refused_with_the_near_ones(folders, tmp_path, capsys):
     path = parquet(tmp_path, rows(20))
     asked = ["evaluate", "--model", str(folders["reframing"]), "--input", str(path)]
+    assert main([*asked, "--metric", "crps"]) == 2
+    assert "--metric orders slices, which need --by FIELD, however: --metric crps alone" in capsys.readouterr().err
     assert main([*asked, "--by", "ctiy"]) == 2
     assert "--by must be a field of" in (error := capsys.readouterr().err)
     assert "ctiy; did you mean city?" in error

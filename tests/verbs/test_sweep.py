@@ -16,7 +16,9 @@ from omegaconf import OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
-from mlp_torch.verbs.sweep import folded
+from mlp_torch.files import write_json
+from mlp_torch.responsible.report import Report
+from mlp_torch.verbs.sweep import Member, folded, write
 from mlp_torch.verbs.train import main, parsed, planned
 
 
@@ -194,3 +196,17 @@ def test_what_is_stopped_goes_on_with_the_run_that_was_not_finished(tmp_path, nu
     assert f"seed=1 (1 of 2): {os.path.relpath(sweep.resolve(), tmp_path)}/seed-1\nis finished" in output
     assert (sweep / "seed-1" / "model" / "manifest.json").stat() == finished
     assert figures(sweep)["settings"][0]["runs"] == 2
+
+
+def test_runs_whose_last_model_has_nothing_to_train_have_no_epoch_in_common(tmp_path):
+    members = [Member(f"seed={seed}", "", tmp_path / f"seed-{seed}") for seed in (1, 2)]
+    for i, member in enumerate(members):
+        report = Report({"rmse": False})
+        report.add("model", "test", {"rmse": 1.0 + i})
+        write_json(member.folder / "report.json", report.to_json())
+        write_json(member.folder / "metrics.json", {"test/rmse": 1.0 + i, "seconds": 2.0 + i})
+        write_json(member.folder / "model" / "manifest.json", {})
+    write(tmp_path, members)
+    (setting,) = figures(tmp_path)["settings"]
+    assert setting["mean"] == {"test/rmse": 1.5, "seconds": 2.5}
+    assert "epoch" not in setting["standard_deviation"]

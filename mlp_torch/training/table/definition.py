@@ -85,7 +85,7 @@ class Definition:
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
         if self.weight is None:
             return Schema.of(self.reads(), self.policies)
-        check_role(self.weight, columns, {read.field for read in self.target.reads.values()})
+        check_role(self.weight, columns, {read.field for read in self.predicted()})
         rule = {"min": 0, "missing": "error", **(self.policies.get(self.weight) or {})}
         return Schema.of(self.reads(), {**self.policies, self.weight: rule})
 
@@ -95,8 +95,9 @@ class Definition:
         return {prefix + key: value for prefix, part in parts.items() for key, value in part.state_dict().items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes what was fitted from a state, which may hold more than that."""
-        restore(self.target, below(state, "target."))
+        """Takes what was fitted from a state, which may hold more than that, or nothing of the target."""
+        if stored := below(state, "target."):
+            restore(self.target, stored)
         restore(self.transform, below(state, "transform."))
 
 

@@ -3,7 +3,8 @@
 `mlp_torch.training.table.shards` does the same for one that does not fit, and gives the same bits where both can.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +12,19 @@ import pyarrow as pa
 from torch import Tensor
 
 from mlp_torch.column import Sample
+from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.ingest.inputs import row_fingerprints, to_inputs, words_of
 from mlp_torch.ingest.layouts import decoded
 from mlp_torch.ingest.notice import notices
-from mlp_torch.ingest.reads import Inputs, Words
+from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
 from mlp_torch.reproducibility.folds import groups
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
-from mlp_torch.training.table.definition import Definition, check_weights, labelled, weighed
+from mlp_torch.training.table.definition import Definition, below, check_weights, labelled, weighed
 from mlp_torch.training.table.prepared import (
     SHOWN,
     Digest,
@@ -55,10 +57,10 @@ def in_memory(
     rows = {name: (index == number).nonzero().squeeze(1) for number, name in enumerate(SPLITS)}
     parts = {name: {key: x.index_select(0, at) for key, x in inputs.items()} for name, at in rows.items()}
     train, seen, words = rows["train"], parts["train"], words_of(checked, rows["train"])
-    if state is None:
-        wanted.target.fit(seen, words)
-    else:
+    if state is not None:
         wanted.restore(state)
+    if state is None or not below(state, "target."):
+        wanted.target.fit(seen, words)
     with numbered(checked):
         y = labelled(wanted.target, inputs)
         weight = weighed(wanted.weight, inputs, len(y))
@@ -95,21 +97,38 @@ def in_memory(
         digest.hex(),
         drawn=drawn,
         crossed=crossed,
-        others=labels_of_others(wanted, inputs, rows, words),
-        groups=groups(wanted.split.together(), seen, row[train]),
+        others=labels_of_others(wanted, checked, inputs, rows),
+        groups={name: groups(wanted.split.together(), parts[name], row[at]) for name, at in rows.items()},
     )
 
 
 def labels_of_others(
-    wanted: Definition, inputs: Inputs, rows: Mapping[str, Tensor], words: Words
+    wanted: Definition, checked: Checked, inputs: Inputs, rows: Mapping[str, Tensor]
 ) -> dict[str, dict[str, Tensor]]:
     """What earlier stages predict, by stage and split; NaN where a row has no such label."""
     found = {}
     for name, target in wanted.others.items():
-        target.fit({key: x[rows["train"]] for key, x in inputs.items()}, words)
-        y = target.encode(inputs)
+        with of_stage(name):
+            seen = {read.key: inputs[read.key][rows["train"]] for read in target.reads.values()}
+            target.fit(seen, words_of(checked, rows["train"]))
+            with numbered(checked):
+                y = target.encode(inputs)
         found[name] = {split: y[at] for split, at in rows.items()}
     return found
+
+
+@contextmanager
+def of_stage(name: str) -> Iterator[None]:
+    """Names the stage's target, not the run's, in what is refused."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            [
+                replace(problem, key=problem.key and problem.key.replace("data.target", f"stages.{name}.target"))
+                for problem in error.problems
+            ]
+        ) from None
 
 
 def read(source: Source, wanted: Definition, look: Look | None) -> tuple[Schema, Checked, dict[str, Any], list[str]]:

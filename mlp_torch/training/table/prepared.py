@@ -41,7 +41,7 @@ class Prepared:
         release: for tables on disk, by split: gives the memory of the pages that were read back.
         drawn: raw numbers and times of some training rows for pictures, by `Read.key`.
         others: what earlier stages predict, by stage and split; (N,) or (N, k) float64 as y.
-        groups: (N,) int64 of training rows: those of one group must not be torn apart; empty for tables on disk.
+        groups: (N,) int64 by split: rows of one group belong together; none of tables on disk.
         crossed: raw values of the judged validation rows that `is_drawn` keeps, by `Read.key`, as far as columns of
             several fields read them: what such a column makes of other values can be asked anew.
     """
@@ -59,7 +59,7 @@ class Prepared:
     release: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     drawn: Inputs = field(default_factory=dict)
     others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
-    groups: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    groups: Mapping[str, Tensor] = field(default_factory=dict)
     crossed: Inputs = field(default_factory=dict)
 
 

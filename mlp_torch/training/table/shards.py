@@ -1,7 +1,7 @@
 """A table that is larger than memory: read once, encoded once into files that are mapped into memory, and kept.
 
 FOLDER/HASH.shards/  manifest.json  state.pt  train  calibration  val  test  (if large: *.sample)  *.keys  samples
-drawn
+drawn  crossed.pt
 
 HASH is of all that the encoded rows depend on: the source's files (names, sizes, times of change), columns, target,
 split and policies with their arguments and code. The manifest is written last, so that a folder without one is what a
@@ -192,8 +192,8 @@ def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
         told(counts),
         [f"encoded rows {'written to' if is_new else 'reused from'} {folder}"],
         {"train": mapped["train"].release, "val": judged["val"].release},
-        {key: torch.from_numpy(array.to_numpy().copy()) for key, array in arrays(folder / "drawn").items()},
-        torch.load(folder / "crossed.pt", weights_only=True),
+        drawn={key: torch.from_numpy(array.to_numpy().copy()) for key, array in arrays(folder / "drawn").items()},
+        crossed=torch.load(folder / "crossed.pt", weights_only=True),
     )
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mlp_torch.breakdown import Answers, aligned, chosen_metric
 from mlp_torch.errors import ConfigError
+from mlp_torch.evaluation.breakdown import Answers, aligned, chosen_metric
 from mlp_torch.head import Head
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.multilabel import Multilabel
@@ -41,7 +41,7 @@ def answers(kind: str) -> Answers:
     elif kind == "regression":
         head, y = Regression(1, Number("d")), value
         head.fit(y, torch.ones(N))
-        out = head.standardized(y).float().unsqueeze(1) + noise[:, :1]
+        out = head.link.out(y).float().unsqueeze(1) + noise[:, :1]
     else:
         head, y = Reframed(1, Number("d"), bins=3), value
         head.fit(y, torch.ones(N))

@@ -8,8 +8,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mlp_torch.breakdown import Answers, aligned
 from mlp_torch.errors import printable
+from mlp_torch.evaluation.breakdown import Answers, aligned
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.layouts import decoded, joined
 from mlp_torch.responsible.report import number

@@ -19,10 +19,11 @@ from torch import Tensor
 from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
-from mlp_torch.breakdown import Answers, check_fields, chosen_metric, slices_of
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import DataError, ModelError, Problem, near
-from mlp_torch.evaluated import Evaluation
+from mlp_torch.evaluation.breakdown import Answers, check_fields, chosen_metric, slices_of
+from mlp_torch.evaluation.found import Evaluation
+from mlp_torch.evaluation.worst import worst_rows
 from mlp_torch.head import Head
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
@@ -37,7 +38,6 @@ from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Target
 from mlp_torch.training.table.prepared import numbered
 from mlp_torch.verbs.rows import reader, trained
-from mlp_torch.worst import worst_rows
 
 
 @torch.no_grad()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlp_torch.breakdown import Breakdown
+from mlp_torch.evaluation.breakdown import Breakdown
+from mlp_torch.evaluation.worst import Worst
 from mlp_torch.ingest.notice import changes
 from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import Verdict
-from mlp_torch.worst import Worst
 
 
 @dataclass(frozen=True)
