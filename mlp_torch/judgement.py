@@ -39,8 +39,8 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
         report.notes += rival.fit(head, data.judged)
     held = data.judged["calibration"]
     # trees want rows to answer
-    said = {name: rival.out(held.features) if len(held.y) else None for name, rival in rivals.items()}
-    heads = {name: own_head(head, found, held) for name, found in said.items()}
+    learned = {name: rival.out(held.features) if len(held.y) else None for name, rival in rivals.items()}
+    heads = {name: own_head(head, out, held) for name, out in learned.items()}
     for split, out in outs.items():
         table = data.judged[split]
         add_model(report, task, data, split, out)
