@@ -52,6 +52,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 }
 CASES = [(kind, options) for kind in backbones() for options in [{}, *OPTIONS.get(kind.__name__, [])]]
 every_backbone = pytest.mark.parametrize(("kind", "options"), CASES, ids=[f"{k.__name__}{o or ''}" for k, o in CASES])
+LEARNING = [(kind, options) for kind, options in CASES if kind.__name__ != "Linear"]  # which has no parameters
+every_learner = pytest.mark.parametrize(
+    ("kind", "options"), LEARNING, ids=[f"{k.__name__}{o or ''}" for k, o in LEARNING]
+)
 
 
 def built(kind: type[nn.Module], options: dict[str, Any], seed: int = 0) -> Any:
@@ -104,6 +108,7 @@ LARGE: dict[str, list[dict[str, Any]]] = {  # as they are used: small layers may
     "FTTransformer": [{"blocks": 1, "d_token": 96, "heads": 8}, {"blocks": 3, "d_token": 192, "heads": 8}],
     "ResNet": [{"d_block": 192}],
     "TabM": [{"k": 16, "d_block": 256}, {"k": 16, "d_block": 256, "mini": True}],
+    "Linear": [{}],
 }
 
 
@@ -136,7 +141,7 @@ def test_a_row_has_the_same_bits_alone_and_in_any_batch(kind: type[nn.Module], o
     assert torch.equal(answered(x[order]), whole[order])
 
 
-@every_backbone
+@every_learner
 def test_the_gradient_reaches_every_parameter(kind: type[nn.Module], options: dict[str, Any]) -> None:
     backbone = built(kind, options).eval()  # in training, batch normalization takes a bias before it away
     out = backbone(rows(64))
@@ -153,7 +158,7 @@ def test_the_input_stays_as_it_is(kind: type[nn.Module], options: dict[str, Any]
     assert torch.equal(x, rows(8))
 
 
-@every_backbone
+@every_learner
 def test_a_seed_determines_weights_and_dropout_and_another_one_differs(
     kind: type[nn.Module], options: dict[str, Any]
 ) -> None:
@@ -174,7 +179,7 @@ def test_nothing_is_drawn_in_evaluation(kind: type[nn.Module], options: dict[str
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@every_backbone
+@every_learner
 def test_a_training_batch_may_hold_one_row(kind: type[nn.Module], options: dict[str, Any]) -> None:
     backbone = built(kind, options)
     out = backbone(rows(1))
@@ -194,7 +199,7 @@ def test_its_state_comes_back_from_a_file(kind: type[nn.Module], options: dict[s
     assert torch.equal(other.eval()(rows(4)), backbone.eval()(rows(4)))
 
 
-@every_backbone
+@every_learner
 def test_thirty_two_rows_are_learned_by_heart(kind: type[nn.Module], options: dict[str, Any]) -> None:
     backbone = built(kind, options)
     for module in backbone.modules():
