@@ -28,8 +28,8 @@ from omegaconf import OmegaConf
 from rough_rows import DELAY, FLOATS, INTS, KINDS, POLICIES, Row, rough
 from starlette.applications import Starlette
 
-from mlp_torch import evaluation
 from mlp_torch.errors import DataError, Problem
+from mlp_torch.evaluation import evaluation
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import FAULTS, Checked
 from mlp_torch.ingest.inputs import table_of, tensor_of

@@ -2,7 +2,8 @@
 
 - split: which rows are for what, by time, by fingerprint, by a column
 - carved: a split that lacks validation rows gets them, out of its training rows
-- folds: N runs of which each tests another part of the rows; folds of a stage's training rows
+- folds: N runs of which each tests another part of the rows
+- groups: rows that tell of each other, and folds of a stage's training rows, which keep them whole
 - days: days of times, which splits and folds keep whole
 - slices: rows by what a field holds
 - intervals: how far a figure would move with other rows, by bootstrap

@@ -7,19 +7,11 @@ trains. Folds are ranges of buckets of a fingerprint, hence the same for ever, a
 [('calibration', 5), ('train', 20), ('test', 25), ('val', 25), ('calibration', 5), ('train', 20)]
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
-from torch import Tensor
-
 from mlp_torch.errors import ConfigError
-from mlp_torch.ingest.fingerprint import cross, tensorflow_bucket
-from mlp_torch.ingest.reads import Inputs, Read
-from mlp_torch.reproducibility.days import day_of
 
 FEWEST, MOST = 3, 100
-SALT = 2  # so that folds of groups have nothing to do with the buckets that a split is cut by
 
 
 def ranges(index: int, *, of: int, buckets: int, calibration: int) -> list[tuple[str, int]]:
@@ -65,23 +57,3 @@ def check_parts(of: int) -> None:
     """Refuses a number of folds that is none for a stage, of which one is left out at a time. Raises ConfigError."""
     if type(of) is not int or not 2 <= of <= MOST:
         raise ConfigError(f"folds of a stage must be a whole number from 2 to {MOST}, however: folds={of}")
-
-
-def groups(reads: Sequence[Read], inputs: Inputs, row: Tensor) -> Tensor:
-    """Which rows must not be torn apart, because one tells of the other: (N,) int64, equal within a group.
-
-    Args:
-        reads: whose values make a group; of times the day does.
-        inputs: of N rows.
-        row: (N,) fingerprints of the rows' keys: the groups where there are no reads.
-    """
-    if not reads:
-        return row
-    parts = [day_of(inputs[read.key]) if read.kind == "time" else inputs[read.key].long() for read in reads]
-    return parts[0] if len(parts) == 1 else cross(parts)
-
-
-def fold_of(group: Tensor, of: int) -> Tensor:
-    """The fold of each row, from 0, (N,) int64: by its group alone, hence the same for ever."""
-    check_parts(of)
-    return tensorflow_bucket(cross([group, torch.full_like(group, SALT)]), of)

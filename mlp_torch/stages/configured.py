@@ -4,15 +4,17 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import built, check_targets
 from mlp_torch.errors import ConfigError, DataError, near
 from mlp_torch.reproducibility.folds import check_parts
-from mlp_torch.target import Target
 from mlp_torch.verbs.folders import moved
+
+if TYPE_CHECKING:  # it imports torch, which mistyped keys need not wait for
+    from mlp_torch.target import Target
 
 # by what a stage says; of AMENDED only the keys that it names
 REPLACED = ("head", "backbone", "model", "scheduler")
@@ -93,7 +95,7 @@ def of_stage(name: str) -> Iterator[None]:
         raise DataError(problems) from None
 
 
-def targets_of(cfg: DictConfig) -> dict[str, Target]:
+def targets_of(cfg: DictConfig) -> "dict[str, Target]":
     """What stages predict, where it is not what the run predicts."""
     return {name: built(own.target) for name, own in wanted(cfg).items() if own.get("target")}
 

@@ -17,7 +17,7 @@ from mlp_torch.errors import DataError, ModelError, Problem
 from mlp_torch.fitting import build, fit
 from mlp_torch.head import Batch
 from mlp_torch.model import Model, answers, predicted
-from mlp_torch.reproducibility.folds import fold_of
+from mlp_torch.reproducibility.groups import fold_of
 from mlp_torch.responsible.report import number
 from mlp_torch.responsible.verdict import judge, labelled
 from mlp_torch.stages.configured import configured, of_stage, wanted

@@ -14,7 +14,7 @@ from mlp_torch.configuration import composed
 from mlp_torch.errors import ModelError
 from mlp_torch.evaluation.evaluation import evaluate
 from mlp_torch.ingest.fingerprint import fingerprints
-from mlp_torch.reproducibility.folds import fold_of
+from mlp_torch.reproducibility.groups import fold_of
 from mlp_torch.run import table, train
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.training.checkpoints import read

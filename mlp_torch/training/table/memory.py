@@ -20,7 +20,7 @@ from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
-from mlp_torch.reproducibility.folds import groups
+from mlp_torch.reproducibility.groups import groups
 from mlp_torch.reproducibility.split import SPLITS, check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
