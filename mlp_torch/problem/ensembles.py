@@ -65,7 +65,27 @@ class Rows(Protocol):
         ...
 
 
-class Ensemble(Model):
+class Several(Model):
+    """Members that learn each by a loss of its own, and are judged, calibrated and shipped by their average.
+
+    Shape: features -> out (B, members, n).
+    """
+
+    def averaged(self, out: Tensor) -> Tensor:
+        return self.head.average(out)  # (B, n)
+
+    def predict(self, out: Tensor) -> dict[str, Tensor]:
+        return self.common(out)
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        return self.own_loss(out, batch) if self.training else super().loss(out, batch)
+
+    def own_loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """What the members learn by, (B,)."""
+        raise NotImplementedError
+
+
+class Ensemble(Several):
     """Several models of the same parts, which differ in their first weights and in the rows that they learn from.
 
     Each learns from its own loss; validation, calibration and the exported graph judge their average. A member whose
@@ -112,16 +132,8 @@ class Ensemble(Model):
             outs.append(several(out))  # (B, k, n)
         return torch.cat(outs, dim=1)
 
-    def averaged(self, out: Tensor) -> Tensor:
-        return self.head.average(out)  # (B, n)
-
-    def predict(self, out: Tensor) -> dict[str, Tensor]:
-        return self.common(out)
-
-    def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        """In training the mean of the members' own losses, each with its rows' weights; else that of the average."""
-        if not self.training:
-            return self.head.loss(self.averaged(out), batch)
+    def own_loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """The mean of the members' losses, each with its rows' weights."""
         b, k, n = out.shape
         repeated = Batch({}, *(x.repeat_interleave(k, dim=0) for x in (batch.y, batch.weight, batch.row)))
         losses = self.head.loss(out.reshape(b * k, n), repeated).view(b, k)

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from mlp_torch.head import Batch
-from mlp_torch.model import Model, Single
+from mlp_torch.model import Single
 from mlp_torch.parts import Parts
-from mlp_torch.problem.ensembles import Frozen, judge_of, several
+from mlp_torch.problem.ensembles import Frozen, Several, judge_of, several
 
 
-class Snapshots(Model):
+class Snapshots(Several):
     """A model that learns, and copies of what it was at the end of each cycle before.
 
     Args:
@@ -77,16 +77,8 @@ class Snapshots(Model):
                     outs.append(several(member.read_out(vectors[:, (i + 1) * d : (i + 2) * d])))  # type: ignore[operator]
         return torch.cat(outs, dim=1)
 
-    def averaged(self, out: Tensor) -> Tensor:
-        return self.head.average(out)  # (B, n)
-
-    def predict(self, out: Tensor) -> dict[str, Tensor]:
-        return self.common(out)
-
-    def loss(self, out: Tensor, batch: Batch) -> Tensor:
-        """In training that of the model that learns; else that of the average."""
-        if not self.training:
-            return self.head.loss(self.averaged(out), batch)
+    def own_loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """That of the model that learns."""
         return self.live.loss(out if self.live.members > 1 else out[:, 0], batch)
 
     def penalties(self) -> list[Tensor]:
