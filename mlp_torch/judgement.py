@@ -17,6 +17,7 @@ from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
+from mlp_torch.problem.scores import Loss
 from mlp_torch.reproducibility.intervals import mean_interval
 from mlp_torch.responsible.importance import Importance, Permutation, fields_of
 from mlp_torch.responsible.reference import BestMember
@@ -118,7 +119,7 @@ def paired(
     *,
     groups: Tensor | None = None,
 ) -> list[str]:
-    """By how much the loss of each contender exceeds the model's on the same rows, with bootstrap intervals.
+    """By how much the score of each contender exceeds the model's on the same rows, with bootstrap intervals.
 
     Args:
         model: and its `out` of the rows.
@@ -131,10 +132,18 @@ def paired(
     if int(known.sum()) < 2 or (together is not None and len(torch.unique(together)) < 2) or not others:
         return []
     rows = Batch({}, table.y[known], table.weight[known], table.row[known])
-    ours, weight = model[0].loss(model[1][known], rows).double(), rows.weight.double() / rows.weight.double().mean()
-    told = []
+    score, ours = of_rows(model[0], model[1][known], rows)
+    weight, told = rows.weight.double() / rows.weight.double().mean(), []
     for name, (head, out) in others.items():
-        found = mean_interval((head.loss(out[known], rows).double() - ours) * weight, groups=together)
+        found = mean_interval((of_rows(head, out[known], rows)[1] - ours) * weight, groups=together)
         told.append(f"{name} {number(found.value)} ({number(found.low)} to {number(found.high)})")
-    text = "Loss on test above the model's, with 95 % of a paired bootstrap"
+    text = f"{score} on test above the model's, with 95 % of a paired bootstrap"
     return [f"{text}: {', '.join(told)}."]
+
+
+def of_rows(by: Head | Model, out: Tensor, rows: Batch) -> tuple[str, Tensor]:
+    """The first of the metrics that scores single rows, such as CRPS, and each row's; else the loss: (N,) float64."""
+    for name, (prediction, label, metric) in by.metrics().items():
+        if isinstance(metric, Loss):
+            return name, metric.score(predicted(by, out)[prediction], by.labels(rows.y)[label]).double()
+    return "loss", by.loss(out, rows).double()

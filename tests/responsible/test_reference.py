@@ -11,10 +11,13 @@ from mlp_torch.head import Batch, Head
 from mlp_torch.judgement import paired
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.ensembles import Ensemble
+from mlp_torch.problem.gaussian import Gaussian
 from mlp_torch.problem.quantiles import Quantiles
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
 from mlp_torch.responsible.reference import BestMember, Reference
+from mlp_torch.responsible.report import number
+from mlp_torch.responsible.verdict import judge
 
 DATA, HELD, TEST = (rows(Regression, n, seed=seed) for seed, n in enumerate((200, 150, 40)))
 TABLES = {"train": DATA.batch(), "calibration": HELD.batch(), "val": HELD.batch(), "test": TEST.batch()}
@@ -97,7 +100,21 @@ def test_paired_differences_say_by_how_much_others_lose(better: bool) -> None:
     table = Batch({}, TEST.y, TEST.weight, torch.arange(40))
     model = model_of(Regression)
     (told,) = paired((model, ours), {"other": (head, theirs)}, table)
+    assert told.startswith("loss on test above the model's")
     assert told.endswith(f"other {'0.99 (0.99 to 0.99)' if better else '-0.99 (-0.99 to -0.99)'}.")
+
+
+@pytest.mark.parametrize("kind", [Reframed, Gaussian, Quantiles])
+def test_distributions_are_compared_by_their_crps(kind: type[Head]) -> None:
+    model = model_of(kind)
+    with torch.no_grad():
+        ours = model({"x": TEST.x})
+        theirs = model.head.constant(DATA.y, DATA.weight).expand_as(ours)
+    table = Batch({}, TEST.y, torch.ones(40), torch.arange(40))
+    (told,) = paired((model, ours), {"constant": (model.head, theirs)}, table)
+    crps = [judge(model, out, TEST.y).values["crps"] for out in (ours, theirs)]
+    assert told.startswith("crps on test above the model's")
+    assert f"constant {number(crps[1] - crps[0])} (" in told
 
 
 def test_paired_differences_are_less_sure_where_rows_belong_together() -> None:
