@@ -18,16 +18,12 @@ from mlp_torch.errors import ConfigError
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Modality, Model
 from mlp_torch.parts import Parts
-from mlp_torch.problem.prior_correction import uncorrected
 from mlp_torch.reproducibility.transform import restore
-from mlp_torch.responsible.report import Report, number
-from mlp_torch.responsible.verdict import judge, labelled
+from mlp_torch.responsible.verdict import labelled
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.training.checkpoints import read
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
-
-FEW = 100  # rows of which metrics say something
 
 
 def parts(
@@ -74,7 +70,9 @@ def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:
             that would not correct its predictions.
     """
     if head.calibrates and not labelled(data.judged["calibration"].y).any():
-        text = "split.calibration must leave labelled rows for a head with a calibration or a rule for its threshold"
+        text = (
+            "split.calibration must leave labelled rows for a head that is calibrated, smears or searches a threshold"
+        )
         raise ConfigError(f"{text}, however: there are none; set data.split.calibration=0.05")
     if sampling is not None and not head.rebalanced:
         text = "rebalancing needs a head that corrects its probabilities, such as binary or multiclass"
@@ -129,52 +127,6 @@ def own_head(head: Head, out: Tensor | None, table: Batch) -> Head:
     if out is not None and len(table.y):
         own.calibrate(out, table.y, table.weight)
     return own
-
-
-def judge_unseen(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
-    """Adds the model's metrics on rows with a category that training never showed; tells them beside those of all rows.
-
-    Of less than 100 rows nothing is told: chance alone would speak.
-
-    Args:
-        report: that has the model's metrics on the whole split.
-        task: trained.
-        split: its name.
-        table: its rows.
-        out: (N, …) what the model says of them.
-    """
-    unseen = {name: rows for name, rows in task.transform.unseen(table.features).items() if rows.any()}
-    rows = torch.stack([torch.zeros(len(table.y), dtype=torch.bool), *unseen.values()]).any(dim=0)  # (N,)
-    if rows.sum() < FEW:
-        return []
-    values = judge(task.model, out[rows], table.y[rows], weight=table.weight[rows]).values
-    report.add_slice("unseen", split, values)
-    whole = report.of("model", split)
-    shown = {name: value for name, value in values.items() if name != "loss"}
-    told = ", ".join(f"{name} {number(value)} (all rows {number(whole.get(name))})" for name, value in shown.items())
-    fields = ", ".join(f"{name} {int(new.sum()):,}" for name, new in unseen.items())
-    return [f"On {int(rows.sum()):,} {split} rows with a category that training never showed ({fields}): {told}."]
-
-
-def judge_uncorrected(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
-    """Adds what the metrics would be without the correction of the prior, and tells where they differ.
-
-    Args:
-        report: that has the model's metrics on the split.
-        task: trained with rebalanced rows.
-        split: its name.
-        table: its rows, as they are.
-        out: (N, …) what the model says of them.
-    """
-    values = judge(uncorrected(task.model), out, table.y, weight=table.weight).values
-    report.add_slice("uncorrected", split, values)
-    whole = report.of("model", split)
-    told = [
-        f"{name} {number(value)} → {number(whole.get(name))}"
-        for name, value in values.items()
-        if name != "loss" and number(value) != number(whole.get(name))
-    ]
-    return [f"Prior correction on {split}, without → with: {', '.join(told) or 'no metric changes'}."]
 
 
 def ship(

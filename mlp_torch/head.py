@@ -188,3 +188,13 @@ class Head(nn.Module):
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         """Figures for TensorBoard by name; by default none."""
         return {}
+
+
+def is_alike(one: Head, other: Head, y: Tensor, weight: Tensor) -> bool:
+    """Whether two heads mean the same by an `out`: they are of one kind, and call the same constant the best.
+
+    Args:
+        y: (N,) or (N, k) targets.
+        weight: (N,).
+    """
+    return type(one) is type(other) and torch.equal(one.constant(y, weight), other.constant(y, weight))

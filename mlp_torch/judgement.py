@@ -12,11 +12,12 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.build import judge_uncorrected, judge_unseen, own_head
+from mlp_torch.build import own_head
 from mlp_torch.configuration import built
 from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
+from mlp_torch.problem.prior_correction import uncorrected
 from mlp_torch.problem.scores import Loss
 from mlp_torch.reproducibility.intervals import mean_interval
 from mlp_torch.responsible.importance import Importance, Permutation, fields_of
@@ -25,6 +26,8 @@ from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import directions, judge, labelled
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
+
+FEW = 100  # rows of which metrics say something
 
 
 def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapping[str, Model]) -> Report:
@@ -65,6 +68,52 @@ def add_model(report: Report, task: Task, data: Data, split: str, out: Tensor) -
     report.add_labels(split, task.model.head.by_label(predicted(task.model, out), task.model.labels(table.y)))
     if data.rebalancing:
         report.notes += judge_uncorrected(report, task, split, table, out)
+
+
+def judge_unseen(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
+    """Adds the model's metrics on rows with a category that training never showed; tells them beside those of all rows.
+
+    Of less than 100 rows nothing is told: chance alone would speak.
+
+    Args:
+        report: that has the model's metrics on the whole split.
+        task: trained.
+        split: its name.
+        table: its rows.
+        out: (N, …) what the model says of them.
+    """
+    unseen = {name: rows for name, rows in task.transform.unseen(table.features).items() if rows.any()}
+    rows = torch.stack([torch.zeros(len(table.y), dtype=torch.bool), *unseen.values()]).any(dim=0)  # (N,)
+    if rows.sum() < FEW:
+        return []
+    values = judge(task.model, out[rows], table.y[rows], weight=table.weight[rows]).values
+    report.add_slice("unseen", split, values)
+    whole = report.of("model", split)
+    shown = {name: value for name, value in values.items() if name != "loss"}
+    told = ", ".join(f"{name} {number(value)} (all rows {number(whole.get(name))})" for name, value in shown.items())
+    fields = ", ".join(f"{name} {int(new.sum()):,}" for name, new in unseen.items())
+    return [f"On {int(rows.sum()):,} {split} rows with a category that training never showed ({fields}): {told}."]
+
+
+def judge_uncorrected(report: Report, task: Task, split: str, table: Batch, out: Tensor) -> list[str]:
+    """Adds what the metrics would be without the correction of the prior, and tells where they differ.
+
+    Args:
+        report: that has the model's metrics on the split.
+        task: trained with rebalanced rows.
+        split: its name.
+        table: its rows, as they are.
+        out: (N, …) what the model says of them.
+    """
+    values = judge(uncorrected(task.model), out, table.y, weight=table.weight).values
+    report.add_slice("uncorrected", split, values)
+    whole = report.of("model", split)
+    told = [
+        f"{name} {number(value)} → {number(whole.get(name))}"
+        for name, value in values.items()
+        if name != "loss" and number(value) != number(whole.get(name))
+    ]
+    return [f"Prior correction on {split}, without → with: {', '.join(told) or 'no metric changes'}."]
 
 
 def competitors(cfg: DictConfig, stages: Mapping[str, Model]) -> tuple[dict[str, Any], list[str]]:

@@ -41,7 +41,8 @@ def predicted(by: "Head | Model", out: Tensor) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def answers(model: "Model", features: dict[str, Tensor], *, device: torch.device = CPU) -> Tensor:
-    """(N, …) `out` of a model in evaluation mode, some rows at a time, with the bits of the exported graph."""
+    """(N, …) `out` of a model, which is put in evaluation mode, some rows at a time; the bits of the exported graph."""
+    model.eval()
     outs = []
     for start in range(0, max(len(next(iter(features.values()))), 1), ROWS):
         some = {name: x[start : start + ROWS].to(device) for name, x in features.items()}

@@ -10,9 +10,10 @@ import tiny
 import torch
 
 from mlp_torch import notebook
-from mlp_torch.build import check_head, judge_unseen
+from mlp_torch.build import check_head
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.source import Frame
+from mlp_torch.judgement import judge_unseen
 from mlp_torch.problem.classification import Binary
 from mlp_torch.problem.thresholds import BestF
 from mlp_torch.representation.embeddings import Embedding

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.errors import ConfigError, near
-from mlp_torch.head import Head
+from mlp_torch.head import is_alike
 from mlp_torch.model import Model
 from mlp_torch.parts import Parts
-from mlp_torch.problem.ensembles import Frozen, judge_of
+from mlp_torch.problem.ensembles import Frozen
 
 
 class Cascade(Model):
@@ -45,9 +45,11 @@ class Cascade(Model):
         classes = self.gate.head.names.get("class", [])
         check_branches(gate, classes, branches)
         models = [parts.stage(branches[name]) for name in classes]
-        check_alike(dict(zip(branches.values(), models, strict=True)))
-        self.branches = Frozen(models)
-        self.head: Head = judge_of(models[0])
+        self.branches, self.head = Frozen(models), parts.head(1, 1).requires_grad_(False)
+        for name, model in zip(branches.values(), models, strict=True):
+            if not is_alike(self.head, model.head, parts.y, parts.weight):
+                text = "branches must have the head of the whole, fitted to the same target, however"
+                raise ConfigError(f"{text}: that of {name} differs")
         self.head.names = {**self.head.names, **{f"gate/{name}": found for name, found in self.gate.head.names.items()}}
         self.widths = [model.width() for model in (self.gate, *models)]
         self.sizes = [size_of(model) for model in (self.gate, *models)]
@@ -103,19 +105,6 @@ def check_branches(gate: str, classes: list[str], branches: Mapping[str, str]) -
         raise ConfigError(f"branches must be by class of {gate}, however: {wrong[0]}; {near(wrong[0], classes)}")
     if lacking := [name for name in classes if name not in branches]:
         raise ConfigError(f"each class of {gate} must have a branch, however: none for {', '.join(lacking)}")
-
-
-def check_alike(branches: Mapping[str, Model]) -> None:
-    """Refuses branches whose heads do not speak of the same thing in the same units."""
-    first, *others = branches
-    wanted = dict(branches[first].head.named_buffers())
-    for name in others:
-        found = dict(branches[name].head.named_buffers())
-        if type(branches[name].head) is not type(branches[first].head) or found.keys() != wanted.keys():
-            raise ConfigError(f"branches must have heads of one kind, however: {first} and {name} differ")
-        if unlike := [key for key, x in wanted.items() if not torch.equal(x, found[key])]:
-            text = f"branches must have heads that are fitted alike, however: {unlike[0]} of {first} and {name} differ"
-            raise ConfigError(f"{text}; they must predict the same target")
 
 
 def size_of(model: Model) -> int:

@@ -26,7 +26,7 @@ from mlp_torch.problem import priors, scores
 from mlp_torch.problem.calibration import Calibration, calibrator
 from mlp_torch.problem.focal import binary_focal, check_gamma, focal
 from mlp_torch.problem.reliability import CalibrationError, TopCalibrationError
-from mlp_torch.problem.thresholds import Rule, outcomes, rule_of, told
+from mlp_torch.problem.thresholds import FEW, Rule, is_scarce, outcomes, rule_of, told
 from mlp_torch.target import Target
 
 if TYPE_CHECKING:
@@ -104,11 +104,17 @@ class Binary(Head):
         known = ~y.isnan() & (weight > 0)
         out, y, weight = out[known], y[known], weight[known]
         self.calibrator.fit(out[:, 0].float() + self.shift, y, weight)
-        if self.rule.searches:
-            probability = self.predict(out)["probability"]
-            self.threshold.fill_(self.rule.find(probability, y, weight))
-            threshold = float(self.threshold)
-            self.said = told(self.rule, outcomes(probability.double() > threshold, y, weight, threshold), y)
+        if not self.rule.searches:
+            return
+        if is_scarce(y):
+            self.threshold.fill_(self.rule.start)
+            text = f"fewer than {FEW} calibration rows are of one of the classes"
+            self.said = f"WARNING: {text}, so that the threshold stays {self.rule.start:g}"
+            return
+        probability = self.predict(out)["probability"]
+        self.threshold.fill_(self.rule.find(probability, y, weight))
+        threshold = float(self.threshold)
+        self.said = told(self.rule, outcomes(probability.double() > threshold, y, weight, threshold), y)
 
     def learned(self) -> dict[str, float]:
         threshold = {"threshold": float(self.threshold)} if self.rule.searches else {}

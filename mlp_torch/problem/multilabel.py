@@ -25,13 +25,11 @@ from mlp_torch.problem import classifier_pictures as pictures
 from mlp_torch.problem import priors, scores
 from mlp_torch.problem.calibration import Calibration, calibrator
 from mlp_torch.problem.reliability import CalibrationError
-from mlp_torch.problem.thresholds import BestF, Rule, outcomes, rule_of
+from mlp_torch.problem.thresholds import FEW, BestF, Rule, is_scarce, outcomes, rule_of
 from mlp_torch.target import Target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-FEW = 10  # positive rows from which a threshold can be found
 
 
 class Multilabel(Head):
@@ -120,7 +118,7 @@ class Multilabel(Head):
         probabilities = self.predict(out)["probabilities"]
         for k, (name, label) in enumerate(zip(self.target_classes, y.unbind(1), strict=True)):
             known = ~label.isnan()
-            if int((label == 1).sum()) < FEW:
+            if is_scarce(label):
                 self.thresholds[k] = self.rule.start
                 few.append(name)
                 continue
@@ -129,7 +127,7 @@ class Multilabel(Head):
             at = float(self.thresholds[k])
             if why := self.rule.missed(outcomes(p.double() > at, label[known], w, at)):
                 missed.append(f"WARNING: label {name}: {why}")
-        kept = f"fewer than {FEW} calibration rows have them, so that their threshold stays {self.rule.start:g}"
+        kept = f"fewer than {FEW} calibration rows have or lack them, so that their threshold stays {self.rule.start:g}"
         self.said = [*missed, *([f"labels {', '.join(few)}: {kept}"] if few else [])]
 
     def learned(self) -> dict[str, float]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-Rule = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Criterion = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Predicted and true classes -> which rows hold, and which rows count: (N,) bool each."""
 
 
@@ -32,7 +32,7 @@ class Rate(Metric):
     held: Tensor
     counted: Tensor
 
-    def __init__(self, rule: Rule):
+    def __init__(self, rule: Criterion):
         super().__init__()
         self.rule = rule
         for name in ("held", "counted"):

@@ -27,7 +27,7 @@ from mlp_torch.errors import ConfigError, DataError, Problem, near
 from mlp_torch.problem.priors import fields
 from mlp_torch.target import Target
 
-Rule = Callable[[Tensor, Tensor], Tensor]  # (y, weight) -> weights
+Weighting = Callable[[Tensor, Tensor], Tensor]  # (y, weight) -> weights
 SHOWN = 5  # classes that a note tells of
 
 
@@ -39,7 +39,7 @@ class Rebalancing:
         use: `weigh` multiplies the rows' loss; `draw` draws rows with replacement, as many as there are.
     """
 
-    def __init__(self, rule: Callable[[Target], Rule], *, use: Literal["weigh", "draw"] = "weigh"):
+    def __init__(self, rule: Callable[[Target], Weighting], *, use: Literal["weigh", "draw"] = "weigh"):
         if use not in ("weigh", "draw"):
             raise ConfigError(f"rebalancing.use must be weigh or draw, however: {use=}")
         self.rule, self.use = rule, use

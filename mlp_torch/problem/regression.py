@@ -77,6 +77,7 @@ class Regression(Head):
         self.kind, self.objective, self.smearing = loss, OBJECTIVES[loss], smearing
         self.columns = priors.fields(target)
         self.link: Link = link_of(loss, transform, bounds)
+        self.calibrates = smearing
         self.register_buffer("smear", torch.ones((), dtype=torch.float64))
         largest = torch.tensor(torch.finfo(torch.float32).max, dtype=torch.float64)
         self.register_buffer("largest", largest, persistent=False)

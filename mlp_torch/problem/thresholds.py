@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+FEW = 10  # rows of either class from which a threshold can be found; below, chance alone would choose it
+
 
 class Cuts(NamedTuple):
     """What each cut makes of the rows: (m,) float64 each, from the highest threshold to the lowest.
@@ -206,6 +208,11 @@ def check_share(name: str, share: float) -> None:
     """
     if not 0 < share <= 1:
         raise ValueError(f"{name} must be above 0 and at most 1, however: {name}={share}")
+
+
+def is_scarce(y: Tensor) -> bool:
+    """Whether rows of one class are so few that no threshold can be found, (N,) 0 or 1, NaN = not known."""
+    return min(int((y == 1).sum()), int((y == 0).sum())) < FEW
 
 
 def rule_of(threshold: float | Rule) -> Rule:

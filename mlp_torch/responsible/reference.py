@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mlp_torch.head import Batch, Head
+from mlp_torch.head import Batch, Head, is_alike
 from mlp_torch.model import Model, answers, predicted
 from mlp_torch.responsible.baselines import with_label
 from mlp_torch.responsible.report import number
@@ -42,7 +42,7 @@ class Reference:
         """Looks at rows that the model was not trained on: of calibration, or of validation where there are none."""
         table = tables["calibration"] if labelled(tables["calibration"].y).any() else tables["val"]
         held = with_label(table, "calibration")
-        self.head, self.held_y, self.is_alike = head, held.y, is_alike(head, self.model.head, held)
+        self.head, self.held_y, self.is_alike = head, held.y, is_alike(head, self.model.head, held.y, held.weight)
         self.levels = torch.tensor(self.model.head.scales().get("levels", []), dtype=torch.float64)
         self.held = torch.zeros(0) if self.is_alike or len(self.levels) else self.scores(held.features)
         return []
@@ -89,11 +89,3 @@ class BestMember:
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
         return answers(self.model, features)[:, self.place]
-
-
-def is_alike(one: Head, other: Head, table: Batch) -> bool:
-    """Whether two heads mean the same by an `out`: they are of one kind, and call the same constant the best."""
-    if type(one) is not type(other):
-        return False
-    found, wanted = (head.constant(table.y, table.weight) for head in (one, other))
-    return torch.equal(found, wanted)

@@ -160,5 +160,4 @@ def evaluate(model: Model, features: Mapping[str, Tensor]) -> Tensor:
 
 def outputs(task: Task, table: Batch) -> Tensor:
     """(N, …) `out` of all rows of a table, in its order."""
-    task.eval()
     return answers(task.model, table.features, device=task.device)

@@ -6,6 +6,7 @@ from test_contracts_heads import Rows, rows
 from test_contracts_models import binary, parts_of
 
 from mlp_torch.errors import ConfigError
+from mlp_torch.head import Head
 from mlp_torch.model import Model
 from mlp_torch.problem.cascade import Cascade
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -21,10 +22,12 @@ def stages(data: Rows = DATA) -> dict[str, Model]:
     return {"gate": binary(data), "low": parts.single(), "high": parts.single()}
 
 
-def cascade(found: dict[str, Model] | None = None, **options) -> Cascade:
+def cascade(
+    found: dict[str, Model] | None = None, kind: type[Head] = Regression, data: Rows = DATA, **options
+) -> Cascade:
     found = found or stages()
     given = {"gate": "gate", "branches": {"no": "low", "yes": "high"}, **options}
-    return Cascade(parts_of(Regression, {}, DATA, stages=found), **given).eval()
+    return Cascade(parts_of(kind, {}, data, stages=found), **given).eval()
 
 
 def test_hard_routing_takes_the_answer_of_the_likeliest_branch() -> None:
@@ -78,7 +81,7 @@ def test_a_gate_of_three_classes_has_three_branches(kind, classes) -> None:
         ({"branches": {"no": "low", "yes": "hi"}}, "a stage must be one of stages, however: hi"),
         (
             {"branches": {"no": "low", "yes": "gate"}},
-            "branches must have heads of one kind, however: low and gate differ",
+            "branches must have the head of the whole, fitted to the same target, however: that of gate differs",
         ),
     ],
 )
@@ -90,9 +93,7 @@ def test_stages_that_do_not_fit_each_other_are_refused(options, message) -> None
 def test_branches_that_speak_in_other_units_are_refused() -> None:
     found = stages()
     found["high"] = parts_of(Regression, {}, DATA._replace(y=10 * DATA.y)).single()
-    with pytest.raises(
-        ConfigError, match=r"branches must have heads that are fitted alike, however: link\.mean of low and high"
-    ):
+    with pytest.raises(ConfigError, match=r"branches must have the head of the whole.*however: that of high differs"):
         cascade(found)
 
 
@@ -106,7 +107,7 @@ def test_a_cascade_of_classifiers_mixes_probabilities() -> None:
     torch.manual_seed(0)
     parts = parts_of(Binary, {}, data)
     found: dict[str, Model] = {"gate": binary(data), "low": parts.single(), "high": parts.single()}
-    model = cascade(found)
+    model = cascade(found, Binary, data)
     said = model.predict(model({"x": data.x}))
     low, high = (found[name].predict(found[name]({"x": data.x}))["probability"] for name in ("low", "high"))
     p = said["gate/probability"]

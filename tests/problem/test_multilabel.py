@@ -206,7 +206,9 @@ def test_a_label_with_few_positive_calibration_rows_keeps_a_half_and_is_noted() 
     head.calibrate(out, y, torch.ones(len(y)))
     assert head.thresholds[2] == 0.5
     assert bool((head.thresholds[:2] != 0.5).all())
-    assert head.notes() == ["labels war: fewer than 10 calibration rows have them, so that their threshold stays 0.5"]
+    assert head.notes() == [
+        "labels war: fewer than 10 calibration rows have or lack them, so that their threshold stays 0.5"
+    ]
     y[9, 2] = 1
     head.calibrate(out, y, torch.ones(len(y)))
     assert head.thresholds[2] != 0.5

@@ -13,7 +13,9 @@ import mlp_torch.stages.training as training
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ModelError
 from mlp_torch.evaluation.evaluation import evaluate
+from mlp_torch.head import Batch
 from mlp_torch.ingest.fingerprint import fingerprints
+from mlp_torch.model import Model, predicted
 from mlp_torch.reproducibility.groups import fold_of
 from mlp_torch.run import table, train
 from mlp_torch.serving.predictor import Predictor
@@ -25,15 +27,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:on this machine a row's last bit
 
 
 class Seen:
-    """The rows, by fingerprint, that each fit of a stage learned from, by its folder below `stages`."""
+    """The rows, by fingerprint, that each fit of a stage learned from, by its folder below `stages`; and its model."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.rows: dict[str, set[int]] = {}
+        self.fits: dict[str, tuple[Model, Batch]] = {}
         self.fit = training.fit
         monkeypatch.setattr(training, "fit", self)
 
     def __call__(self, cfg, data, model, folder, **options):
-        self.rows["/".join(folder.parts[-2:])] = set(data.tables["train"].row.tolist())
+        name = "/".join(folder.parts[-2:])
+        table = data.tables["train"]
+        self.rows[name], self.fits[name] = set(table.row.tolist()), (model, table)
         return self.fit(cfg, data, model, folder, **options)
 
 
@@ -63,16 +68,20 @@ def test_no_row_is_routed_by_a_gate_that_has_trained_on_it(cascade) -> None:
     assert 0 < len(routed) < len(found["row"])
 
 
-def test_out_of_fold_predictions_are_those_of_the_model_of_the_fold(cascade, tmp_path: Path) -> None:
-    run, _ = cascade
-    found = out_of_fold(run)
-    weights = [
-        read(run / "stages" / "gate" / name / "checkpoints" / "best.ckpt")["state_dict"]["model.head.output.weight"]
-        for name in ("fold_0", "fold_1", "fold_2", "whole")
-    ]
-    assert len({tuple(x.flatten().tolist()) for x in weights}) == 4
-    assert all(0 < p < 1 for p in found["probability"])
-    assert set(found["fold"]) == {0, 1, 2}
+@pytest.mark.parametrize("calibration", [0.1, 0])
+def test_out_of_fold_predictions_are_those_of_the_model_of_the_fold(tmp_path: Path, monkeypatch, calibration) -> None:
+    seen = Seen(monkeypatch)
+    rows = f"calibration: 0.1 -> calibration: {calibration}"
+    assert main(staged.experiment(tmp_path, staged.CASCADE, rows=rows)) == 0
+    found = out_of_fold(tmp_path / "runs" / "tiny" / "latest")
+    probability, fold = torch.tensor(found["probability"]), torch.tensor(found["fold"])
+    table = seen.fits["gate/whole"][1]
+    assert torch.equal(table.row, torch.tensor(found["row"]))
+    for i in range(3):  # dropout is at rest
+        model = seen.fits[f"gate/fold_{i}"][0].eval()
+        with torch.no_grad():
+            wanted = predicted(model, model(table.features))["probability"]
+        assert torch.allclose(probability[fold == i], wanted[fold == i], atol=1e-6)
 
 
 def test_a_cascade_is_one_graph_whose_gate_answers_beside_it(cascade) -> None:
