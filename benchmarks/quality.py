@@ -22,6 +22,10 @@ SHOWN = {
     "scaling": ["rmse", "mae"],
     "regression": ["rmse", "mae"],
     "reframing": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
+    "bagging": ["rmse", "mae"],
+    "snapshot": ["rmse", "mae"],
+    "stacking": ["rmse", "mae"],
+    "cascade": ["rmse", "mae"],
     "reframing_california": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
     "numerical_embedding": ["rmse", "mae"],
     "tabm": ["rmse", "mae"],
@@ -33,6 +37,14 @@ SHOWN = {
     "image": ["accuracy", "log_loss"],
 }
 CONTENDERS = {"": "model", "_baseline": "constant", "_lookup": "look-up", "_trees": "trees"}
+FURTHER = {
+    "reframing": ["regression", "quantiles"],
+    "reframing_california": ["regression", "quantiles"],
+    "bagging": ["best member"],
+    "snapshot": ["best member"],
+    "stacking": ["mlp", "dcn", "plain"],
+    "cascade": ["one_model", "reframed"],
+}
 
 
 def train(name: str, runs: Path) -> dict[str, dict[str, float]]:
@@ -52,8 +64,9 @@ def lines(name: str, of: dict[str, dict[str, float]]) -> list[str]:
     rows = []
     for metric in SHOWN[name]:
         cells = [spread(of, f"test/{metric}{suffix}") for suffix in CONTENDERS]
+        cells.append(", ".join(f"{one} {spread(of, f'test/{metric}_{one}')}" for one in FURTHER.get(name, [])))
         rows.append(f"| {name} | {metric} | " + " | ".join(cells) + " |")
-    return [*rows, f"| {name} | seconds to prepare and train | {spread(of, 'seconds')} | | | |"]
+    return [*rows, f"| {name} | seconds to prepare and train | {spread(of, 'seconds')} | | | | |"]
 
 
 def spread(of: dict[str, dict[str, float]], key: str) -> str:
@@ -69,6 +82,6 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "quality", help="where the runs go or are")
     chosen = parser.parse_args()
     table = [line for name in chosen.names or SHOWN for line in lines(name, train(name, chosen.runs.resolve()))]
-    print("| experiment | metric | " + " | ".join(CONTENDERS.values()) + " |")
-    print("|---|---|" + "---|" * len(CONTENDERS))
+    print("| experiment | metric | " + " | ".join(CONTENDERS.values()) + " | others |")
+    print("|---|---|" + "---|" * (len(CONTENDERS) + 1))
     print("\n".join(table))
