@@ -146,11 +146,15 @@ def check_group(text: str, known: dict[str, set[str]]) -> None:
 
 
 def check_tables(cfg: DictConfig, overrides: list[str], known: dict[str, set[str]]) -> None:
-    """Refuses a key at the top that nothing reads: Hydra lets an experiment's file bring any."""
+    """Refuses a key at the top that nothing reads, as Hydra lets an experiment's file bring any, or that is deleted."""
     own = {str(key) for key in OmegaConf.load(CONFIGS / "train.yaml")} | set(known)
     added = {key_of(text).partition(".")[0] for text in overrides if text.startswith("+")}
     for key in sorted({str(key) for key in cfg} - own - added):
         raise ConfigError(f"a key must exist, however: {key}; {near(key, own - {'defaults', 'hydra'})}")
+    for text in overrides:
+        if text.startswith("~") and (key := key_of(text)) in own - {"experiment"} and (key in known or key not in cfg):
+            hint = near("none", known[key]) if key in known else f"to leave it empty write {key}=null"
+            raise ConfigError(f"a key at the top must stay, however: {text} deletes it; {hint}")
 
 
 def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:

@@ -58,6 +58,8 @@ def experiment(folder: Path, text: str) -> list[str]:
     ("override", "message"),
     [
         ("sed=3", "a key must exist, however: sed: no sed; did you mean seed?"),
+        ("~stages", "a key at the top must stay, however: ~stages deletes it; to leave it empty write stages=null"),
+        ("~optimizer", "a key at the top must stay, however: ~optimizer deletes it; known: adamw"),
         ("optimizer.lrr=1", "a key must exist, however: optimizer.lrr: no lrr of optimizer; did you mean lr?"),
         ("optimiser.lr=1", "did you mean optimizer?"),
         ("seed.x=3", "seed must be a table of keys to have x, however: it is one value"),
