@@ -102,10 +102,17 @@ def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
         return notes
     if epoch == 0:
         return [f"WARNING: the best epoch is the first of {n}: lower optimizer.lr or add dropout.", *notes]
-    if epoch >= n - 1:
+    if epoch >= n - 1 and not has_fallen(trainer):
         more = f"start a new run with trainer.max_epochs={2 * n}"
         return [f"WARNING: the best epoch is the last of {n}: {more}.", *notes]
     return [f"best epoch {epoch + 1} of {n}", *notes]
+
+
+def has_fallen(trainer: lightning.Trainer) -> bool:
+    """Whether the learning rate is at the end of its way, so that the last epoch is meant to be the best."""
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    restarts = getattr(trainer.lightning_module.model, "period", 1) > 1
+    return restarts or any(group["lr"] < group.get("initial_lr", 0) / 10 for group in groups)
 
 
 def calibrate(task: Task, data: Data) -> None:

@@ -118,7 +118,16 @@ def optimization(cfg: DictConfig) -> dict[str, Any]:
 
 
 def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightning.Trainer:
-    """Lightning's Trainer with the run's callbacks, logger and crash-safe files."""
+    """Lightning's Trainer with the run's callbacks, logger and crash-safe files.
+
+    Raises:
+        ConfigError: where no weights would be kept, and for what Lightning refuses.
+    """
+    if cfg.callback.get("best") is None:
+        raise ConfigError("callback.best must stay, since its weights are those that are served, however: it is null")
+    if 0 <= cfg.trainer.max_epochs < model.period:
+        text = f"trainer.max_epochs must be at least a cycle of {model.period} epochs"
+        raise ConfigError(f"{text}, however: {cfg.trainer.max_epochs}")
     directed = monitored(cfg, model)
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
         directed.pop("progress", None)

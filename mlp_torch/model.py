@@ -143,6 +143,7 @@ class Model(nn.Module):
     between which attributions work.
     """
 
+    period = 1  # epochs of which the last alone is a state that may be kept: those of a cycle of the learning rate
     if TYPE_CHECKING:  # TorchScript reads annotations, and knows tensors and plain values only
         head: Head
 

@@ -1,6 +1,7 @@
 """The steps of a build: what is told of rows with a category that training never showed, and what calibration needs."""
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import tiny
 import torch
 
 from mlp_torch import notebook
-from mlp_torch.build import check_head
+from mlp_torch.build import check_head, epoch_notes
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.source import Frame
 from mlp_torch.judgement import judge_unseen
@@ -97,3 +98,17 @@ def test_calibration_rows_without_a_label_do_not_count() -> None:
     data.judged["calibration"] = held._replace(y=torch.full_like(held.y, torch.nan))
     with pytest.raises(ConfigError, match=r"split\.calibration"):
         check_head(Binary(2, data.target, calibration="isotonic"), data, None)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "rates", "note"),
+    [(3, (0.1, 0.1), "WARNING: the best epoch is the last of 4"), (3, (0.0, 0.1), "best epoch 4 of 4")],
+)
+def test_the_last_epoch_may_be_the_best_where_the_rate_has_fallen(epoch, rates, note) -> None:
+    now, first = rates
+    optimizer = SimpleNamespace(param_groups=[{"lr": now, "initial_lr": first}])
+    task = SimpleNamespace(model=SimpleNamespace(period=1))
+    trainer = SimpleNamespace(
+        current_epoch=4, early_stopping_callback=None, optimizers=[optimizer], lightning_module=task
+    )
+    assert epoch_notes(epoch, trainer)[0].startswith(note)

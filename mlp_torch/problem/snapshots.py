@@ -1,7 +1,7 @@
 """Snapshot ensemble (ch. 3): one training run whose learning rate restarts; the weights at each end are a member.
 
 Source: Huang et al. 2017, "Snapshot Ensembles: Train 1, Get M for Free". The scheduler must restart with the cycles:
-`scheduler=restarts`.
+`scheduler=restarts`. What is best, and whether to stop early, is asked at the ends of cycles alone.
 
 Shape: features -> out (B, members, n), (B, 1, n) in training, which learns on with the newest member.
 """
@@ -38,7 +38,7 @@ class Snapshots(Several):
         self.live: Single = parts.single()
         self.earlier = Frozen(copy.deepcopy(self.live).requires_grad_(False) for _ in range(most - 1))
         self.head = judge_of(self.live)
-        self.cycle, self.taken, self.ended = cycle, 0, 0
+        self.period, self.taken, self.ended = cycle, 0, 0
 
     def get_extra_state(self) -> dict[str, int]:
         return {"taken": self.taken, "ended": self.ended}
@@ -48,11 +48,11 @@ class Snapshots(Several):
 
     def begin(self, epoch: int) -> None:
         """Keeps what the cycle before has learned; asked again in the same cycle, after a resume, it does nothing."""
-        if epoch // self.cycle <= self.ended:
+        if epoch // self.period <= self.ended:
             return
         place = self.ended % len(self.earlier)
         self.earlier[place].load_state_dict(self.live.state_dict())
-        self.ended = epoch // self.cycle
+        self.ended = epoch // self.period
         self.taken = min(self.ended, len(self.earlier))
 
     def width(self) -> int:

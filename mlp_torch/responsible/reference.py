@@ -83,6 +83,9 @@ class BestMember:
         outs = answers(self.model, val.features)  # (N, k, n)
         losses = [mean_loss(head, out, val.y, val.weight) for out in outs.unbind(1)]
         self.place = losses.index(min(losses))
+        if len(losses) == 1:
+            text = "WARNING: the ensemble has one member: validation rows were predicted best before a second one came"
+            return [f"{text}; lower optimizer.lr, add dropout, or take a shorter model.cycle."]
         told = f"loss {number(min(losses))} to {number(max(losses))} on validation rows"
         return [f"The {len(losses)} members by themselves: {told}; the first of these is the best member."]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from mlp_torch import files
@@ -59,7 +59,25 @@ def read(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-class BestCheckpoint(ModelCheckpoint):
+class AtEndOfPeriod(Callback):
+    """What looks at validation only in the last epoch of a model's period."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if ends_period(trainer, pl_module):
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if ends_period(trainer, pl_module):
+            super().on_validation_end(trainer, pl_module)
+
+
+def ends_period(trainer: Trainer, pl_module: LightningModule) -> bool:
+    """Whether this epoch is the last of the model's period."""
+    period: int = getattr(pl_module.model, "period", 1)
+    return (trainer.current_epoch + 1) % period == 0
+
+
+class BestCheckpoint(AtEndOfPeriod, ModelCheckpoint):
     """Keeps the best score of a run whose folder was moved; Lightning forgets it, and takes any next epoch for best."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -108,7 +126,7 @@ class LastCheckpoint(Checkpoint):
         trainer.save_checkpoint(self.path)
 
 
-class StopEarly(EarlyStopping):
+class StopEarly(AtEndOfPeriod, EarlyStopping):
     """Early stopping that a resumed run remembers: one that had stopped does not train on."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,12 +1,17 @@
 """Snapshots: when a member is taken, and which of them learn and answer."""
 
+from pathlib import Path
+
 import pytest
+import tiny
 import torch
 from test_contracts_heads import rows
 from test_contracts_models import parts_of
 
 from mlp_torch.problem.classification import Binary
 from mlp_torch.problem.snapshots import Snapshots
+from mlp_torch.training.checkpoints import read
+from mlp_torch.verbs.train import main
 
 
 def model(cycle: int = 2, most: int = 3) -> Snapshots:
@@ -71,3 +76,24 @@ def test_earlier_members_never_train() -> None:
 def test_impossible_cycles_are_refused(cycle: int, most: int) -> None:
     with pytest.raises(ValueError, match="cycle must be at least 1 and most at least 2, however"):
         model(cycle, most)
+
+
+def trained(folder: Path, *overrides: str) -> int:
+    return main([*tiny.experiment(folder), "model=snapshots", "scheduler=restarts", "model.cycle=2", *overrides])
+
+
+def test_what_is_kept_is_the_end_of_a_cycle_and_patience_counts_cycles(tmp_path: Path) -> None:
+    # with a rate like this validation is best at the start
+    assert trained(tmp_path, "trainer.max_epochs=12", "callback.early_stopping.patience=1", "optimizer.lr=0.3") == 0
+    run = tmp_path / "runs" / "tiny" / "latest"
+    assert read(run / "checkpoints" / "last.ckpt")["epoch"] % 2 == 1  # from 0
+    best = read(run / "checkpoints" / "best.ckpt")
+    assert best["epoch"] % 2 == 1
+    assert best["state_dict"]["model._extra_state"]["taken"] == best["epoch"] // 2
+    assert read(run / "checkpoints" / "last.ckpt")["epoch"] == best["epoch"] + 2
+
+
+def test_less_than_a_cycle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        trained(tmp_path, "trainer.max_epochs=1")
+    assert "trainer.max_epochs must be at least a cycle of 2 epochs, however: 1" in capsys.readouterr().err
