@@ -18,6 +18,7 @@ from mlp_torch.errors import ConfigError
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Modality, Model
 from mlp_torch.parts import Parts
+from mlp_torch.problem.priors import check_resolution, fields
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.verdict import labelled
 from mlp_torch.serving.export import ServingFunction, export
@@ -54,11 +55,11 @@ def parts(
 
     columns = data.transform.named_columns()
     said = {name: x for name, x in train.features.items() if name not in columns}
-    return Parts(columns, backbone, fitted_head, train.y, train.weight, modalities, stages, said)
+    return Parts(columns, backbone, fitted_head, train.y, train.weight, modalities, data.sampling, stages, said)
 
 
 def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:
-    """Refuses, before training, a head that these rows do not fit.
+    """Refuses, before training, a head that these rows do not fit, and numbers that differ by too little.
 
     Args:
         head: not fitted yet.
@@ -68,7 +69,11 @@ def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:
     Raises:
         ConfigError: for one that learns from calibration rows where there are none, and for rebalanced rows and one
             that would not correct its predictions.
+        DataError: `target_resolution`.
     """
+    y = data.tables["train"].y
+    if not data.target.classes and y.dim() == 1:
+        check_resolution(y, fields(data.target))
     if head.calibrates and not labelled(data.judged["calibration"].y).any():
         text = (
             "split.calibration must leave labelled rows for a head that is calibrated, smears or searches a threshold"

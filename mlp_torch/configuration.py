@@ -37,6 +37,7 @@ PARTS = (
     "metric",
 )  # tables of what is built, by names of a user's choice
 REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
+TAKEN = ("model", "baseline", "lookup", "best member", "unseen", "uncorrected")  # what figures of others are called
 
 
 def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
@@ -151,6 +152,9 @@ def check_tables(cfg: DictConfig, overrides: list[str], known: dict[str, set[str
     added = {key_of(text).partition(".")[0] for text in overrides if text.startswith("+")}
     for key in sorted({str(key) for key in cfg} - own - added):
         raise ConfigError(f"a key must exist, however: {key}; {near(key, own - {'defaults', 'hydra'})}")
+    for name in cfg.get("baseline") or {}:
+        if name in TAKEN:
+            raise ConfigError(f"a contender must have a name of its own, however: baseline.{name}")
     for text in overrides:
         if text.startswith("~") and (key := key_of(text)) in own - {"experiment"} and (key in known or key not in cfg):
             hint = near("none", known[key]) if key in known else f"to leave it empty write {key}=null"

@@ -89,6 +89,9 @@ def build(
     modalities = {name: built(modality) for name, modality in cfg.modality.items() if modality is not None}
     made = parts(data, backbone, head, modalities=modalities, stages=stages)
     model: Model = built(cfg.model)(made if columns is None else made.of(columns))
+    if data.rebalancing and not learns(model):
+        text = "rebalancing must be none for a model that has nothing to learn itself, such as a cascade"
+        raise ConfigError(f"{text}, however: {cfg.rebalancing._target_}")
     add_metrics(cfg, data, model.head)
     return model
 

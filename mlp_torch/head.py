@@ -174,6 +174,10 @@ class Head(nn.Module):
         """Raw scores of boosted trees (N, n or 1) as an `out` (N, n); `held_…` are rows they were not trained on."""
         raise NotImplementedError
 
+    def from_points(self, points: Tensor, held_points: Tensor, held_y: Tensor) -> Tensor:
+        """Predictions in the unit of y (N,) as an `out` (N, n); `held_…` are rows that they were not learned from."""
+        return self.from_scores(self.teach(points), self.teach(held_points), held_y)
+
     def from_quantiles(self, levels: Tensor, values: Tensor) -> Tensor:
         """What a quantile regression says of numbers, as an `out`; by default its median counts alone.
 
@@ -183,7 +187,7 @@ class Head(nn.Module):
         """
         middle = values[:, int((levels - 0.5).abs().argmin())].double()
         nobody = middle[:0]
-        return self.from_scores(self.teach(middle), nobody, nobody)
+        return self.from_points(middle, nobody, nobody)
 
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         """Figures for TensorBoard by name; by default none."""
@@ -191,10 +195,19 @@ class Head(nn.Module):
 
 
 def is_alike(one: Head, other: Head, y: Tensor, weight: Tensor) -> bool:
-    """Whether two heads mean the same by an `out`: they are of one kind, and call the same constant the best.
+    """Whether two heads mean the same by an `out`, whatever calibration has made of it since.
+
+    They are of one kind and of the same classes, call the same constant the best, and average alike: equal means of
+    logarithms and of rates are not the same rate.
 
     Args:
         y: (N,) or (N, k) targets.
         weight: (N,).
     """
-    return type(one) is type(other) and torch.equal(one.constant(y, weight), other.constant(y, weight))
+    if type(one) is not type(other) or one.target_classes != other.target_classes:
+        return False
+    found, wanted = one.constant(y, weight), other.constant(y, weight)
+    if not torch.equal(found, wanted):
+        return False
+    outs = torch.stack([wanted, wanted + 1]).unsqueeze(0)  # (1, 2, n)
+    return torch.equal(one.average(outs), other.average(outs))

@@ -1,5 +1,6 @@
 """The judgement of a run: model and contenders on validation and test rows, and what fields are important."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -185,7 +186,8 @@ def paired(
     weight, told = rows.weight.double() / rows.weight.double().mean(), []
     for name, (head, out) in others.items():
         found = mean_interval((of_rows(head, out[known], rows)[1] - ours) * weight, groups=together)
-        told.append(f"{name} {number(found.value)} ({number(found.low)} to {number(found.high)})")
+        shown = f"{number(found.value)} ({number(found.low)} to {number(found.high)})"
+        told.append(f"{name} {shown if math.isfinite(found.value) else 'not finite'}")
     text = f"{score} on test above the model's, with 95 % of a paired bootstrap"
     return [f"{text}: {', '.join(told)}."]
 

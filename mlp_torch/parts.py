@@ -26,6 +26,7 @@ class Parts:
         y: (N,) or (N, k) training targets.
         weight: (N,) what training rows weigh.
         modalities: columns that are dropped together in training.
+        sampling: (N,) how much they count once they are rebalanced; None = by `weight`.
         stages: models of earlier stages, by name.
         said: what they say of training rows out of fold, by `STAGE.PREDICTION`.
     """
@@ -36,6 +37,7 @@ class Parts:
     y: Tensor
     weight: Tensor
     modalities: Mapping[str, Modality] = field(default_factory=dict)
+    sampling: Tensor | None = None
     stages: Mapping[str, Model] = field(default_factory=dict)
     said: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -50,7 +52,9 @@ class Parts:
 
     def sampled(self, sampling: Tensor | None) -> "Parts":
         """The same for rows that count otherwise in training, (N,) as in `Head.fit`; None changes nothing."""
-        return self if sampling is None else replace(self, head=partial(self.head, sampling=sampling))
+        if sampling is None:
+            return self
+        return replace(self, head=partial(self.head, sampling=sampling), sampling=sampling)
 
     def single(self) -> Single:
         """A new model of all columns."""

@@ -12,10 +12,11 @@ import torch
 
 from mlp_torch import notebook
 from mlp_torch.build import check_head, epoch_notes
-from mlp_torch.errors import ConfigError
+from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.source import Frame
 from mlp_torch.judgement import judge_unseen
 from mlp_torch.problem.classification import Binary
+from mlp_torch.problem.priors import check_resolution
 from mlp_torch.problem.thresholds import BestF
 from mlp_torch.representation.embeddings import Embedding
 from mlp_torch.representation.numbers import Scaled
@@ -112,3 +113,12 @@ def test_the_last_epoch_may_be_the_best_where_the_rate_has_fallen(epoch, rates, 
         current_epoch=4, early_stopping_callback=None, optimizers=[optimizer], lightning_module=task
     )
     assert epoch_notes(epoch, trainer)[0].startswith(note)
+
+
+def test_numbers_that_single_precision_does_not_tell_apart_are_refused() -> None:
+    draw = torch.Generator().manual_seed(0)
+    y = 1.7e9 + 20 * torch.randn(100, generator=draw).double()
+    with pytest.raises(DataError, match=r"deviation is 20.5, a step of single precision 203; count from a zero"):
+        check_resolution(y, ("at",))
+    check_resolution(y - 1.7e9, ("at",))
+    check_resolution(torch.full((9,), 1.7e9).double(), ("at",))  # a constant is told elsewhere

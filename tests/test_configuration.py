@@ -58,6 +58,10 @@ def experiment(folder: Path, text: str) -> list[str]:
     ("override", "message"),
     [
         ("sed=3", "a key must exist, however: sed: no sed; did you mean seed?"),
+        (
+            "+baseline.model={_target_: mlp_torch.responsible.baselines.Constant}",
+            "a contender must have a name of its own",
+        ),
         ("~stages", "a key at the top must stay, however: ~stages deletes it; to leave it empty write stages=null"),
         ("~optimizer", "a key at the top must stay, however: ~optimizer deletes it; known: adamw"),
         ("optimizer.lrr=1", "a key must exist, however: optimizer.lrr: no lrr of optimizer; did you mean lr?"),

@@ -5,9 +5,9 @@ Calibration of Modern Neural Networks"), one trained with focal loss is too caut
 
 Shape: logits (B,), (B, k) or (B, n) float32 -> the same; before `fit` they are left as they are.
 
->>> logits = torch.tensor([4.0, 4.0, 4.0, 4.0, -4.0, -4.0, -4.0, -4.0])  # sure of 98 %, right in 75 %
+>>> logits = torch.tensor([4.0, 4.0, 4.0, 4.0, -4.0, -4.0, -4.0, -4.0]).repeat(10)  # sure of 98 %, right in 75 %
 >>> temperature = Temperature()
->>> temperature.fit(logits, torch.tensor([1, 1, 1, 0, 0, 0, 0, 1]), torch.ones(8))
+>>> temperature.fit(logits, torch.tensor([1, 1, 1, 0, 0, 0, 0, 1]).repeat(10), torch.ones(80))
 >>> temperature(logits).sigmoid()[:1]
 tensor([0.7500])
 """
@@ -24,18 +24,47 @@ BOUND = 20.0  # a temperature lies between 1 / BOUND and BOUND
 
 
 class Calibrator(nn.Module):
-    """What learns to correct logits; this one does nothing, and needs no rows."""
+    """What learns to correct logits; this one does nothing, and needs no rows.
+
+    Attributes:
+        learns: whether it needs rows.
+        least: rows, or known labels of several, from which it learns; with fewer, chance alone would speak.
+    """
 
     learns = False
+    least = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = ""
 
     def fit(self, logits: Tensor, y: Tensor, weight: Tensor) -> None:
-        """Learns anew from calibration rows.
+        """Learns anew from calibration rows; with too few of them it corrects nothing, and says so in `notes`.
 
         Args:
             logits: that probabilities would be made of, uncalibrated.
             y: (N,) or (N, k) 0 or 1 for each logit, NaN = not known; or (N,) classes beside (N, n) logits.
             weight: (N,).
         """
+        known = int((~y.isnan() & (weight > 0).reshape(-1, *[1] * (y.dim() - 1))).sum())
+        self.said = ""
+        if known < self.least:
+            self.forget()
+            self.said = (
+                f"WARNING: {known} calibration rows are fewer than {self.least}: probabilities are not calibrated"
+            )
+        else:
+            self.learn(logits, y, weight)
+
+    def forget(self) -> None:
+        """Back to what corrects nothing."""
+
+    def learn(self, logits: Tensor, y: Tensor, weight: Tensor) -> None:
+        """As `fit`, of rows enough."""
+
+    def notes(self) -> list[str]:
+        """What the last `fit` could not do, in sentences."""
+        return [self.said] if self.said else []
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits
@@ -53,13 +82,17 @@ class Temperature(Calibrator):
     """
 
     learns = True
+    least = 50
     inverse: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("inverse", torch.ones(1, dtype=torch.float64))  # 1/T
 
-    def fit(self, logits: Tensor, y: Tensor, weight: Tensor) -> None:
+    def forget(self) -> None:
+        self.inverse.fill_(1.0)
+
+    def learn(self, logits: Tensor, y: Tensor, weight: Tensor) -> None:
         slope = slope_of(logits.double(), y, weight.double())
         self.inverse.fill_(root(slope, 1 / BOUND, BOUND))
 
@@ -103,6 +136,7 @@ class Isotonic(Calibrator):
     """
 
     learns = True
+    least = 100
     x: Tensor
     y: Tensor
     slope: Tensor
@@ -112,12 +146,13 @@ class Isotonic(Calibrator):
         for name in ("x", "y", "slope"):  # (K,) probabilities before and after, and the slope to the next knot
             self.register_buffer(name, torch.zeros(0, dtype=torch.float64))
 
-    def fit(self, logits: Tensor, y: Tensor, weight: Tensor) -> None:
+    def forget(self) -> None:
+        self.x, self.y, self.slope = (x.new_zeros(0) for x in (self.x, self.y, self.slope))
+
+    def learn(self, logits: Tensor, y: Tensor, weight: Tensor) -> None:
         from sklearn.isotonic import IsotonicRegression
 
         p, w = logits.double().sigmoid(), weight.double()
-        if not len(p):
-            return
         half = 0.5 * w.mean().reshape(1)
         rows = torch.cat([p, p.min().reshape(1), p.max().reshape(1)])
         true = torch.cat([y.double(), half.new_tensor([1.0, 0.0])])

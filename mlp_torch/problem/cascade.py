@@ -45,7 +45,7 @@ class Cascade(Model):
         classes = self.gate.head.names.get("class", [])
         check_branches(gate, classes, branches)
         models = [parts.stage(branches[name]) for name in classes]
-        self.branches, self.head = Frozen(models), parts.head(1, 1).requires_grad_(False)
+        self.branches, self.head = Frozen(models), parts.head(1, 1, sampling=None).requires_grad_(False)
         for name, model in zip(branches.values(), models, strict=True):
             if not is_alike(self.head, model.head, parts.y, parts.weight):
                 text = "branches must have the head of the whole, fitted to the same target, however"

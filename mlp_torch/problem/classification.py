@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
-from torchmetrics.classification import BinaryAccuracy, MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryF1Score,
+    BinaryPrecision,
+    BinaryRecall,
+    MulticlassAccuracy,
+    MulticlassF1Score,
+)
 from torchmetrics.regression import MeanSquaredError
 
 from mlp_torch.errors import DataError, Problem
@@ -121,7 +128,7 @@ class Binary(Head):
         return {**threshold, **self.calibrator.learned()}
 
     def notes(self) -> list[str]:
-        return [self.said] if self.said else []
+        return [*self.calibrator.notes(), *([self.said] if self.said else [])]
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return log_odds(y, weight).float() - self.shift  # (1,)
@@ -133,7 +140,7 @@ class Binary(Head):
         return {"class": class_labels(y)}
 
     def metrics(self) -> dict[str, tuple[str, str, Metric]]:
-        return {
+        found: dict[str, tuple[str, str, Metric]] = {
             "auroc": ("probability", "class", scores.AUROC()),
             "average_precision": ("probability", "class", scores.AveragePrecision()),
             "log_loss": ("probability", "class", scores.Loss(scores.binary_log_loss)),
@@ -141,6 +148,10 @@ class Binary(Head):
             "calibration_error": ("probability", "class", CalibrationError()),
             "accuracy": ("class", "class", BinaryAccuracy()),
         }
+        if self.rule.searches:  # what a threshold is sought for
+            of_class = {"precision": BinaryPrecision(), "recall": BinaryRecall(), "f1": BinaryF1Score()}
+            found |= {name: ("class", "class", metric) for name, metric in of_class.items()}
+        return found
 
     def teach(self, y: Tensor) -> Tensor:
         return y
@@ -238,6 +249,9 @@ class Multiclass(Head):
 
     def learned(self) -> dict[str, float]:
         return self.calibrator.learned()
+
+    def notes(self) -> list[str]:
+        return self.calibrator.notes()
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return priors.log_shares(y, weight, len(self.shift)).float() - self.shift  # (n,)

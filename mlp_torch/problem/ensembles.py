@@ -57,7 +57,7 @@ class Rows(Protocol):
         ...
 
     def sampling(self, y: Tensor, weight: Tensor, members: int) -> Tensor | None:
-        """(N,) how much training rows count for one member on average, where that changes the classes' shares."""
+        """(N,) how much training rows that count by `weight` do so for one member on average; None = as they are."""
         ...
 
     def __call__(self, row: Tensor, y: Tensor, members: int) -> Tensor:
@@ -106,7 +106,8 @@ class Ensemble(Several):
             raise ValueError(f"members must be at least 2, however: {members=}")
         if rows is not None:
             rows.fit(parts.y, parts.weight)
-            parts = parts.sampled(rows.sampling(parts.y, parts.weight, members))
+            counted = parts.weight if parts.sampling is None else parts.sampling
+            parts = parts.sampled(rows.sampling(parts.y, counted, members))
         singles = [parts.single() for _ in range(members)]
         self.members = nn.ModuleList(singles)
         self.head = judge_of(singles[0])

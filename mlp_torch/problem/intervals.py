@@ -11,6 +11,7 @@ quantiles Romano et al. 2019, in ranks Chernozhukov et al. 2021).
 18.0
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -47,9 +48,11 @@ def check_levels(levels: tuple[float, ...], name: str) -> None:
 
 
 def check_thresholds(thresholds: dict[str, float], taken: set[str]) -> None:
-    """Refuses names of thresholds that predictions have already."""
-    if both := set(thresholds) & taken:
+    """Refuses names of thresholds that predictions, or columns of the table of them, have already, and no numbers."""
+    if both := set(thresholds) & (taken | {"target", "loss"}):
         raise ValueError(f"thresholds must have names of their own, however: {', '.join(sorted(both))}")
+    if wrong := [f"{name}={t}" for name, t in thresholds.items() if not math.isfinite(t)]:
+        raise ValueError(f"thresholds must be finite, however: {', '.join(wrong)}")
 
 
 def exceeds(y: Tensor, thresholds: dict[str, float]) -> dict[str, Tensor]:

@@ -81,6 +81,10 @@ class Link(nn.Module):
         """What the network would have to give. Must script."""
         raise NotImplementedError
 
+    def within(self, y: Tensor) -> Tensor:
+        """Values that the link can give, float64: y of other rows, and what others predict, may lie outside."""
+        return y.double()
+
     def compared(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Found and wanted (N,), whose difference is the error in units of the training rows' deviation."""
         raise NotImplementedError
@@ -102,7 +106,7 @@ class Standardized(Link):
     """Errors, and the mean and deviation of training rows, are those of `transform`(y).
 
     Where it is not `none`, what is predicted is no mean: squared error finds the mean logarithm, whose exponential is
-    the median of y where logarithms are symmetric. Values below the least training row count as that row.
+    the median of y where logarithms are symmetric. Labels below the least training row count as that row.
 
     Args:
         transform: `none`, `log` (y > 0), `log1p` or `sqrt` (y ≥ 0).
@@ -147,17 +151,20 @@ class Standardized(Link):
         return z
 
     def out(self, prediction: Tensor) -> Tensor:
-        y = torch.maximum(prediction.double(), self.least)
-        if self.transform == "log":
-            return (y.log() - self.mean) / self.scale
+        y = prediction.double()
+        if self.transform == "log":  # 0 counts as 1e-300
+            return (y.clamp(min=1e-300).log() - self.mean) / self.scale
         if self.transform == "log1p":
-            return ((y + 1).log() - self.mean) / self.scale
+            return ((y + 1).clamp(min=1e-300).log() - self.mean) / self.scale
         if self.transform == "sqrt":
-            return (y.sqrt() - self.mean) / self.scale
+            return (y.clamp(min=0.0).sqrt() - self.mean) / self.scale
         return (y - self.mean) / self.scale
 
+    def within(self, y: Tensor) -> Tensor:
+        return torch.maximum(y.double(), self.least)
+
     def compared(self, out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        return out, self.out(y).to(out.dtype)
+        return out, self.out(self.within(y)).to(out.dtype)
 
     def best(self, value: Tensor) -> Tensor:
         return value
@@ -165,7 +172,7 @@ class Standardized(Link):
     def smear(self, prediction: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """The mean of exp(residual of the logarithm): Duan 1983, "Smearing Estimate"."""
         shift = 1.0 if self.transform == "log1p" else 0.0
-        residual = (torch.maximum(y, self.least) + shift).log() - (prediction + shift).log()
+        residual = (self.within(y) + shift).log() - (prediction + shift).log()
         return (weight * residual.exp()).sum() / weight.sum()
 
     def smeared(self, prediction: Tensor, factor: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ class Multilabel(Head):
         return self.calibrator.learned()
 
     def notes(self) -> list[str]:
-        return self.said
+        return [*self.calibrator.notes(), *self.said]
 
     def constant(self, y: Tensor, weight: Tensor) -> Tensor:
         return log_odds(y, weight).float() - self.shift  # (k,)

@@ -84,6 +84,7 @@ class Neutral(Multiclass):
         self.names = {"class": [ABSTAIN if name == neutral else name for name in classes]}
         self.point, self.calibrates = "probability", self.calibrates or coverage is not None
         self.register_buffer("threshold", torch.tensor(-1.0))  # less than 0: not calibrated
+        self.said = ""
 
     def learned(self) -> dict[str, float]:
         threshold = {} if self.coverage is None else {"threshold": float(self.threshold)}
@@ -96,6 +97,13 @@ class Neutral(Multiclass):
             share = weight.double()[order].cumsum(dim=0) / weight.double().sum()  # (N,)
             enough = int((share < self.coverage - 1e-9).sum())  # 1e-9: sums of weights are rounded
             self.threshold.copy_(sure[min(enough, len(sure) - 1)])
+            answered = float((sure >= self.threshold).double().mean())
+            self.said = (
+                f"sureness from {float(self.threshold):.3g} on answers {answered:.1%} of {len(y):,} calibration rows"
+            )
+
+    def notes(self) -> list[str]:
+        return [*super().notes(), *([self.said] if self.said else [])]
 
     def sureness(self, probabilities: Tensor) -> Tensor:
         """(B, 3) -> (B,): how probable the more probable of the two classes is. Must script."""

@@ -42,6 +42,25 @@ def require_number(target: Target) -> None:
         raise DataError(Problem("class_target", text, fields(target), key="data.target"))
 
 
+def check_resolution(y: Tensor, columns: tuple[str, ...]) -> None:
+    """Refuses numbers that differ by less than float32, in which predictions are served, tells apart.
+
+    Args:
+        y: (N,) float64, NaN = no label.
+        columns: of the target.
+
+    Raises:
+        DataError: `target_resolution`.
+    """
+    known = y[~y.isnan()]
+    deviation = float(known.std(correction=0)) if len(known) else 0.0
+    step = float(known.abs().max()) * torch.finfo(torch.float32).eps if len(known) else 0.0
+    if 0 < deviation < 10 * step:
+        found = f"their standard deviation is {deviation:.3g}, a step of single precision {step:.3g}"
+        text = f"numbers must differ by more than predictions can, however: {found}; count from a zero that is nearer"
+        raise DataError(Problem("target_resolution", text, columns, key="data.target"))
+
+
 def check_labels(y: Tensor, classes: list[str], columns: tuple[str, ...]) -> None:
     """Refuses labels that are no class index, and labels of one class only; says how many rows each class has.
 

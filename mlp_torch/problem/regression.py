@@ -157,6 +157,12 @@ class Regression(Head):
         raw = scores.reshape(-1, 1).double()
         return (raw if self.kind == "poisson" else self.link.best(raw)).float()
 
+    def from_points(self, points: Tensor, held_points: Tensor, held_y: Tensor) -> Tensor:
+        return self.link.out(self.link.within(points)).float().unsqueeze(1)  # (N, 1)
+
+    def learned(self) -> dict[str, float]:
+        return {"smearing": float(self.smear)} if self.smearing else {}
+
     def pictures(self, predictions: dict[str, Tensor], labels: dict[str, Tensor]) -> "dict[str, Figure]":
         known = ~labels["y"].isnan()
         prediction, y = predictions["prediction"][known], labels["y"][known]

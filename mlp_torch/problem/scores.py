@@ -180,9 +180,13 @@ class MacroLabelAveragePrecision(MultilabelAveragePrecision):
 
 
 class R2(R2Score):
-    """Share of variance explained; NaN below two rows (torchmetrics: an error)."""
+    """Share of variance explained; NaN below two rows and where all are alike.
+
+    torchmetrics raises an error for one row, and takes sums of squares below 1e-4, as of daily returns, for 0.
+    """
 
     def compute(self) -> Tensor:
-        if self.total < 2:
+        variance = self.sum_squared_error - self.sum_error**2 / self.total  # · N
+        if self.total < 2 or variance <= self.sum_squared_error * torch.finfo(torch.float64).eps:
             return torch.tensor(torch.nan, device=self.total.device)
-        return super().compute()
+        return 1 - self.residual / variance

@@ -41,11 +41,13 @@ class MajoritySlices:
         """Finds the majority among the classes of training rows, (N,) float64 and (N,), unless it was given.
 
         Raises:
-            ConfigError: where y is no class index.
+            ConfigError: where y is no class index, or no row has the given one.
         """
         if y.dim() != 1 or bool(((y < 0) | (y != y.floor()) & ~y.isnan()).any()):
             kind = "numbers" if y.dim() == 1 else "several labels a row"
             raise ConfigError(f"slices of the majority need one class a row, however: {kind}; take model.rows=null")
+        if self.sliced >= 0 and not bool((y == self.sliced).any()):
+            raise ConfigError(f"majority must be the index of a class with training rows, however: {self.sliced}")
         if self.sliced < 0:
             known = ~y.isnan()
             self.sliced = int(torch.bincount(y[known].long(), weight[known].double()).argmax())

@@ -102,13 +102,15 @@ class Stacked(Model):
         columns: columns that it sees beside them.
 
     Raises:
-        ConfigError: for stages that do not exist, or have no folds.
+        ConfigError: for stages that do not exist, have no folds, or are named twice.
     """
 
     def __init__(self, parts: Parts, *, members: Sequence[str], columns: Sequence[str] = ()):
         super().__init__()
         if not members:
             raise ConfigError("members must name stages, however: none")
+        if len(set(members)) < len(members):
+            raise ConfigError(f"members must be distinct, however: {', '.join(members)}")
         found = [Member(name, parts.stage(name), said_by(name, parts)) for name in members]
         self.members = nn.ModuleList(found)
         self.widths = [member.model.width() for member in found]

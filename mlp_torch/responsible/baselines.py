@@ -18,7 +18,6 @@ tensor([[0.],
 
 import math
 from collections.abc import Mapping
-from importlib.util import find_spec
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -144,12 +143,16 @@ class Trees:
         patience: trees without gain on validation rows before it stops.
 
     Raises:
-        MissingExtra: if LightGBM is not installed.
+        MissingExtra: if LightGBM is not installed, or lacks a library.
     """
 
     def __init__(self, *, seed: int = 0, num_threads: int = 0, rounds: int = 2000, patience: int = 50):
-        if find_spec("lightgbm") is None:
-            raise MissingExtra("boosted trees need LightGBM: pip install 'mlp_torch[trees]'")
+        try:
+            import lightgbm  # noqa: F401
+        except ImportError:
+            raise MissingExtra("boosted trees need LightGBM: pip install 'mlp_torch[trees]'") from None
+        except OSError as error:  # such as a missing libgomp.so.1
+            raise MissingExtra(f"LightGBM is installed, yet cannot be loaded: {error}") from None
         self.options = {"seed": seed, "num_threads": num_threads, "deterministic": True, "force_row_wise": True}
         self.rounds, self.patience = rounds, patience
 

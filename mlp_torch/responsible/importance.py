@@ -72,7 +72,7 @@ class Importance:
         lines = [f"  {line}" for line in lines] + ([f"  and {rest} more"] if rest else [])
         harmful = [field for field, found in self.fields.items() if mean(found["loss"]) < -2 * spread(found["loss"])]
         if harmful:
-            lines.append(f"  the loss is less without what these say: {', '.join(harmful)}")
+            lines.append(f"  the loss is lower where these say nothing; try without: {', '.join(harmful)}")
         return "\n".join([f"{head}:", *lines])
 
     def cells(self, found: Mapping[str, Sequence[float]]) -> list[str]:

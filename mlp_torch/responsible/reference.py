@@ -43,8 +43,10 @@ class Reference:
         table = tables["calibration"] if labelled(tables["calibration"].y).any() else tables["val"]
         held = with_label(table, "calibration")
         self.head, self.held_y, self.is_alike = head, held.y, is_alike(head, self.model.head, held.y, held.weight)
-        self.levels = torch.tensor(self.model.head.scales().get("levels", []), dtype=torch.float64)
-        self.held = torch.zeros(0) if self.is_alike or len(self.levels) else self.scores(held.features)
+        levels = self.model.head.scales().get("levels", [])
+        # one alone is a point prediction
+        self.levels = torch.tensor(levels if len(levels) > 1 else [], dtype=torch.float64)
+        self.held = torch.zeros(0) if self.is_alike or len(self.levels) else self.points(held.features)
         return []
 
     def out(self, features: dict[str, Tensor]) -> Tensor:
@@ -53,18 +55,24 @@ class Reference:
             return self.model.averaged(answers(self.model, features))
         if len(self.levels):
             return self.head.from_quantiles(self.levels, self.said("quantiles", features))
-        return self.head.from_scores(self.scores(features), self.held, self.held_y)
+        say = self.head.from_scores if self.is_probable else self.head.from_points
+        return say(self.points(features), self.held, self.held_y)
 
     def said(self, name: str, features: dict[str, Tensor]) -> Tensor:
         """One of the model's predictions, (N, …)."""
         return predicted(self.model, answers(self.model, features))[name]
 
-    def scores(self, features: dict[str, Tensor]) -> Tensor:
-        """Point predictions as boosted trees would give them: log-odds, or numbers in the unit in which those learn."""
+    @property
+    def is_probable(self) -> bool:
+        """Whether the model's point prediction is a probability."""
+        return "probab" in self.model.head.point
+
+    def points(self, features: dict[str, Tensor]) -> Tensor:
+        """Point predictions in the unit of y; of probabilities the log-odds, as boosted trees would give them."""
         points = self.said(self.model.head.point, features).double()
-        if "probab" in self.model.head.point:
+        if self.is_probable:
             return points.logit() if points.dim() == 1 else points.log()
-        return self.head.teach(points)
+        return points
 
 
 class BestMember:

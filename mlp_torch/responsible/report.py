@@ -95,7 +95,8 @@ class Report:
             advice = ' What may help: docs/representation.md, "When trees win".' if len(won) > len(rest) else ""
             said.append(f"Boosted trees win on test by {', '.join(won)}{beside}.{advice}")
         elif self.compared("trees", "model", "test").keys() - {"loss"}:
-            said.append("The model is at least as good as boosted trees on test by every metric.")
+            but = ", though not by the loss" if self.compared("trees", "model", "test").get("loss", 0) > 0 else ""
+            said.append(f"The model is at least as good as boosted trees on test by every metric{but}.")
         for contender in self.values:
             for split, title in TITLES.items():
                 if contender not in ("model", "trees") and self.beats(contender, split):

@@ -43,9 +43,21 @@ def check(cfg: DictConfig) -> None:
             check_targets(configured(cfg, name, ""))
         earlier.append(name)
     for name, rival in cfg.baseline.items():
-        if rival is not None and "stage" in rival and rival.stage not in earlier:
-            text = f"baseline.{name}.stage must be one of stages, however: {rival.stage}"
-            raise ConfigError(f"{text}; {near(str(rival.stage), earlier)}")
+        if rival is not None and "stage" in rival:
+            if rival.stage not in earlier:
+                text = f"baseline.{name}.stage must be one of stages, however: {rival.stage}"
+                raise ConfigError(f"{text}; {near(str(rival.stage), earlier)}")
+            check_target(cfg, str(rival.stage), f"baseline.{name}")
+    for label, name in (cfg.model.get("branches") or {}).items():
+        if name in earlier:
+            check_target(cfg, str(name), f"model.branches.{label}")
+
+
+def check_target(cfg: DictConfig, name: str, user: str) -> None:
+    """Refuses a stage that stands for the run's own answer and predicts something else."""
+    own = wanted(cfg)[name].get("target")
+    if own is not None and own != cfg.data.target:
+        raise ConfigError(f"{user} must predict what the run does, however: stage {name} has a target of its own")
 
 
 def check_own(cfg: DictConfig, name: str, own: Any) -> None:

@@ -80,12 +80,12 @@ def test_the_temperature_of_labels_is_one_over_those_that_are_known() -> None:
 
 
 def test_the_temperature_stays_within_bounds_where_rows_are_told_apart_without_error() -> None:
-    logits, temperature = torch.tensor([-1.0, 1.0]), Temperature()
-    temperature.fit(logits, torch.tensor([0.0, 1.0]), torch.ones(2))
+    logits, temperature = torch.tensor([-1.0, 1.0]).repeat(50), Temperature()
+    temperature.fit(logits, torch.tensor([0.0, 1.0]).repeat(50), torch.ones(100))
     assert temperature.learned()["temperature"] == pytest.approx(0.05)
-    temperature.fit(logits, torch.tensor([1.0, 0.0]), torch.ones(2))  # against all it says
+    temperature.fit(logits, torch.tensor([1.0, 0.0]).repeat(50), torch.ones(100))  # against all it says
     assert temperature.learned()["temperature"] == pytest.approx(20)
-    for rows in ((torch.zeros(2), torch.ones(2)), (torch.zeros(0), torch.zeros(0))):
+    for rows in ((torch.zeros(60), torch.ones(60)), (torch.zeros(0), torch.zeros(0))):
         temperature.fit(*rows, torch.ones(len(rows[0])))
         assert temperature.learned()["temperature"] == 1
 
@@ -109,7 +109,7 @@ def test_isotonic_is_that_of_scikit_learn_on_the_rows_and_its_two_half_rows() ->
 
 def test_rows_without_a_positive_say_half_a_row_by_hand() -> None:
     logits, isotonic = torch.arange(8.0) - 4, Isotonic()
-    isotonic.fit(logits, torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), torch.ones(8))
+    isotonic.learn(logits, torch.tensor([0, 0, 0, 0, 1, 1, 1, 1]), torch.ones(8))
     assert isotonic(logits).sigmoid().tolist() == pytest.approx([0.5 / 4.5] * 4 + [4 / 4.5] * 4)
     assert isotonic(torch.tensor([-1000.0, 1000.0])).sigmoid().tolist() == pytest.approx([0.5 / 4.5, 4 / 4.5])
 
@@ -124,8 +124,21 @@ def test_isotonic_never_falls_and_never_is_certain() -> None:
 
 def test_isotonic_of_one_probability_is_its_share_between_the_half_rows() -> None:
     isotonic = Isotonic()
-    isotonic.fit(torch.full((9,), 2.0), torch.tensor([1.0] + [0.0] * 8), torch.ones(9))
+    isotonic.learn(torch.full((9,), 2.0), torch.tensor([1.0] + [0.0] * 8), torch.ones(9))
     assert isotonic(torch.tensor([-3.0, 2.0, 9.0])).sigmoid().tolist() == pytest.approx([1.5 / 10] * 3)
+
+
+@pytest.mark.parametrize(("kind", "least"), [(Temperature, 50), (Isotonic, 100)])
+def test_few_rows_calibrate_nothing_and_are_told(kind: type[Calibrator], least: int) -> None:
+    calibrator, (logits, y, weight) = kind(), drawn(least, sure=0.2)
+    calibrator.fit(logits, y, weight)
+    assert not torch.allclose(calibrator(logits), logits, atol=0.1)
+    assert calibrator.notes() == []
+    weight[0] = 0
+    calibrator.fit(logits, y, weight)
+    assert torch.equal(calibrator(logits), logits)
+    told = f"WARNING: {least - 1} calibration rows are fewer than {least}: probabilities are not calibrated"
+    assert calibrator.notes() == [told]
 
 
 @pytest.mark.parametrize("kind", [Temperature, Isotonic])

@@ -1,17 +1,20 @@
 """Cascades: which branch answers a row, and which stages make none."""
 
+from typing import Any
+
 import pytest
 import torch
 from test_contracts_heads import Rows, rows
 from test_contracts_models import binary, parts_of
 
 from mlp_torch.errors import ConfigError
-from mlp_torch.head import Head
+from mlp_torch.head import Head, is_alike
 from mlp_torch.model import Model
 from mlp_torch.problem.cascade import Cascade
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.neutral import Neutral
 from mlp_torch.problem.regression import Regression
+from mlp_torch.target import Number
 
 DATA = rows(Regression, 64)
 
@@ -112,3 +115,22 @@ def test_a_cascade_of_classifiers_mixes_probabilities() -> None:
     low, high = (found[name].predict(found[name]({"x": data.x}))["probability"] for name in ("low", "high"))
     p = said["gate/probability"]
     assert torch.allclose(said["probability"], (1 - p) * low + p * high, atol=1e-5)
+
+
+def test_branches_of_other_classes_are_refused() -> None:
+    data = rows(Binary, 64)
+    parts = parts_of(Binary, {}, data)
+    found: dict[str, Model] = {"gate": binary(data), "low": parts.single(), "high": parts.single()}
+    found["high"].head.target_classes = [*reversed(found["high"].head.target_classes)]
+    with pytest.raises(ConfigError, match=r"branches must have the head of the whole.*however: that of high differs"):
+        cascade(found, Binary, data)
+
+
+@pytest.mark.parametrize("other", [{"loss": "poisson"}, {"transform": "log"}, {"bounds": (0.0, 4.0)}])
+def test_heads_that_only_share_their_best_constant_are_not_alike(other: dict[str, Any]) -> None:
+    y, weight = torch.tensor([1.0, 3.0]).double(), torch.ones(2)
+    heads = [Regression(2, Number("y"), **options) for options in ({}, {}, other)]
+    for head in heads:
+        head.fit(y, weight)
+    assert is_alike(heads[0], heads[1], y, weight)
+    assert not is_alike(heads[0], heads[2], y, weight)

@@ -197,12 +197,25 @@ def test_a_threshold_decides_the_class_and_a_rule_finds_it_on_calibration_rows()
     head = Binary(2, LATE, threshold=BestF())
     assert head.predict(out)["class"].tolist() == [0, 0, 0, 1]
     assert head.notes() == []
-    head.calibrate(out, doubles(0, 1, 0, 1), torch.ones(4))
+    head.calibrate(out.repeat(5, 1), doubles(0, 1, 0, 1).repeat(5), torch.ones(20))
     assert head.learned() == {"threshold": pytest.approx(0.15)}  # F1 4/5 with 2 of 3 called rightly
     assert head.predict(out)["class"].tolist() == [0, 1, 1, 1]
     assert head.notes() == [
-        "threshold 0.15: precision 0.667, recall 1, F1 0.8 on 4 calibration rows, 2 of them positive"
+        "threshold 0.15: precision 0.667, recall 1, F1 0.8 on 20 calibration rows, 10 of them positive"
     ]
+    head.calibrate(out.repeat(4, 1), doubles(0, 1, 0, 1).repeat(4), torch.ones(16))  # eight rows of a class are few
+    assert head.learned() == {"threshold": 0.5}
+    assert head.notes() == [
+        "WARNING: fewer than 10 calibration rows are of one of the classes, so that the threshold stays 0.5"
+    ]
+
+
+def test_what_a_threshold_is_sought_for_is_among_the_metrics() -> None:
+    assert set(Binary(2, LATE, threshold=BestF()).metrics()) - set(Binary(2, LATE).metrics()) == {
+        "precision",
+        "recall",
+        "f1",
+    }
 
 
 def test_the_threshold_is_sought_on_calibrated_probabilities() -> None:
@@ -252,7 +265,7 @@ def test_pictures_mark_the_threshold_and_count_what_it_makes_of_rows() -> None:
     head = Binary(2, LATE, threshold=BestValue(tp=4, fp=-1))
     p, y = torch.tensor([0.1, 0.3, 0.6, 0.8]), doubles(0, 1, 0, 1)
     out = p.logit().unsqueeze(1)
-    head.calibrate(out, y, torch.ones(4))
+    head.calibrate(out.repeat(5, 1), y.repeat(5), torch.ones(20))
     found = head.pictures(head.predict(out), head.labels(y))
     assert list(found) == ["reliability", "histogram", "precision_recall", "confusion", "objective"]
     curve, _, dot = found["precision_recall"].axes[0].get_lines()

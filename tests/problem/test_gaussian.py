@@ -146,6 +146,11 @@ def test_a_constant_target_is_learned() -> None:
         ({"floor": 0.0}, r"floor must lie between 0 and 1, however: floor=0\.0"),
         ({"quantiles": (0.5, 1.0)}, "quantiles must lie between 0 and 1"),
         ({"thresholds": {"std": 3.0}}, "thresholds must have names of their own, however: std"),
+        (
+            {"thresholds": {"loss": 3.0, "target": 1.0}},
+            "thresholds must have names .* however: loss, target",
+        ),
+        ({"thresholds": {"over": float("nan")}}, "thresholds must be finite, however: over=nan"),
     ],
 )
 def test_options_that_make_no_distribution_are_refused(options: dict[str, object], words: str) -> None:

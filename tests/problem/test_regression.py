@@ -1,5 +1,7 @@
 """Golden values: scikit-learn, numpy, and arithmetic by hand."""
 
+import math
+
 import numpy
 import pytest
 import torch
@@ -11,6 +13,7 @@ from mlp_torch.errors import DataError
 from mlp_torch.head import Batch
 from mlp_torch.problem.links import moments
 from mlp_torch.problem.regression import Regression
+from mlp_torch.problem.scores import R2
 from mlp_torch.target import AtLeast, Number
 
 PRICE = Number("price")
@@ -299,3 +302,36 @@ def test_a_constant_of_many_rows_has_no_deviation_however_its_sum_is_rounded() -
     weight = torch.rand(100_003, generator=torch.Generator().manual_seed(100_003))
     mean, scale = moments(torch.full_like(weight, 229.25521850585938).double(), weight)
     assert (mean.item(), scale.item()) == (pytest.approx(229.25521850585938, rel=1e-15), 1)
+
+
+@pytest.mark.parametrize("transform", ["log", "log1p", "sqrt"])
+def test_an_average_below_all_training_rows_stays_where_it_is(transform: str) -> None:
+    head = Regression(2, PRICE, transform=transform)
+    head.fit(torch.tensor([5.0, 6.0, 9.0]).double(), torch.ones(3))
+    outs = head.from_points(torch.tensor([7.0, 8.0]).double(), *[torch.zeros(0)] * 2).unsqueeze(0) - 4
+    low = head.predict(outs[0])["prediction"]
+    assert float(low.max()) < 5
+    assert head.predict(head.average(outs))["prediction"].tolist() == pytest.approx([float(low.mean())], rel=1e-5)
+
+
+def test_r2_of_daily_returns_is_that_of_scikit_learn() -> None:
+    draw = torch.Generator().manual_seed(0)
+    y = 8e-4 * torch.randn(500, generator=draw).double()
+    found = R2().set_dtype(torch.float64)
+    prediction = y + 8e-4 * torch.randn(500, generator=draw).double()
+    found.update(prediction, y)
+    assert float(found.compute()) == pytest.approx(sklearn_metrics.r2_score(y, prediction))
+    alike = R2().set_dtype(torch.float64)
+    alike.update(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 3.0]))
+    assert math.isnan(alike.compute())
+
+
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_predictions_of_others_come_back_in_the_unit(loss: str) -> None:
+    head = Regression(2, PRICE, loss=loss)
+    head.fit(torch.tensor([1.0, 2.0, 9.0]).double(), torch.ones(3))
+    nobody = torch.zeros(0).double()
+    out = head.from_points(torch.tensor([2.0, 5.0]).double(), nobody, nobody)
+    assert head.predict(out)["prediction"].tolist() == pytest.approx([2, 5], rel=1e-5)
+    out = head.from_quantiles(torch.tensor([0.1, 0.5]).double(), torch.tensor([[1.0, 2.0], [3.0, 5.0]]).double())
+    assert head.predict(out)["prediction"].tolist() == pytest.approx([2, 5], rel=1e-5)

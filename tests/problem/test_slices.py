@@ -1,10 +1,16 @@
 """Every rare row in every member, every other row in one of them, by its fingerprint."""
 
+from dataclasses import replace
+
 import pytest
+import test_contracts_heads as heads
 import torch
+from test_contracts_models import parts_of
 
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.fingerprint import fingerprints, tensorflow_bucket
+from mlp_torch.problem.classification import Binary, log_odds
+from mlp_torch.problem.ensembles import Ensemble
 from mlp_torch.problem.slices import MajoritySlices
 
 
@@ -84,3 +90,18 @@ def test_impossible_slices_are_refused() -> None:
 def test_targets_without_one_class_a_row_have_no_majority(y: torch.Tensor, kind: str) -> None:
     with pytest.raises(ConfigError, match=f"slices of the majority need one class a row, however: {kind}"):
         MajoritySlices().fit(y.double(), torch.ones(2))
+
+
+def test_a_majority_without_rows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="majority must be the index of a class with training rows, however: 7"):
+        fitted(7)
+
+
+def test_slices_of_rebalanced_rows_are_corrected_for_both() -> None:
+    data = heads.rows(Binary, 400)
+    weights = torch.where(data.y == 1, 5.0, 1.0)
+    found = Ensemble(replace(parts_of(Binary, {}, data), sampling=weights), members=4, rows=MajoritySlices())
+    majority = float(data.y.mean() < 0.5)  # the index of the class with fewer rows
+    counted = torch.where(data.y == 1 - majority, weights / 4, weights)
+    wanted = log_odds(data.y, data.weight) - log_odds(data.y, counted)
+    assert found.head.shift.tolist() == pytest.approx(wanted.tolist(), abs=1e-5)

@@ -61,3 +61,5 @@ def test_a_member_without_folds_is_refused() -> None:
         Stacked(parts, members=["one"])
     with pytest.raises(ConfigError, match="members must name stages, however: none"):
         Stacked(parts, members=[])
+    with pytest.raises(ConfigError, match="members must be distinct, however: one, one"):
+        Stacked(parts, members=["one", "one"])

@@ -1,6 +1,7 @@
 """Baselines on tables whose answer is known, judged by the real heads; golden values from scikit-learn or by hand."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -375,8 +376,16 @@ def test_scores_are_turned_by_the_calibration_split_or_else_by_validation_rows(c
 
 
 def test_without_lightgbm_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(baselines, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(ConfigError, match=r"pip install 'mlp_torch\[trees\]'"):
+        Trees()
+
+
+def test_a_lightgbm_that_cannot_be_loaded_is_told(monkeypatch, tmp_path):
+    (tmp_path / "lightgbm.py").write_text("raise OSError('libgomp.so.1: cannot open shared object file')")
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"LightGBM is installed, yet cannot be loaded: libgomp\.so\.1"):
         Trees()
 
 

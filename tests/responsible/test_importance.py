@@ -208,7 +208,7 @@ def test_a_field_without_which_the_loss_is_less_is_named_if_that_is_no_chance():
     fields = {name: {"loss": loss, "auroc": []} for name, loss in {"a": [1.0, 1.1], "b": [-0.1, 0.05]}.items()}
     assert "less without" not in Importance("auroc", 50, fields).note()
     fields["c"] = {"loss": [-0.2, -0.21], "auroc": []}
-    assert Importance("auroc", 50, fields).note().endswith("the loss is less without what these say: c")
+    assert Importance("auroc", 50, fields).note().endswith("the loss is lower where these say nothing; try without: c")
 
 
 def test_fields_come_in_the_order_of_the_columns(data):

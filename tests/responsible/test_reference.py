@@ -132,3 +132,19 @@ def test_paired_differences_are_less_sure_where_rows_belong_together() -> None:
 
     assert width(day) > 2 * width(None)
     assert paired((model, truth), answers, table, groups=torch.zeros(40)) == []  # of one day nothing is known
+
+
+def test_one_quantile_is_a_point_with_residuals() -> None:
+    torch.manual_seed(0)
+    model, head = parts_of(Quantiles, {"levels": (0.5,)}, DATA).single().eval(), model_of(Reframed).head
+    with torch.no_grad():
+        test, held = (predicted(model, model({"x": x}))["median"].double() for x in (TEST.x, HELD.x))
+    assert torch.equal(reference(model, head), head.from_scores(test, held, HELD.y))
+
+
+def test_a_difference_that_is_no_number_is_told_in_words() -> None:
+    model = model_of(Regression)
+    wild = Batch({}, TEST.y.index_fill(0, torch.tensor([0]), 1e300), torch.ones(40), torch.arange(40))
+    outs = torch.zeros(40, 1)
+    (told,) = paired((model, outs), {"other": (model.head, outs + 1)}, wild)
+    assert told.endswith("other not finite.")

@@ -53,6 +53,14 @@ def cascade(folder: Path, **changes: str):
             "stage: whole} -> stage: whol}",
             "baseline.whole.stage must be one of stages, however: whol; did you mean whole",
         ),
+        (
+            "stage: whole} -> stage: gate}",
+            "baseline.whole must predict what the run does, however: stage gate has a target of its own",
+        ),
+        (
+            "late: tardy} -> late: gate}",
+            "model.branches.late must predict what the run does, however: stage gate has a target of its own",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path, change: str, message: str) -> None:
