@@ -1,8 +1,9 @@
 """Cascade (ch. 3): a gate tells which case a row is, a model of its own for each case answers; one graph.
 
 Branches are stages that were trained on the rows which the gate takes for theirs (`stages.NAME.rows`). Hard routing
-takes the answer of the likeliest branch; soft routing averages all of them by the gate's probabilities, which is the
-mixture that a gate of some doubt means.
+takes the answer of the branch whose class the gate says: the one that has learned from rows like this one. Soft routing
+averages all of them by the gate's probabilities; where the gate is in doubt, that mixes in answers of branches which
+have seen no such row.
 
 Shape: features -> out (B, g + k · n): the gate's `out`, then those of k branches.
 """
@@ -36,7 +37,7 @@ class Cascade(Model):
     """
 
     def __init__(
-        self, parts: Parts, *, gate: str, branches: Mapping[str, str], routing: Literal["hard", "soft"] = "soft"
+        self, parts: Parts, *, gate: str, branches: Mapping[str, str], routing: Literal["hard", "soft"] = "hard"
     ):
         super().__init__()
         if routing not in ("hard", "soft"):

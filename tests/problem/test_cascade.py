@@ -46,7 +46,7 @@ def test_hard_routing_takes_the_answer_of_the_likeliest_branch() -> None:
 
 def test_soft_routing_is_the_mixture_by_the_gates_probabilities() -> None:
     found = stages()
-    model = cascade(found)
+    model = cascade(found, routing="soft")
     said = model.predict(model({"x": DATA.x}))
     low, high = (found[name].predict(found[name]({"x": DATA.x}))["prediction"] for name in ("low", "high"))
     p = said["gate/probability"]
@@ -110,7 +110,7 @@ def test_a_cascade_of_classifiers_mixes_probabilities() -> None:
     torch.manual_seed(0)
     parts = parts_of(Binary, {}, data)
     found: dict[str, Model] = {"gate": binary(data), "low": parts.single(), "high": parts.single()}
-    model = cascade(found, Binary, data)
+    model = cascade(found, Binary, data, routing="soft")
     said = model.predict(model({"x": data.x}))
     low, high = (found[name].predict(found[name]({"x": data.x}))["probability"] for name in ("low", "high"))
     p = said["gate/probability"]
