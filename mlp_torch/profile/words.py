@@ -191,6 +191,13 @@ def members_in(words: Mapping[str, int]) -> Members | None:
     return None
 
 
+def members_of(facts: Facts, words: Mapping[str, int]) -> Members | None:
+    """The members of a text field's words, where these are seen as such rather than as numbers, times or JSON."""
+    is_code = facts.why in (HUGE, ZEROS)
+    seen = not is_code and any(finding.code == "members" for finding in other_form(facts, words))
+    return members_in(words) if seen else None
+
+
 def is_prose(facts: Facts, words: Mapping[str, int]) -> bool:
     """Whether cells are sentences, or short texts of words that come again."""
     if len(words) <= max(FEW, facts.rows / 2):

@@ -19,10 +19,10 @@ from mlp_torch.errors import DataError, Problem, quote
 from mlp_torch.ingest.cells import Mask, mask
 from mlp_torch.profile.facts import FEW, Facts, counted
 from mlp_torch.profile.leaks import PER_CLASS, is_class_number
+from mlp_torch.proposal.labels import NO_LABEL, SetOfLabels, labels_of
 from mlp_torch.target import MAX_CLASSES
 
 YES = ("1", "yes", "y", "true", "t", "positive", "pos", "ja", "oui", "sí", "sim")
-NO_LABEL = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "")  # but "none" may well be a class
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def aim(facts: Facts) -> Goal:
     Raises:
         DataError: `all_missing`, `unreadable_target`, `time_target`, `one_class`, `continuous_target`.
     """
+    if (labels := labels_of(facts)) is not None:
+        return multilabel(labels)
     refuse(facts)
     if facts.kind == "number" and facts.distinct > 2 and not is_class_number(facts):
         return number(facts)
@@ -116,6 +118,13 @@ def lost(facts: Facts, used: Mask) -> list[str]:
     return [
         f"{int((~used).sum()):,} of {facts.rows:,} rows have no label and are dropped" + f" ({words})" * bool(words)
     ]
+
+
+def multilabel(labels: SetOfLabels) -> Goal:
+    """Several labels a row."""
+    gone = replace(labels.facts, na={**labels.facts.na, **labels.blanks})
+    notes = [*labels.notes(), *lost(gone, labels.used), *labels.without_label()]
+    return Goal(gone, "multilabel", labels.node(), notes, labels.used, labels.policy())
 
 
 def threshold(facts: Facts) -> Goal:
@@ -188,8 +197,11 @@ def listed(order: list[str], classes: Mapping[str, int], *, facts: Facts) -> lis
     some = ", ".join(f"{quote(word)} {classes[word]:,}" for word in order[:20]) + (", …" if len(order) > 20 else "")
     notes = [f"{len(order)} classes, in the order of their index: {some}"]
     if facts.kind == "number":
-        notes.append(
-            "whole numbers, few distinct ones: classes. If they are amounts: override /head: regression above, and "
-            "mlp_torch.target.Number here"
-        )
+        ranked = sorted(order, key=float)  # as text "10" stands before "2"
+        here = "" if ranked == order else f", and classes: [{', '.join(map(quote, ranked))}] here"
+        notes += [
+            "whole numbers, few distinct ones: classes",
+            f"If their order counts (a rating): override /head: ordinal above{here}",
+            "If they are amounts: override /head: regression above, and mlp_torch.target.Number here",
+        ]
     return notes

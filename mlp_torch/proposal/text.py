@@ -186,7 +186,8 @@ def decision_lines(decision: Decision, key: str) -> list[str]:
 def seen(plan: Plan) -> list[Seen]:
     """What each field held, in the file's order."""
     known = {facts.name: facts for facts in (plan.goal.facts, *(decision.facts for decision in plan.decisions))}
-    return [Seen.of(known[name], is_target=name == plan.goal.facts.name) for name in plan.table.columns]
+    classes = plan.goal.facts.name if plan.goal.head != "multilabel" else None  # of whose cells none is a class
+    return [Seen.of(known[name], is_target=name == classes) for name in plan.table.columns]
 
 
 def on(plan: Plan, name: str) -> list[Finding]:
