@@ -26,10 +26,10 @@ from mlp_torch.ingest.notice import MAX_WORDS, twins
 from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import (
-    COMMA_NUMBER,
+    FRACTIONS,
     ISO,
     OTHER_NUMBER,
-    PLAIN_NUMBER,
+    PLAIN_NUMBERS,
     TIMES,
     day_and_month,
     no_days,
@@ -120,9 +120,9 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
     if sum(forms.values()) > MOST * total:
         yield times(facts, known, forms=forms)
         return
-    is_plain = matches(known, PLAIN_NUMBER)
+    is_plain = matches(known, PLAIN_NUMBERS[facts.decimal])
     is_spelled = matches(known, OTHER_NUMBER) & matches(known, r"\d")
-    if len(words) > FEW and sizes[is_spelled].sum() > MOST * total:
+    if len(words) > FEW and sizes[is_spelled].sum() > MOST * total and (is_spelled & ~is_plain).any():
         yield numbers(facts, known, sizes=np.where(is_plain, 0, sizes))
     elif len(words) > FEW and sizes[is_plain].sum() > total / 2:
         others = tuple(known.filter(pa.array(~is_plain)).to_pylist())
@@ -246,8 +246,12 @@ def times(facts: Facts, known: pa.Array, *, forms: Mapping[str, int]) -> Finding
 def numbers(facts: Facts, known: pa.Array, *, sizes: NDArray[np.int64]) -> Finding:
     """Numbers in a spelling that the schema does not read; those that it does read have size 0."""
     odd = known.filter(pa.array(sizes > 0))
-    text, count = "numbers in another spelling than -?digits[.digits]", int(sizes.sum())
-    if np.mean(matches(odd, COMMA_NUMBER)) > MOST:
+    mark, count = facts.decimal, int(sizes.sum())
+    text = f"numbers in another spelling than -?digits[{mark}digits]"
+    if mark == "," and np.mean(matches(odd, FRACTIONS["."])) > MOST:
+        code, text = "other_numbers", f"{text}: a decimal point, where the file has decimal commas"
+        advice = "write them with a comma, as the file's other numbers"
+    elif mark == "." and np.mean(matches(odd, FRACTIONS[","])) > MOST:
         code, text = "decimal_comma", f"{text}: a decimal comma"
         advice = 'data.source.decimal: "," if all numbers of the file have it, else write them with a point'
     else:

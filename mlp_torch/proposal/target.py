@@ -170,7 +170,7 @@ def check_classes(facts: Facts, classes: Mapping[str, int]) -> None:
     if len(classes) > MAX_CLASSES or (len(classes) > FEW and len(classes) > rows / 2):
         text = (
             f"the target must be a number, or text of at most {MAX_CLASSES:,} classes with two rows each, however: "
-            f"{len(classes):,} distinct texts in {rows:,} rows; a number is spelled -?digits[.digits]"
+            f"{len(classes):,} distinct texts in {rows:,} rows; a number is spelled -?digits[{facts.decimal}digits]"
         )
         raise DataError(Problem("continuous_target", text, name, examples=tuple(classes)[:3]))
 
