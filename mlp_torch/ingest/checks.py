@@ -22,11 +22,12 @@ from mlp_torch.errors import DataError, Problem, nearest, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows, twice
 from mlp_torch.ingest.cells import Cells, How, Mask, blanked, present
 from mlp_torch.ingest.clauses import clause, most_bytes, too_large
-from mlp_torch.ingest.fields import Field, path
+from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.number import SPELLED
 from mlp_torch.ingest.kinds.read import FAULTS, read
 from mlp_torch.ingest.layouts import decoded, joined
 from mlp_torch.ingest.notice import beyond_training, strangers
+from mlp_torch.ingest.policies import path
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.tally import Tally
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from mlp_torch.errors import ConfigError, near
+from mlp_torch.ingest.policies import path
 from mlp_torch.ingest.reads import Kind
 
 Invalid = Literal["error", "missing", "drop"]
@@ -112,11 +113,6 @@ class Field:
             **{key: checked(value["name"], key, item) for key, item in policies.items()},
         )
         return replace(full, low=value.get("low"), high=value.get("high"), blanked=value.get("blanked"))
-
-
-def path(name: str, key: str) -> str:
-    """The configuration key of a policy."""
-    return f"data.fields.{name}.{key}"
 
 
 def checked(name: str, key: str, value: object) -> Any:

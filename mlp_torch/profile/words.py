@@ -23,6 +23,7 @@ from mlp_torch.ingest.block import MAX_CELL_BYTES
 from mlp_torch.ingest.cells import matches
 from mlp_torch.ingest.kinds.tokens import tokens_of
 from mlp_torch.ingest.notice import MAX_WORDS, twins
+from mlp_torch.ingest.policies import setting
 from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import (
@@ -69,7 +70,7 @@ def of_words(facts: Facts) -> Iterator[Finding]:
     if odd:
         text = "words that often stand for missing count as words"
         listed = ", ".join(map(quote, [*facts.na, *odd]))
-        advice = f"if they mean missing: data.fields.{facts.name}.na_values: [{listed}]"
+        advice = f"if they mean missing: {setting(facts.name, {'na_values': f'[{listed}]'}, mark=': ')}"
         count = sum(odd.values())
         yield Finding("na_words", (facts.name,), text, count, facts.rows, "cells", tuple(odd), advice)
     yield from alike(facts, words)
@@ -127,8 +128,8 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
     elif len(words) > FEW and sizes[is_plain].sum() > total / 2:
         others = tuple(known.filter(pa.array(~is_plain)).to_pylist())
         text = "most cells are numbers; too many others are none, so it is read as text"
-        listed = ", ".join(map(quote, others[:MAX_EXAMPLES]))
-        advice = f"for a number field: data.fields.{facts.name}.na_values: [{listed}{', …' * (len(others) > 3)}]"
+        listed = ", ".join(map(quote, others[:MAX_EXAMPLES])) + ", …" * (len(others) > MAX_EXAMPLES)
+        advice = f"for a number field: {setting(facts.name, {'na_values': f'[{listed}]'}, mark=': ')}"
         count = int(sizes[~is_plain].sum())
         loud = len(others) <= STRANGERS
         yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)

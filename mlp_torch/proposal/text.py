@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import printable, quote
+from mlp_torch.ingest.policies import setting
 from mlp_torch.profile.chains import ranking
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding, loudest_first
@@ -282,7 +283,7 @@ def still_open(plan: Plan) -> list[Finding]:
             continue
         if finding.code in UNREAD and "invalid" in policy:
             does = "their rows are dropped" if policy["invalid"] == "drop" else "they count as missing"
-            advice = f"written: data.fields.{name}.invalid: {policy['invalid']}, {does}; or mend the file"
+            advice = f"written: {setting(name, {'invalid': policy['invalid']}, mark=': ')}, {does}; or mend the file"
             finding = replace(finding, advice=advice)
         found.append(finding)
     return found

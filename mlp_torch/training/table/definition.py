@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.kinds.read import KINDS
+from mlp_torch.ingest.policies import setting
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.split import SPLITS, Split
@@ -118,7 +119,7 @@ def labelled(target: Target, inputs: Inputs) -> Tensor:
         fields = tuple(read.field for read in target.reads.values())
         rows = tuple(without.nonzero().squeeze(1)[:MAX_ROWS].tolist())
         # of several fields a row may lack some: to drop those would drop rows that have a label
-        key = f"data.fields.{fields[0]}.missing=drop" if len(fields) == 1 else None
+        key = setting(fields[0], {"missing": "drop"}) if len(fields) == 1 else None
         raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
     return y
 
@@ -151,7 +152,7 @@ def weighed(weight: str | None, inputs: Inputs, rows: int) -> Tensor:
         at = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
         examples = tuple(dict.fromkeys(f"{value:g}" for value in inputs[Read(weight).key][bad][:100].tolist()))
         text = "a row's weight must be a number of at least 0 that float32 holds"
-        key = f"data.fields.{weight}.invalid=drop and .missing=drop"
+        key = setting(weight, {"invalid": "drop", "missing": "drop"})
         raise DataError(Problem("invalid_weight", text, (weight,), n, rows, at, examples[:MAX_EXAMPLES], key))
     return x
 
