@@ -15,7 +15,7 @@ from mlp_torch.ingest.policies import path
 from mlp_torch.ingest.reads import Kind
 
 Invalid = Literal["error", "missing", "drop"]
-Missing = Literal["keep", "error", "drop"]
+Missing = Literal["keep", "error", "drop", "drop_together"]
 POLICIES = ("min", "max", "invalid", "missing", "na_values")
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # the whole cell: no blanks, signs of plus, NaN, hex
 
@@ -30,7 +30,8 @@ class Field:
         min: least valid number.
         max: greatest valid number; an outlier inside the range is valid and stays.
         invalid: a value that cannot be read, is infinite or outside the range: `error`, `missing` or `drop` (the row).
-        missing: a missing value: `keep` (the column knows what to do), `error` or `drop` (the row).
+        missing: a missing value: `keep` (the column knows what to do), `error`, `drop` (the row), or `drop_together` (a
+            row in which all fields that say so have none: of a target of several fields).
         na_values: texts that mean missing; one that spells a number means that number too.
         low: least number of the training rows.
         high: greatest number of the training rows.
