@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlp_torch.errors import quote
+from mlp_torch.errors import how_many, quote
 from mlp_torch.ingest.cells import Mask, mask
 from mlp_torch.profile.facts import Facts, counted
 from mlp_torch.profile.shapes import column_for
@@ -88,9 +88,8 @@ class SetOfLabels:
             f"their rows: {shown(self.classes, self.rows)}"
         ]
         if rare := [label for label, rows in self.rows.items() if rows < self.least]:
-            found.append(
-                f"labels of fewer than {self.least} rows are no class and are ignored: {shown(rare, self.rows)}"
-            )
+            few = f"labels of fewer than {how_many(self.least, 'row')}"
+            found.append(f"{few} are no class and are ignored: {shown(rare, self.rows)}")
         if self.constant:
             found.append(f"labels that hardly a row lacks are no class: {shown(self.constant, self.rows)}")
         if self.listless:

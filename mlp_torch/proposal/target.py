@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, quote
+from mlp_torch.errors import DataError, Problem, how_many, quote
 from mlp_torch.ingest.cells import Mask, mask
 from mlp_torch.profile.facts import FEW, Facts, counted
 from mlp_torch.profile.leaks import PER_CLASS, is_class_number
@@ -58,8 +58,8 @@ class Goal:
         count, used = int((gone & self.used).sum()), self.used & ~gone
         some = ", ".join(quote(label) for label in labels[:5]) + (", …" if len(labels) > 5 else "")
         note = (
-            f"{count} rows of {len(labels)} classes ({some}) are dropped by na_values: no training row has them, and a "
-            "class must be learned before it is tested"
+            f"{how_many(count, 'row')} of {how_many(len(labels), 'class', 'classes')} ({some}) dropped by na_values: "
+            "no training row has such a class, which must be learned before it is tested"
         )
         policy = {**self.policy, "na_values": [*self.policy.get("na_values", []), *labels], "missing": "drop"}
         classes = {name: rows for name, rows in self.classes.items() if name not in labels}
@@ -114,10 +114,8 @@ def lost(facts: Facts, used: Mask) -> list[str]:
     """A sentence on the rows without a label."""
     if used.all():
         return []
-    words = ", ".join(f"{quote(word)} {count:,} times" for word, count in {**facts.na, **facts.stray}.items())
-    return [
-        f"{int((~used).sum()):,} of {facts.rows:,} rows have no label and are dropped" + f" ({words})" * bool(words)
-    ]
+    words = ", ".join(f"{quote(word)} {how_many(count, 'time')}" for word, count in {**facts.na, **facts.stray}.items())
+    return [f"{int((~used).sum()):,} of {facts.rows:,} rows without a label: dropped" + f" ({words})" * bool(words)]
 
 
 def multilabel(labels: SetOfLabels) -> Goal:

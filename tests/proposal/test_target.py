@@ -13,7 +13,7 @@ def test_two_classes_that_are_left_of_three_are_a_binary_problem():
     assert (left.head, left.node["classes"]) == ("binary", ["no", "yes"])
     assert left.policy == {"na_values": ["Yes"], "missing": "drop"}
     assert left.used.sum() == 100
-    assert any('1 rows of 1 classes ("Yes") are dropped' in note for note in left.notes)
+    assert any('1 row of 1 class ("Yes") dropped by na_values' in note for note in left.notes)
     assert any('class 1, whose probability is predicted, is "yes"' in note for note in left.notes)
 
 
