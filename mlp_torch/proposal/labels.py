@@ -9,6 +9,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -49,22 +50,23 @@ class SetOfLabels:
     blanks: Mapping[str, int]
     listless: int = 0
 
-    @property
+    @cached_property
     def least(self) -> int:
         """Training rows that a label must be in: fewer than `PER_LABEL` where else two labels were not left."""
         counts = sorted(self.rows.values(), reverse=True)
         beyond = counts[MAX_CLASSES] + 1 if len(counts) > MAX_CLASSES else 0
         return max(1, min(PER_LABEL, counts[1] // 2), beyond)
 
-    @property
+    @cached_property
     def constant(self) -> list[str]:
         """Labels that hardly a row lacks, which no head can learn."""
-        return sorted(label for label, rows in self.rows.items() if int(self.used.sum()) - rows < self.least)
+        most = int(self.used.sum()) - self.least
+        return sorted(label for label, rows in self.rows.items() if rows > most)
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """Labels to be predicted."""
-        gone = self.constant
+        gone = {*self.constant}
         return sorted(label for label, rows in self.rows.items() if rows >= self.least and label not in gone)
 
     def node(self) -> dict[str, Any]:

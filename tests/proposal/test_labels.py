@@ -13,7 +13,7 @@ from own_table import DRAW, EXPERIMENT, numbers, prepared, proposal, words, writ
 from mlp_torch.__main__ import main as command_line
 from mlp_torch.profile.facts import look
 from mlp_torch.profile.suspicions import suspicions
-from mlp_torch.proposal.labels import labels_of
+from mlp_torch.proposal.labels import SetOfLabels, labels_of
 from mlp_torch.proposal.target import aim
 from mlp_torch.verbs.init import main as init
 
@@ -154,3 +154,9 @@ def test_an_update_tells_of_no_combination_as_a_new_class(capsys: pytest.Capture
     capsys.readouterr()
     assert init(["mine.csv", "--update", str(EXPERIMENT)]) == 0
     assert "nothing is new, nothing is gone" in capsys.readouterr().out
+
+
+def test_of_more_labels_than_a_target_takes_the_most_frequent_are_classes() -> None:
+    rows = {f"t{i}": 100 + i for i in range(1100)}
+    found = SetOfLabels(look("y", pa.array(["a"])), ", ", rows, 2, np.ones(5000, bool), {})
+    assert (found.least, len(found.classes)) == (200, 1000)
