@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # omegaconf's; it ships no types
 
 from mlp_torch.errors import ConfigError, UserError, near
+from mlp_torch.ingest.policies import WORD, setting
 from mlp_torch.signatures import check_node
 
 ROOT = Path(__file__).parent
@@ -102,7 +103,7 @@ def opened(text: str) -> str:
     stage may say with what stages know.
     """
     is_option = text.startswith("data.columns.") and key_of(text).count(".") > 2
-    return f"++{text}" if text.startswith(("data.fields.", "stages.")) or is_option else text
+    return f"++{text}" if text.startswith(("data.fields.", "data.fields={", "stages.")) or is_option else text
 
 
 def key_of(text: str) -> str:
@@ -129,8 +130,13 @@ def choices(overrides: list[str]) -> list[list[str]]:
 
 
 def malformed(text: str) -> ConfigError:
-    """The error of an argument that Hydra's grammar does not know."""
-    return ConfigError(f"an argument must have the form KEY=VALUE, however: {text}; quote a value that holds , = or (")
+    """The error of an argument that Hydra's grammar does not know, as it was typed: `++` is mostly by `opened`."""
+    typed = text.removeprefix("++")
+    found = re.fullmatch(r"data\.fields\.(.+)\.(\w+)=(.*)", typed, re.DOTALL)
+    if found and not WORD.fullmatch(found[1]):
+        text = f"a key must be made of words with points between them, however: {typed}"
+        return ConfigError(f"{text}; write {setting(found[1], {found[2]: found[3]})}")
+    return ConfigError(f"an argument must have the form KEY=VALUE, however: {typed}; quote a value that holds , = or (")
 
 
 def check_group(text: str, known: dict[str, set[str]]) -> None:

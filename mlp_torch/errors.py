@@ -80,6 +80,15 @@ def quote(value: str) -> str:
     return printable(json.dumps(cut, ensure_ascii=False))
 
 
+def how_many(count: int, one: str, many: str = "") -> str:
+    """A number of things.
+
+    >>> how_many(1, "row"), how_many(1200, "row"), how_many(2, "row holds", "rows hold")
+    ('1 row', '1,200 rows', '2 rows hold')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A clause that names the nearest known words; "" where none is near.
 

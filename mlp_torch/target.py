@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
+from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem, quote
 from mlp_torch.ingest.kinds.rows import rows_with
 from mlp_torch.ingest.reads import Inputs, Read, Words, members
 
@@ -125,7 +125,7 @@ class Category(Target):
         check_number(read, found, inputs)
         self.classes = self.given or sorted(found)
         if absent := [name for name in self.classes if name not in found]:
-            raise DataError(Problem("class_without_rows", f"no training row of class {absent}", (read.field,)))
+            raise DataError(without_rows(read, absent))
         self.fingerprints = torch.tensor([found[name] for name in self.classes], dtype=torch.int64)
 
     def encode(self, inputs: Inputs) -> Tensor:
@@ -151,6 +151,13 @@ def unknown_label(
     )
 
 
+def without_rows(read: Read, absent: list[str]) -> Problem:
+    """The problem of classes that are given and that no training row has."""
+    named = ", ".join(map(quote, absent[:20])) + (", …" if len(absent) > 20 else "")
+    text = f"no training row of {'class' if len(absent) == 1 else 'the classes'} {named}"
+    return Problem("class_without_rows", text, (read.field,), key="data.target.classes")
+
+
 def check_number(read: Read, found: Collection[str], inputs: Inputs) -> None:
     """Refuses words that are too few or too many to be classes.
 
@@ -158,7 +165,8 @@ def check_number(read: Read, found: Collection[str], inputs: Inputs) -> None:
         DataError: `one_class`, `continuous_target`.
     """
     if len(found) < 2:
-        text = f"the target needs two classes, all {len(inputs[read.key]):,} training rows hold {sorted(found)}"
+        held = quote(next(iter(found))) if found else "none"
+        text = f"the target needs two classes, however: all {len(inputs[read.key]):,} training rows hold {held}"
         raise DataError(Problem("one_class", text, (read.field,)))
     if len(found) > MAX_CLASSES:
         text = f"the target looks continuous: {len(found):,} distinct values, at most {MAX_CLASSES:,} classes"
@@ -215,7 +223,7 @@ class Labels(Target):
         rows = {word: counts.get(fingerprint, 0) for word, fingerprint in found.items()}
         self.classes = self.given or sorted(word for word, count in rows.items() if count >= self.min_count)
         if absent := [name for name in self.classes if not rows.get(name)]:
-            raise DataError(Problem("class_without_rows", f"no training row of class {absent}", (read.field,)))
+            raise DataError(without_rows(read, absent))
         if len(self.classes) < 2 or len(self.classes) > MAX_CLASSES:
             text = f"there must be 2 to {MAX_CLASSES:,} labels in {self.min_count:,} training rows or more, however: "
             raise DataError(Problem("no_classes", f"{text}{len(self.classes):,} of {len(found):,}", (read.field,)))

@@ -169,6 +169,24 @@ def test_an_option_of_a_column_that_its_yaml_leaves_out_needs_no_plus():
 
 
 @pytest.mark.parametrize(
+    ("typed", "form"),
+    [
+        ("data.fields.sample weight.missing=drop", "'data.fields={sample weight: {missing: drop}}'"),
+        ("data.fields.a.b.c d.min=1", "'data.fields={a.b.c d: {min: 1}}'"),
+        ("data.fields.größe.missing=drop", 'data.fields: {"größe": {missing: drop}} in the experiment'),
+    ],
+)
+def test_a_key_that_cannot_hold_a_fields_name_is_shown_as_typed_with_the_form_that_works(typed, form):
+    message = refused([opened(typed)])
+    assert message == f"a key must be made of words with points between them, however: {typed}; write {form}"
+
+
+def test_a_value_that_no_argument_holds_is_shown_as_typed():
+    message = refused([opened("data.fields.distance.na_values=a(b")])
+    assert "however: data.fields.distance.na_values=a(b; quote a value" in message
+
+
+@pytest.mark.parametrize(
     "override",
     [
         "seed=3",

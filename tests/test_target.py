@@ -166,6 +166,13 @@ def test_a_cell_with_more_labels_than_may_be_is_refused_and_not_cut() -> None:
     assert caught.value.problems[0].rows == (1,)
 
 
+def test_classes_without_rows_are_named_one_by_one() -> None:
+    with pytest.raises(DataError) as caught:
+        labelled(Labels("genre", classes=["war", "no", "yes"], others="ignore"), [["war"], ["drama"]])
+    assert caught.value.problems[0].text == 'no training row of the classes "no", "yes"'
+    assert caught.value.problems[0].key == "data.target.classes"
+
+
 def test_labels_that_are_given_must_be_there() -> None:
     with pytest.raises(DataError, match=r"class_without_rows.*opera"):
         labelled(Labels("genre", classes=["war", "opera"], others="ignore"), [["war"], ["drama"]])

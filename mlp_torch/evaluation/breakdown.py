@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from mlp_torch.errors import ConfigError, near
+from mlp_torch.errors import ConfigError, how_many, near, quote
 from mlp_torch.head import Head
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
@@ -101,20 +101,20 @@ class Breakdown:
         columns += [[name, *(number(item.model.values.get(name)) for item in shown)] for name in others]
         lines = aligned(columns)
         if more := len(self.slices) - SHOWN:
-            lines += [f"… and {more:,} slices more; --json has all"] if more > 0 else []
+            lines += [f"… and {how_many(more, 'slice')} more; --json has all"] if more > 0 else []
         return lines + self.findings()
 
     def findings(self) -> list[str]:
         """Which slices are worse beyond chance, where nothing can be said, and what was joined."""
         said = []
         if self.whole is not None and (bad := [item.name for item in self.slices if self.is_worse(item, self.whole)]):
-            named = ", ".join(bad[:SHOWN]) + (", …" if len(bad) > SHOWN else "")
+            named = listed(bad[:SHOWN]) + (", …" if len(bad) > SHOWN else "")
             said.append(f"worse than all rows ({number(self.whole)}) by the whole interval: {named}")
         lacking: dict[str, list[str]] = {}
         for item in self.slices:
             if why := item.model.undefined.get(self.metric):
                 lacking.setdefault(why, []).append(item.name)
-        said += [f"{self.metric} is not defined ({why}) for {', '.join(names[:10])}" for why, names in lacking.items()]
+        said += [f"{self.metric} is not defined ({why}) for {listed(names[:10])}" for why, names in lacking.items()]
         if self.joined:
             said.append(f"other: values of fewer than {FEW} rows, and those beyond the {MOST} most frequent ones")
         return said
@@ -252,6 +252,15 @@ def scores(metric: Metric, prediction: Tensor, label: Tensor) -> Tensor:
     """The scores of the labelled rows."""
     found = scored(metric, prediction, label)
     return found[~found.isnan()]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names side by side; one that holds a comma is quoted.
+
+    >>> print(listed(["Action", "Action, Drama", "Drama"]))
+    Action, "Action, Drama", Drama
+    """
+    return ", ".join(quote(name) if "," in name else name for name in names)
 
 
 def between(found: Interval | None) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlp_torch.errors import how_many
 from mlp_torch.evaluation.breakdown import Breakdown
 from mlp_torch.evaluation.worst import Worst
 from mlp_torch.ingest.notice import changes
@@ -54,11 +55,14 @@ class Evaluation:
     def text(self) -> str:
         """Rows, a table of metrics, and what it says."""
         rows = self.rows
-        lines = [f"{' '.join(self.model)} on {self.input}", f"{rows['read']:,} rows read, {rows['used']:,} used"]
-        lines += [f"dropped {count:,} rows: {reason}" for reason, count in rows["dropped"].items()]
+        lines = [
+            f"{' '.join(self.model)} on {self.input}",
+            f"{how_many(rows['read'], 'row')} read, {rows['used']:,} used",
+        ]
+        lines += [f"dropped {how_many(count, 'row')}: {reason}" for reason, count in rows["dropped"].items()]
         lines += [f"{verb} {what}" for verb, what in changes(rows["changed"])]
         lines += [
-            f"{count:,} rows hold a category of {name} that training never showed"
+            f"{how_many(count, 'row holds', 'rows hold')} a category of {name} that training never showed"
             for name, count in rows["unseen"].items()
         ]
         if rows["ignored_columns"]:

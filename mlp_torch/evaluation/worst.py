@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mlp_torch.errors import printable
+from mlp_torch.errors import how_many, printable
 from mlp_torch.evaluation.breakdown import Answers, aligned
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.layouts import decoded, joined
@@ -35,7 +35,7 @@ class Worst:
     def lines(self) -> list[str]:
         """A table."""
         columns = [[name, *(told(row[name]) for row in self.rows)] for name in self.shown]
-        return [f"the {len(self.rows)} rows with the largest {self.score}:", *aligned(columns)]
+        return [f"the {how_many(len(self.rows), 'row')} with the largest {self.score}:", *aligned(columns)]
 
 
 def told(value: Any) -> str:

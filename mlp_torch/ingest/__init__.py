@@ -16,6 +16,7 @@
 - `sqlite`: a query on a file of SQLite, cell by cell.
 - `adbc`: a query by a driver that speaks Arrow.
 - `fields`: the policy of one raw field: range, invalid and missing values.
+- `policies`: how it is written, by its key or as a table.
 - `schema`: all fields of a model, saved with it as `schema.json`; the one validator's face.
 - `checks`: the one validator: every rule, every problem, every count.
 - `clauses`: the rule that cells break, in words.

@@ -22,11 +22,12 @@ from mlp_torch.errors import DataError, Problem, nearest, quote
 from mlp_torch.ingest.block import Block, Places, torn_rows, twice
 from mlp_torch.ingest.cells import Cells, How, Mask, blanked, present
 from mlp_torch.ingest.clauses import clause, most_bytes, too_large
-from mlp_torch.ingest.fields import Field, path
+from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.number import SPELLED
 from mlp_torch.ingest.kinds.read import FAULTS, read
 from mlp_torch.ingest.layouts import decoded, joined
 from mlp_torch.ingest.notice import beyond_training, strangers
+from mlp_torch.ingest.policies import path
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.tally import Tally
 
@@ -91,6 +92,7 @@ def check(
         if seen[name] == 1:
             wanted = [item for item in reads.values() if item.field == name]
             cells |= judged(plain(table.column(name)), policy, wanted, tally)
+    tally.drop_together()
     keep = tally.keep
     some = pa.array(tally.reason < 0) if len(keep) < len(table) else None
     arrays = {key: kept(cells[key].values, some) for key in reads if key in cells}
@@ -177,9 +179,11 @@ def settle_invalid(
 
 
 def settle_missing(missing: Mask, column: tuple[str, pa.Array], policy: Field, tally: Tally) -> None:
-    """Refuses or drops rows without a value, as the policy, which is no `keep`, says."""
+    """Refuses or drops rows without a value, or notes them for later, as the policy, which is no `keep`, says."""
     if policy.missing == "drop":
         tally.drop(f"{policy.name}: missing_value", missing)
+    elif policy.missing == "drop_together":
+        tally.lacking[policy.name] = missing
     elif missing.any():
         tally.refuse("missing_value", "a value must be there", column, missing, path(policy.name, "missing"))
 

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from mlp_torch.errors import ConfigError, near
+from mlp_torch.ingest.policies import path
 from mlp_torch.ingest.reads import Kind
 
 Invalid = Literal["error", "missing", "drop"]
-Missing = Literal["keep", "error", "drop"]
+Missing = Literal["keep", "error", "drop", "drop_together"]
 POLICIES = ("min", "max", "invalid", "missing", "na_values")
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # the whole cell: no blanks, signs of plus, NaN, hex
 
@@ -29,7 +30,8 @@ class Field:
         min: least valid number.
         max: greatest valid number; an outlier inside the range is valid and stays.
         invalid: a value that cannot be read, is infinite or outside the range: `error`, `missing` or `drop` (the row).
-        missing: a missing value: `keep` (the column knows what to do), `error` or `drop` (the row).
+        missing: a missing value: `keep` (the column knows what to do), `error`, `drop` (the row), or `drop_together` (a
+            row in which all fields that say so have none: of a target of several fields).
         na_values: texts that mean missing; one that spells a number means that number too.
         low: least number of the training rows.
         high: greatest number of the training rows.
@@ -112,11 +114,6 @@ class Field:
             **{key: checked(value["name"], key, item) for key, item in policies.items()},
         )
         return replace(full, low=value.get("low"), high=value.get("high"), blanked=value.get("blanked"))
-
-
-def path(name: str, key: str) -> str:
-    """The configuration key of a policy."""
-    return f"data.fields.{name}.{key}"
 
 
 def checked(name: str, key: str, value: object) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlp_torch.errors import quote
+from mlp_torch.errors import how_many, quote
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.fingerprint import words_in
 from mlp_torch.ingest.kinds.read import KINDS
@@ -99,7 +99,9 @@ def changes(changed: Mapping[str, int]) -> list[tuple[str, str]]:
     [('changed', '2 cells: age: not_a_number read as missing'), ('read', 'numbers as categories: hour, day')]
     """
     legal = [what.removesuffix(f": {NUMBER}") for what in changed if what.endswith(f": {NUMBER}")]
-    told = [("changed", f"{n:,} cells: {what}") for what, n in changed.items() if not what.endswith(f": {NUMBER}")]
+    told = [
+        ("changed", f"{how_many(n, 'cell')}: {what}") for what, n in changed.items() if not what.endswith(f": {NUMBER}")
+    ]
     more = f", … and {len(legal) - MOST_NAMES:,} more" if len(legal) > MOST_NAMES else ""
     return told + ([("read", f"numbers as categories: {', '.join(legal[:MOST_NAMES])}{more}")] if legal else [])
 

@@ -37,6 +37,7 @@ class Tally:
     problems: list[Problem] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    lacking: dict[str, Mask] = field(default_factory=dict)  # by field that drops together: (N,) cells without a value
     reason: NDArray[np.int64] = field(init=False)  # (N,) why a row is dropped, by its first reason; -1 = kept
 
     def __post_init__(self) -> None:
@@ -62,6 +63,11 @@ class Tally:
         """Drops rows; a row counts under the first reason only."""
         self.reason[bad & (self.reason < 0)] = len(self.reasons)
         self.reasons.append(reason)
+
+    def drop_together(self) -> None:
+        """Drops rows in which all fields that drop together have no value."""
+        if self.lacking:
+            self.drop(f"{', '.join(self.lacking)}: missing_value", np.logical_and.reduce(list(self.lacking.values())))
 
     def change(self, name: str, changed: Mapping[str, int]) -> None:
         """Counts cells that were read as something else."""

@@ -20,6 +20,7 @@ from mlp_torch.ingest.cells import How, is_text
 from mlp_torch.ingest.checks import no_value
 from mlp_torch.ingest.fields import Field
 from mlp_torch.ingest.kinds.read import read
+from mlp_torch.ingest.policies import path, setting
 from mlp_torch.ingest.reads import Kind, Read
 from mlp_torch.profile.chains import FAR, Chains, after, chains_of
 from mlp_torch.profile.content import few_values
@@ -99,7 +100,7 @@ def out_of_range(policy: Field, values: pa.Array) -> Finding:
     """The finding of numbers outside the range that a policy allows."""
     known = values.to_numpy(zero_copy_only=False)
     outside = int(((known < policy.lowest) | (known > policy.highest)).sum())
-    text, advice = f"outside the valid range {policy.range}", f"data.fields.{policy.name}.invalid says what they become"
+    text, advice = f"outside the valid range {policy.range}", f"{path(policy.name, 'invalid')} says what they become"
     return Finding("out_of_range", (policy.name,), text, outside, len(known), "cells", (), advice, loud=True)
 
 
@@ -109,6 +110,6 @@ def unsettled(policy: Field, findings: Sequence[Finding]) -> Iterator[Finding]:
         if finding.code == "na_words" and set(finding.examples) <= set(policy.na_values):
             continue
         if finding.code in (*INVALID, "out_of_range") and policy.invalid != "error":
-            yield replace(finding, advice=f"data.fields.{policy.name}.invalid: {policy.invalid}", loud=False)
+            yield replace(finding, advice=setting(policy.name, {"invalid": policy.invalid}, mark=": "), loud=False)
         else:
             yield finding

@@ -52,7 +52,7 @@ class Facts:
         na: words that stand for missing in a number or time field, with their counts.
         stray: other words in a number or time field, with their counts.
         why: what speaks for the kind where it is no matter of course.
-        decimal: the decimal mark of numbers in text.
+        decimal: the decimal mark of numbers in text; of text, that of the file's numbers.
     """
 
     name: str
@@ -225,7 +225,7 @@ def look_at_words(name: str, array: pa.Array, *, decimal: str, na_values: Sequen
             if kind == "number" and matches(rest, "^-?0[0-9]").any():
                 return reading(name, array, kind="text", na=declared, why=ZEROS)
             return reading(name, array, kind=kind, na=na, decimal=decimal)
-    return reading(name, array, kind="text", na=declared)
+    return reading(name, array, kind="text", na=declared, decimal=decimal)
 
 
 def torn(array: pa.Array) -> str:

@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from mlp_torch.errors import quote
 from mlp_torch.ingest.cells import matches
 
-PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+PLAIN_NUMBERS = {  # by decimal mark
+    ".": r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
+    ",": r"^-?[0-9]+(,[0-9]+)?([eE][+-]?[0-9]+)?$",
+}
 OTHER_NUMBER = r"^\s*[-+]?\s*[$€£]?\s*(\d{1,3}([, '.]\d{3})+|\d+)?([.,]\d*)?\s*(%|[$€£]|[kM])?\s*$"
-COMMA_NUMBER = r"^-?\d+,\d+$"
+FRACTIONS = {".": r"^-?\d+\.\d+$", ",": r"^-?\d+,\d+$"}  # by decimal mark
 ISO = "YYYY-MM-DD[(T| )HH:MM[:SS]]"  # the one that the schema reads
 TIMES = {
     ISO: r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?)?$",

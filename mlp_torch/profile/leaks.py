@@ -38,6 +38,8 @@ def leak(facts: Facts, target: Facts, used: Mask) -> Finding | None:
         target: facts of the target.
         used: (N,) the rows that have a label.
     """
+    if target.is_opaque:  # of cells that hold several values nobody knows which are equal
+        return None
     if reason := copied(facts, target, used):
         return Finding("copy_of_target", (facts.name,), reason, advice="leave it out", loud=True)
     if reason := telling(facts, target, used):

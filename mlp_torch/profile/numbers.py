@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mlp_torch.errors import MAX_EXAMPLES, quote
 from mlp_torch.ingest.cells import is_text
 from mlp_torch.ingest.fields import NUMBER
+from mlp_torch.ingest.policies import path, setting
 from mlp_torch.profile.facts import FEW, Facts
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import ISO, no_days, spells_dates, time_forms
@@ -56,7 +57,7 @@ def of_numbers(facts: Facts) -> Iterator[Finding]:
         yield invalid(facts, facts.rows)
     if facts.na:
         words = tuple(facts.na)
-        advice = f"data.fields.{facts.name}.na_values: [{', '.join(map(quote, words))}]"
+        advice = setting(facts.name, {"na_values": f"[{', '.join(map(quote, words))}]"}, mark=": ")
         count = sum(facts.na.values())
         yield Finding("na_words", (facts.name,), "words for missing", count, facts.rows, "cells", words, advice)
 
@@ -69,7 +70,7 @@ def invalid(facts: Facts, total: int) -> Finding:
     is_mixed = facts.kind == "time" and sum(forms.values()) > facts.invalid / 2
     text = f"times in another form than {ISO}, as most are" if is_mixed else f"cells that are no {facts.kind}"
     text += no_days(words) if facts.kind == "time" else ""
-    policy = f"data.fields.{facts.name}.invalid: missing, or drop"
+    policy = f"{path(facts.name, 'invalid')}: missing, or drop"
     advice = f"training refuses them unless a policy says what they are ({policy}); or mend the file"
     code = "mixed_dates" if is_mixed else "invalid"
     return Finding(code, (facts.name,), text, facts.invalid, total, "cells", words, advice, loud=True)
@@ -146,7 +147,8 @@ def sentinel(facts: Facts, pile: Pile) -> Finding:
     text = f"one value far from all others, {facts.shown(pile.low)} … {facts.shown(pile.high)}"
     advice = "if it means missing, make it null in the file"
     if can_be_declared(facts):
-        advice = f"if it means missing: data.fields.{facts.name}.na_values: [{', '.join(map(quote, words))}]"
+        listed = f"[{', '.join(map(quote, words))}]"
+        advice = f"if it means missing: {setting(facts.name, {'na_values': listed}, mark=': ')}"
     return Finding("sentinel", (facts.name,), text, pile.cells, facts.rows, "cells", tuple(words), advice, loud=True)
 
 
@@ -179,5 +181,5 @@ def outliers(facts: Facts, *, without: list[float]) -> Iterator[Finding]:
         text = f"beyond {OUTLIER:g} robust standard deviations from the median {facts.shown(center)}: legal, and kept"
         advice = "look whether such times can be true"
         if facts.kind == "number":
-            advice = f"{CLIP}data.fields.{facts.name}.{{min,max}} for what cannot be true"
+            advice = f"{CLIP}{path(facts.name, 'min', 'max')} for what cannot be true"
         yield Finding("outliers", (facts.name,), text, int(counts[far].sum()), facts.rows, "cells", examples, advice)

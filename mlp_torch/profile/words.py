@@ -23,13 +23,14 @@ from mlp_torch.ingest.block import MAX_CELL_BYTES
 from mlp_torch.ingest.cells import matches
 from mlp_torch.ingest.kinds.tokens import tokens_of
 from mlp_torch.ingest.notice import MAX_WORDS, twins
+from mlp_torch.ingest.policies import setting
 from mlp_torch.profile.facts import FEW, HUGE, NA_WORDS, ZEROS, Facts, counted
 from mlp_torch.profile.finding import Finding
 from mlp_torch.profile.forms import (
-    COMMA_NUMBER,
+    FRACTIONS,
     ISO,
     OTHER_NUMBER,
-    PLAIN_NUMBER,
+    PLAIN_NUMBERS,
     TIMES,
     day_and_month,
     no_days,
@@ -69,7 +70,7 @@ def of_words(facts: Facts) -> Iterator[Finding]:
     if odd:
         text = "words that often stand for missing count as words"
         listed = ", ".join(map(quote, [*facts.na, *odd]))
-        advice = f"if they mean missing: data.fields.{facts.name}.na_values: [{listed}]"
+        advice = f"if they mean missing: {setting(facts.name, {'na_values': f'[{listed}]'}, mark=': ')}"
         count = sum(odd.values())
         yield Finding("na_words", (facts.name,), text, count, facts.rows, "cells", tuple(odd), advice)
     yield from alike(facts, words)
@@ -120,15 +121,15 @@ def other_form(facts: Facts, words: Mapping[str, int]) -> Iterator[Finding]:
     if sum(forms.values()) > MOST * total:
         yield times(facts, known, forms=forms)
         return
-    is_plain = matches(known, PLAIN_NUMBER)
+    is_plain = matches(known, PLAIN_NUMBERS[facts.decimal])
     is_spelled = matches(known, OTHER_NUMBER) & matches(known, r"\d")
-    if len(words) > FEW and sizes[is_spelled].sum() > MOST * total:
+    if len(words) > FEW and sizes[is_spelled].sum() > MOST * total and (is_spelled & ~is_plain).any():
         yield numbers(facts, known, sizes=np.where(is_plain, 0, sizes))
     elif len(words) > FEW and sizes[is_plain].sum() > total / 2:
         others = tuple(known.filter(pa.array(~is_plain)).to_pylist())
         text = "most cells are numbers; too many others are none, so it is read as text"
-        listed = ", ".join(map(quote, others[:MAX_EXAMPLES]))
-        advice = f"for a number field: data.fields.{facts.name}.na_values: [{listed}{', …' * (len(others) > 3)}]"
+        listed = ", ".join(map(quote, others[:MAX_EXAMPLES])) + ", …" * (len(others) > MAX_EXAMPLES)
+        advice = f"for a number field: {setting(facts.name, {'na_values': f'[{listed}]'}, mark=': ')}"
         count = int(sizes[~is_plain].sum())
         loud = len(others) <= STRANGERS
         yield Finding("mixed_kinds", (facts.name,), text, count, facts.rows, "cells", others, advice, loud)
@@ -191,6 +192,13 @@ def members_in(words: Mapping[str, int]) -> Members | None:
     return None
 
 
+def members_of(facts: Facts, words: Mapping[str, int]) -> Members | None:
+    """The members of a text field's words, where these are seen as such rather than as numbers, times or JSON."""
+    is_code = facts.why in (HUGE, ZEROS)
+    seen = not is_code and any(finding.code == "members" for finding in other_form(facts, words))
+    return members_in(words) if seen else None
+
+
 def is_prose(facts: Facts, words: Mapping[str, int]) -> bool:
     """Whether cells are sentences, or short texts of words that come again."""
     if len(words) <= max(FEW, facts.rows / 2):
@@ -239,8 +247,12 @@ def times(facts: Facts, known: pa.Array, *, forms: Mapping[str, int]) -> Finding
 def numbers(facts: Facts, known: pa.Array, *, sizes: NDArray[np.int64]) -> Finding:
     """Numbers in a spelling that the schema does not read; those that it does read have size 0."""
     odd = known.filter(pa.array(sizes > 0))
-    text, count = "numbers in another spelling than -?digits[.digits]", int(sizes.sum())
-    if np.mean(matches(odd, COMMA_NUMBER)) > MOST:
+    mark, count = facts.decimal, int(sizes.sum())
+    text = f"numbers in another spelling than -?digits[{mark}digits]"
+    if mark == "," and np.mean(matches(odd, FRACTIONS["."])) > MOST:
+        code, text = "other_numbers", f"{text}: a decimal point, where the file has decimal commas"
+        advice = "write them with a comma, as the file's other numbers"
+    elif mark == "." and np.mean(matches(odd, FRACTIONS[","])) > MOST:
         code, text = "decimal_comma", f"{text}: a decimal comma"
         advice = 'data.source.decimal: "," if all numbers of the file have it, else write them with a point'
     else:

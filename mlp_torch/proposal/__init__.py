@@ -1,6 +1,7 @@
 """From someone's own table to an experiment: each field is looked at, decided on, and written with the reason.
 
 - target: what is predicted
+- labels: the same of a field whose cells list several labels
 - columns: what each field becomes
 - several: the same of fields whose cells hold several values
 - place: the same of a latitude beside a longitude

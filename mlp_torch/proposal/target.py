@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlp_torch.errors import DataError, Problem, quote
+from mlp_torch.errors import DataError, Problem, how_many, quote
 from mlp_torch.ingest.cells import Mask, mask
 from mlp_torch.profile.facts import FEW, Facts, counted
 from mlp_torch.profile.leaks import PER_CLASS, is_class_number
+from mlp_torch.proposal.labels import NO_LABEL, SetOfLabels, labels_of
 from mlp_torch.target import MAX_CLASSES
 
 YES = ("1", "yes", "y", "true", "t", "positive", "pos", "ja", "oui", "sí", "sim")
-NO_LABEL = ("NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "")  # but "none" may well be a class
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Goal:
         count, used = int((gone & self.used).sum()), self.used & ~gone
         some = ", ".join(quote(label) for label in labels[:5]) + (", …" if len(labels) > 5 else "")
         note = (
-            f"{count} rows of {len(labels)} classes ({some}) are dropped by na_values: no training row has them, and a "
-            "class must be learned before it is tested"
+            f"{how_many(count, 'row')} of {how_many(len(labels), 'class', 'classes')} ({some}) dropped by na_values: "
+            "no training row has such a class, which must be learned before it is tested"
         )
         policy = {**self.policy, "na_values": [*self.policy.get("na_values", []), *labels], "missing": "drop"}
         classes = {name: rows for name, rows in self.classes.items() if name not in labels}
@@ -74,6 +74,8 @@ def aim(facts: Facts) -> Goal:
     Raises:
         DataError: `all_missing`, `unreadable_target`, `time_target`, `one_class`, `continuous_target`.
     """
+    if (labels := labels_of(facts)) is not None:
+        return multilabel(labels)
     refuse(facts)
     if facts.kind == "number" and facts.distinct > 2 and not is_class_number(facts):
         return number(facts)
@@ -112,10 +114,15 @@ def lost(facts: Facts, used: Mask) -> list[str]:
     """A sentence on the rows without a label."""
     if used.all():
         return []
-    words = ", ".join(f"{quote(word)} {count:,} times" for word, count in {**facts.na, **facts.stray}.items())
-    return [
-        f"{int((~used).sum()):,} of {facts.rows:,} rows have no label and are dropped" + f" ({words})" * bool(words)
-    ]
+    words = ", ".join(f"{quote(word)} {how_many(count, 'time')}" for word, count in {**facts.na, **facts.stray}.items())
+    return [f"{int((~used).sum()):,} of {facts.rows:,} rows without a label: dropped" + f" ({words})" * bool(words)]
+
+
+def multilabel(labels: SetOfLabels) -> Goal:
+    """Several labels a row."""
+    gone = replace(labels.facts, na={**labels.facts.na, **labels.blanks})
+    notes = [*labels.notes(), *lost(gone, labels.used), *labels.without_label()]
+    return Goal(gone, "multilabel", labels.node(), notes, labels.used, labels.policy())
 
 
 def threshold(facts: Facts) -> Goal:
@@ -161,7 +168,7 @@ def check_classes(facts: Facts, classes: Mapping[str, int]) -> None:
     if len(classes) > MAX_CLASSES or (len(classes) > FEW and len(classes) > rows / 2):
         text = (
             f"the target must be a number, or text of at most {MAX_CLASSES:,} classes with two rows each, however: "
-            f"{len(classes):,} distinct texts in {rows:,} rows; a number is spelled -?digits[.digits]"
+            f"{len(classes):,} distinct texts in {rows:,} rows; a number is spelled -?digits[{facts.decimal}digits]"
         )
         raise DataError(Problem("continuous_target", text, name, examples=tuple(classes)[:3]))
 
@@ -188,8 +195,11 @@ def listed(order: list[str], classes: Mapping[str, int], *, facts: Facts) -> lis
     some = ", ".join(f"{quote(word)} {classes[word]:,}" for word in order[:20]) + (", …" if len(order) > 20 else "")
     notes = [f"{len(order)} classes, in the order of their index: {some}"]
     if facts.kind == "number":
-        notes.append(
-            "whole numbers, few distinct ones: classes. If they are amounts: override /head: regression above, and "
-            "mlp_torch.target.Number here"
-        )
+        ranked = sorted(order, key=float)  # as text "10" stands before "2"
+        here = "" if ranked == order else f", and classes: [{', '.join(map(quote, ranked))}] here"
+        notes += [
+            "whole numbers, few distinct ones: classes",
+            f"If their order counts (a rating): override /head: ordinal above{here}",
+            "If they are amounts: override /head: regression above, and mlp_torch.target.Number here",
+        ]
     return notes

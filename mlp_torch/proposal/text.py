@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import printable, quote
+from mlp_torch.ingest.policies import setting
 from mlp_torch.profile.chains import ranking
 from mlp_torch.profile.facts import Facts
 from mlp_torch.profile.finding import Finding, loudest_first
@@ -186,7 +187,8 @@ def decision_lines(decision: Decision, key: str) -> list[str]:
 def seen(plan: Plan) -> list[Seen]:
     """What each field held, in the file's order."""
     known = {facts.name: facts for facts in (plan.goal.facts, *(decision.facts for decision in plan.decisions))}
-    return [Seen.of(known[name], is_target=name == plan.goal.facts.name) for name in plan.table.columns]
+    classes = plan.goal.facts.name if plan.goal.head != "multilabel" else None  # of whose cells none is a class
+    return [Seen.of(known[name], is_target=name == classes) for name in plan.table.columns]
 
 
 def on(plan: Plan, name: str) -> list[Finding]:
@@ -281,7 +283,7 @@ def still_open(plan: Plan) -> list[Finding]:
             continue
         if finding.code in UNREAD and "invalid" in policy:
             does = "their rows are dropped" if policy["invalid"] == "drop" else "they count as missing"
-            advice = f"written: data.fields.{name}.invalid: {policy['invalid']}, {does}; or mend the file"
+            advice = f"written: {setting(name, {'invalid': policy['invalid']}, mark=': ')}, {does}; or mend the file"
             finding = replace(finding, advice=advice)
         found.append(finding)
     return found

@@ -20,7 +20,7 @@ from datetime import datetime
 import torch
 from torch import Tensor
 
-from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.errors import ConfigError, DataError, Problem, how_many
 from mlp_torch.ingest.fingerprint import cross, fingerprints, tensorflow_bucket
 from mlp_torch.ingest.reads import Inputs, Read, Words
 from mlp_torch.reproducibility.days import day_buckets
@@ -241,7 +241,8 @@ def check_sizes(split: Tensor, minimum: int = 1, *, needed: Sequence[str] = SPLI
     if small := [name for name in needed if sizes[name] < minimum]:
         found = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         outside = int((split < 0).sum())
-        text = f"{' and '.join(small)} must have at least {minimum:,} rows, however: {found}, in no split {outside:,}"
+        text = f"{' and '.join(small)} must have at least {how_many(minimum, 'row')}, however: {found}"
+        text += f", in no split {outside:,}"
         raise DataError(Problem("empty_split", text, key="data.split"))
 
 
@@ -289,7 +290,7 @@ def refuse_missing(missing: Tensor, field: str) -> None:
 def unknown_split(x: Tensor, unknown: Tensor, field: str, names: dict[int, str], values: list[str]) -> Problem:
     """The problem of values that belong to no split, the most frequent first."""
     counts = Counter(x[unknown].tolist())
-    listed = [f"{names.get(v, f'fingerprint {v}')!r} ({count:,} rows)" for v, count in counts.most_common(20)]
+    listed = [f"{names.get(v, f'fingerprint {v}')!r} ({how_many(count, 'row')})" for v, count in counts.most_common(20)]
     more = ", …" if len(counts) > len(listed) else ""
     text = f"values that belong to no split: {', '.join(listed)}{more}; known: {', '.join(values[:20])}"
     rows = tuple(unknown.nonzero().squeeze(1)[:5].tolist())

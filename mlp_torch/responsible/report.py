@@ -16,6 +16,8 @@ auroc       0.7    0.8
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlp_torch.errors import how_many
+
 SUFFIX = {"model": "", "constant": "_baseline", "look-up": "_lookup"}  # of others: _ and their name
 TITLES = {"val": "validation", "test": "test"}
 
@@ -107,7 +109,7 @@ class Report:
     def worst_labels(self, split: str, shown: int = 3) -> list[str]:
         """The labels that the model ranks worst, in a sentence; report.json has all."""
         worst = [
-            f"{row['label']} ({row['auroc']:.3g}; F1 {row['f1']:.3g}, {row['positives']:,} rows)"
+            f"{row['label']} ({row['auroc']:.3g}; F1 {row['f1']:.3g}, {how_many(row['positives'], 'row')})"
             for row in self.labels.get(split, [])[:shown]
             if row["auroc"] is not None
         ]

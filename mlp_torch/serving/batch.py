@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.errors import ConfigError, DataError, how_many
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.notice import blanked, changes
 from mlp_torch.ingest.source import Csv, Parquet
@@ -62,15 +62,15 @@ class Scored:
     def text(self) -> str:
         """A line for each thing that is worth knowing."""
         counts, lines = self.counts, [f"{' '.join(self.model)} on {self.input}"]
-        lines.append(f"{counts['read']:,} rows read, {counts['used']:,} scored")
-        lines += [f"skipped {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
+        lines.append(f"{how_many(counts['read'], 'row')} read, {counts['used']:,} scored")
+        lines += [f"skipped {how_many(count, 'row')}: {reason}" for reason, count in counts["dropped"].items()]
         lines += [f"{verb} {what}" for verb, what in changes(counts["changed"])]
         lines += [
-            f"{count:,} rows hold a category of {name} that training never showed"
+            f"{how_many(count, 'row holds', 'rows hold')} a category of {name} that training never showed"
             for name, count in counts["unseen"].items()
         ]
         lines += [
-            f"{count:,} rows have {name} outside the training range"
+            f"{how_many(count, 'row has', 'rows have')} {name} outside the training range"
             for name, count in counts["beyond_training"].items()
         ]
         if counts["ignored_columns"]:

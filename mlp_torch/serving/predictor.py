@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mlp_torch import files
-from mlp_torch.errors import DataError, ModelError
+from mlp_torch.errors import DataError, ModelError, how_many
 from mlp_torch.ingest.inputs import table_of, tensor_of, to_inputs
 from mlp_torch.ingest.kinds.read import KINDS
 from mlp_torch.ingest.notice import rewritten
@@ -102,7 +102,9 @@ class Predictor:
         """Predictions by name and warnings, for rows of any kind that `predict` takes; as many answers as rows."""
         inputs, count, told = self.read(rows, warned=True)
         found, unseen = self.judged(inputs, count)
-        told += [f"{name}: {number} rows with a category that training never showed" for name, number in unseen.items()]
+        told += [
+            f"{name}: {how_many(n, 'row')} with a category that training never showed" for name, n in unseen.items()
+        ]
         return Answer(self.columns(found, count), told)
 
     def read(self, rows: Any, *, warned: bool = False) -> tuple[Inputs, int, list[str]]:

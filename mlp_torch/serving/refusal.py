@@ -14,5 +14,5 @@ EMPTY, NULL = '"" means missing with na_values: [""]', "null means missing"
 
 def for_callers(problem: Problem) -> Problem:
     """A problem without the keys of a training's configuration."""
-    key = None if problem.key and problem.key.startswith("data.") else problem.key
+    key = None if problem.key and problem.key.removeprefix("'").startswith("data.") else problem.key
     return replace(problem, key=key, text=problem.text.replace(COMMA, POINT).replace(EMPTY, NULL))

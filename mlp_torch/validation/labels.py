@@ -12,6 +12,7 @@ from torch import Tensor
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import words_of
+from mlp_torch.ingest.policies import setting
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.target import Target
 from mlp_torch.training.table.definition import labelled
@@ -141,7 +142,7 @@ class Labels:
         """What is wrong with one label."""
         (read,) = self.target.reads.values()
         if not value:
-            key = f"data.fields.{read.field}.missing=drop"
+            key = setting(read.field, {"missing": "drop"})
             return [Problem("missing_label", "rows without a label", (read.field,), 1, 1, key=key)]
         try:
             labelled(self.target, {read.key: torch.tensor([value])})

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlp_torch.errors import DataError, Problem, listed, printable
+from mlp_torch.errors import DataError, Problem, how_many, listed, printable
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.inspection import Inspection
 from mlp_torch.ingest.notice import blanked, changes
@@ -59,15 +59,16 @@ class Validation:
         counts = self.counts
         good = "good" if self.problems else "used"
         bad = {f"{name}: {problem.code}" for problem in self.problems for name in problem.columns} | {TORN}
-        lines = [f"{counts['read']:,} rows read, {counts['used']:,} {good}"]
-        found = [("bad" if why in bad else "would drop", f"{n:,} rows: {why}") for why, n in counts["dropped"].items()]
+        lines = [f"{how_many(counts['read'], 'row')} read, {counts['used']:,} {good}"]
+        dropped = counts["dropped"].items()
+        found = [("bad" if why in bad else "would drop", f"{how_many(n, 'row')}: {why}") for why, n in dropped]
         found += changes(counts["changed"])
-        found += [("missing", f"{count:,} cells: {name}") for name, count in counts["missing"].items()]
+        found += [("missing", f"{how_many(count, 'cell')}: {name}") for name, count in counts["missing"].items()]
         beyond = counts["beyond_training"].items()
-        found += [("beyond", f"{count:,} cells outside the training range: {name}") for name, count in beyond]
+        found += [("beyond", f"{how_many(count, 'cell')} outside the training range: {name}") for name, count in beyond]
         if ignored := counts["ignored_columns"]:
             more = f", … and {len(ignored) - MOST_NAMES} more" if len(ignored) > MOST_NAMES else ""
-            found.append(("ignored", f"{len(ignored)} columns: {', '.join(ignored[:MOST_NAMES])}{more}"))
+            found.append(("ignored", f"{how_many(len(ignored), 'column')}: {', '.join(ignored[:MOST_NAMES])}{more}"))
         if self.splits:
             found.append(("splits", ", ".join(f"{name} {count:,}" for name, count in self.splits.items())))
         lines += [f"{what:<12}{text}" for what, text in found]

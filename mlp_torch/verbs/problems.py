@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.ingest.policies import is_policy
 from mlp_torch.serving.refusal import for_callers
 from mlp_torch.verbs.options import Options
 
@@ -43,7 +44,7 @@ def worded(problem: Problem, options: Options, *, trained: bool = False) -> Prob
     found = replace(problem, text=told(problem.text, options), key=problem.key and told(problem.key, options))
     if not trained:
         return found
-    skipped = SKIP in options.flags and found.key and found.key.startswith("data.fields.")
+    skipped = SKIP in options.flags and found.key and is_policy(found.key)
     return for_callers(replace(found, key=f"{SKIP} skip leaves such rows out") if skipped else found)
 
 

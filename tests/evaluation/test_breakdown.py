@@ -97,6 +97,16 @@ def test_a_slice_without_a_figure_comes_last():
     assert math.isfinite(last.model.values["log_loss"])
 
 
+def test_names_that_hold_a_comma_are_told_apart_and_one_slice_more_is_one():
+    found = answers("binary")
+    names = ["Drama", "Action, Drama", *(f"{i}, x" for i in range(19))]
+    shown = found.by("genres", Slices(names, torch.arange(N) % 21), "auroc")
+    assert "… and 1 slice more; --json has all" in shown.lines()
+    one_class = found.y.long() * (1 + torch.arange(N) % 2)  # 0 = all of class 0; 1 and 2 = all of class 1
+    told = found.by("genres", Slices(["Horror", "Drama", "Action, Drama"], one_class), "auroc").findings()
+    assert 'auroc is not defined (one class only: 1) for Drama, "Action, Drama"' in told
+
+
 def test_metrics_that_tell_nothing_or_are_not_there_order_no_slices():
     head = answers("reframing").head
     assert chosen_metric(head, "mae") == "mae"

@@ -84,3 +84,16 @@ def test_training_needs_rows_and_a_value_of_each_field():
     with pytest.raises(DataError, match='all_missing: column "town"'):
         missing.close(training=True)
     assert missing.close()["missing"] == {"town": 4}
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_rows_that_lack_all_fields_which_drop_together_are_dropped_in_blocks_as_in_the_whole_table(size):
+    table = pa.table({"ann": [1.0, None, None, 1, None], "ben": [None, 2.0, None, 1, None], "x": [1.0] * 5})
+    reads = [Read(name) for name in table.column_names]
+    schema = Schema.of(reads, {name: {"missing": "drop_together"} for name in ("ann", "ben")})
+    inspection = Inspection(schema)
+    kept = [len(inspection.check(block).keep) for block in blocks(table, size)]
+    counts = inspection.close()
+    assert sum(kept) == 3
+    assert counts["dropped"] == {"ann, ben: missing_value": 2}
+    assert counts == schema.check(table).counts

@@ -6,7 +6,7 @@ import tiny
 import torch
 from torch import Tensor
 
-from mlp_torch.errors import DataError
+from mlp_torch.errors import ConfigError, DataError
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.source import Frame
 from mlp_torch.problem.undecided import Agreed, Band
@@ -132,4 +132,26 @@ def test_a_row_of_which_no_rater_speaks_is_refused_without_advice_to_drop_all_th
     with pytest.raises(DataError) as caught:
         rated(silent=7).prepare()
     (found,) = caught.value.problems
-    assert (found.code, found.columns, found.bad, found.key) == ("missing_label", ("ann", "ben"), 7, None)
+    assert (found.code, found.columns, found.bad) == ("missing_label", ("ann", "ben"), 7)
+    assert found.key == "data.fields.ann.missing=drop_together, and so for each of these columns"
+
+
+def test_rows_of_which_no_rater_speaks_are_dropped_and_no_others_where_each_rater_says_so() -> None:
+    data = rated(silent=7)
+    data.policies = {name: {"missing": "drop_together"} for name in ("ann", "ben")}
+    prepared = data.prepare()
+    assert prepared.counts["dropped"] == {"ann, ben: missing_value": 7}
+    assert sum(len(table.y) for table in prepared.tables.values()) == 600 - 7
+
+
+def test_a_rater_alone_who_drops_together_drops_the_rows_he_left_out() -> None:
+    data = rated(silent=7)
+    data.policies = {"ann": {"missing": "drop_together"}}
+    assert data.prepare().counts["dropped"] == {"ann: missing_value": 100}
+
+
+def test_a_feature_drops_no_rows_together_with_others() -> None:
+    data = rated(silent=0)
+    data.policies = {"age": {"missing": "drop_together"}}
+    with pytest.raises(ConfigError, match=r'the target\'s fields "ann", "ben", however: data.fields.age.missing='):
+        data.prepare()

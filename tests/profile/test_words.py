@@ -121,3 +121,23 @@ def test_fields_without_content_have_one_finding() -> None:
     assert list(found([[[1]], [[2]]])) == ["unreadable"]
     assert list(found(["a", "b", *[None] * 398])) == ["few_values", "mostly_missing"]
     assert list(found([1.5, 2.5] * 60 + [None] * 130)) == ["mostly_missing"]
+
+
+def test_decimal_points_in_a_file_of_decimal_commas_are_named_as_what_they_are() -> None:
+    cells = pa.array([f"{i}.0" for i in range(30, 80)] * 8)
+    (finding,) = of_field(look("age", cells, decimal=","))
+    assert (finding.code, finding.count, finding.total) == ("other_numbers", 400, 400)
+    assert finding.text.endswith("-?digits[,digits]: a decimal point, where the file has decimal commas")
+    assert "with a comma" in finding.advice
+
+
+def test_numbers_of_few_values_beside_strange_words_are_spelled_as_they_should_be() -> None:
+    cells = [*[str(i) for i in range(19)] * 51, "old", "young", "ancient"]
+    finding = found(cells)["mixed_kinds"]
+    assert (finding.count, finding.total) == (3, 972)
+    assert set(finding.examples) == {"old", "young", "ancient"}
+
+
+def test_a_file_of_decimal_commas_has_a_comma_in_its_own_spelling() -> None:
+    cells = pa.array([*[f"{i},5" for i in range(15)] * 20, *["old", "young", "new", "late", "x", "z"]])
+    assert [finding.code for finding in of_field(look("age", cells, decimal=","))] == ["mixed_kinds"]

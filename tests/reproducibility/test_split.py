@@ -211,7 +211,7 @@ def test_a_value_that_is_named_nowhere_is_listed_with_its_count():
     pairs = [(int(f), w) for f, w in zip(x, words, strict=True)]
     with pytest.raises(DataError) as error:
         split.assign({"part:string": x}, lambda read: pairs)
-    assert "'dev' (3 rows), 'hold-out' (1 rows); known: train, val, test;" in str(error.value)
+    assert "'dev' (3 rows), 'hold-out' (1 row); known: train, val, test;" in str(error.value)
     assert "4 of 6 rows, rows 1, 3, 4, 5" in str(error.value)
     with pytest.raises(DataError, match=f"fingerprint {int(x[1])}' \\(3 rows\\)"):
         split.assign({"part:string": x})
@@ -239,7 +239,7 @@ def test_an_empty_split_is_refused_with_all_sizes():
     split = torch.tensor([0, 0, 0, 2, 2, -1])
     with pytest.raises(DataError) as error:
         check_sizes(split)
-    assert "empty_split: calibration and test must have at least 1 rows, however:" in str(error.value)
+    assert "empty_split: calibration and test must have at least 1 row, however:" in str(error.value)
     assert "train 3, calibration 0, val 2, test 0, in no split 1" in str(error.value)
 
 

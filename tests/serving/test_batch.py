@@ -475,9 +475,9 @@ def test_the_closing_lines_tell_what_became_of_every_row(folder, tmp_path, out):
     rows = written(tmp_path, changed("distance", {5: -4.0, 6: 9999.0}))
     told = predict(folder, Small(rows), out, policies=Policies("id", on_bad="skip")).text()
     assert "40 rows read, 39 scored" in told
-    assert "skipped 1 rows: distance: out_of_range" in told
+    assert "skipped 1 row: distance: out_of_range" in told
     assert "10 rows hold a category of origin that training never showed" in told
-    assert "1 rows have distance outside the training range" in told
+    assert "1 row has distance outside the training range" in told
     assert f"skipped rows are in {tmp_path / 'out.skipped.parquet'}" in told
     assert told.endswith(f"predictions are in {out}")
 

@@ -169,7 +169,7 @@ def test_an_unseen_category_is_answered_and_told(predictor):
     given[1]["origin"] = "XXX"
     answer = predictor.answer(given)
     assert len(answer.rows()) == 2
-    assert "origin: 1 rows with a category that training never showed" in answer.warnings
+    assert "origin: 1 row with a category that training never showed" in answer.warnings
     assert not any("never showed" in text for text in predictor.answer(some(2)).warnings)
 
 

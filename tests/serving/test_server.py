@@ -108,7 +108,7 @@ def test_fields_in_another_order_and_ignored_columns_change_nothing(client):
 def test_an_unseen_category_is_answered_with_a_warning(client):
     content = post(client, {"instances": [{**ROW, "origin": "SFO"}, ROW]}).json()
     assert len(content["predictions"]) == 2
-    assert content["warnings"] == ["origin: 1 rows with a category that training never showed"]
+    assert content["warnings"] == ["origin: 1 row with a category that training never showed"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_body(client):

@@ -214,7 +214,7 @@ def test_rows_29_and_30_files_without_rows_are_refused(tmp_path: Path) -> None:
 def test_row_31_one_row_is_refused_with_the_sizes_and_few_rows_make_one_batch() -> None:
     problem = refused(of(Frame(tiny.table(1))))
     assert problem.code == "empty_split"
-    assert "must have at least 1 rows, however: train 1, calibration 0, val 0, test 0" in problem.text
+    assert "must have at least 1 row, however: train 1, calibration 0, val 0, test 0" in problem.text
     few = tiny.unprepared(40, batch_size=1024).prepare()
     assert len(few.tables["train"].y) < 40
     few.position = lambda: (0, 0)  # type: ignore[method-assign]  # without a trainer

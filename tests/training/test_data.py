@@ -269,12 +269,12 @@ def test_a_split_that_stays_empty_is_refused_with_all_sizes():
     with pytest.raises(DataError) as error:
         prepared(tiny.table(), split=split)
     found = problem(error, "empty_split")
-    assert found.text.startswith("test must have at least 1 rows")
+    assert found.text.startswith("test must have at least 1 row")
     assert "train " in found.text
 
 
 def test_a_rule_without_validation_rows_is_refused_since_training_watches_them():
-    with pytest.raises(DataError, match="empty_split: val must have at least 1 rows"):
+    with pytest.raises(DataError, match="empty_split: val must have at least 1 row"):
         prepared(tiny.table(), split=ByFingerprint(["id"], val=0.0, test=0.2, calibration=0.0))
 
 
@@ -383,7 +383,7 @@ def test_unseen_categories_of_other_splits_are_counted():
     data = prepared(changed("city", cities))
     assert data.counts["unseen"]["test"] == {"city": 1}
     assert data.counts["unseen"]["val"] == {}
-    assert "test: 1 rows hold a category of city that training never showed" in data.notes()
+    assert "test: 1 row holds a category of city that training never showed" in data.notes()
 
 
 def test_the_fingerprint_of_the_data_is_that_of_their_values():

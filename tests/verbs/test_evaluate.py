@@ -206,7 +206,7 @@ def test_rows_are_counted_by_what_became_of_them(folder, tmp_path):
     text = found.text()
     assert "50 rows read, 48 used" in text
     assert "dropped 2 rows: x: missing_value" in text
-    assert "1 rows hold a category of city that training never showed" in text
+    assert "1 row holds a category of city that training never showed" in text
     assert "ignored columns: delay, note" in text
 
 

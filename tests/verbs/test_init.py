@@ -266,6 +266,14 @@ def test_semicolons_and_decimal_commas_are_found_and_stated() -> None:
     prepared()
 
 
+def test_a_column_with_points_among_decimal_commas_is_left_out_with_what_is_wrong_with_it() -> None:
+    amounts = {name: [x.replace(".", ",") for x in numbers()] for name in ("a", "b")}
+    write({**amounts, "age": [f"{i % 50}.0" for i in range(400)], "y": words(400, "n", "p")}, delimiter=";")
+    assert column_of(proposal(), "age") == []
+    assert "a decimal point, where the file has" in EXPERIMENT.read_text()
+    assert "400 of 400 cells" in EXPERIMENT.read_text()
+
+
 def test_a_file_that_pandas_wrote_as_csv_or_as_parquet_needs_no_care() -> None:
     frame = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=400, freq="7h"), "ok": [True, False] * 200})
     frame["x"], frame["y"] = DRAW.normal(size=400), ["late", "early"] * 200

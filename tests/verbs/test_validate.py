@@ -228,14 +228,14 @@ def test_no_row_is_said_to_be_dropped_bad_ones_are_bad_and_others_would_be_dropp
     whole = validated([Block(table)], schema).text()
     assert whole.splitlines()[:3] == [
         "3 rows read, 2 used",
-        "would drop  1 rows: age: out_of_range",
+        "would drop  1 row: age: out_of_range",
         "read        numbers as categories: hour",
     ]
     bad = validated([Block(table.set_column(2, "hour", [[1.5, 2.0, 3.0]]))], schema).text()
     assert bad.splitlines()[:3] == [
         "3 rows read, 1 good",
-        "would drop  1 rows: age: out_of_range",
-        "bad         1 rows: hour: not_whole",
+        "would drop  1 row: age: out_of_range",
+        "bad         1 row: hour: not_whole",
     ]
     assert "dropped" not in whole + bad
 

@@ -2,7 +2,7 @@
 
 >>> counts = {"read": 5, "used": 4, "dropped": {"y: missing_value": 1}, "changed": {}, "missing": {"age": 2}}
 >>> sentences(counts | {"splits": {"train": 3, "val": 1}, "clipped": {}, "unseen": {"val": {"city": 1}}})[1:]
-['dropped 1 rows: y: missing_value', 'missing cells: age 2', 'val: 1 rows hold a category of city that training never \
+['dropped 1 row: y: missing_value', 'missing cells: age 2', 'val: 1 row holds a category of city that training never \
 showed']
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from mlp_torch.errors import how_many
 from mlp_torch.ingest.notice import changes
 from mlp_torch.reproducibility.split import SPLITS
 from mlp_torch.reproducibility.transform import Transform
@@ -53,23 +54,28 @@ class SplitCounts:
 def sentences(counts: Mapping[str, Any]) -> list[str]:
     """A sentence each: sizes, rows dropped, cells changed and missing, faults of joined tables, clipped and unseen."""
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts["splits"].items())
-    lines = [f"{counts['used']:,} of {counts['read']:,} rows used: {sizes}"]
-    lines += [f"dropped {count:,} rows: {reason}" for reason, count in counts["dropped"].items()]
+    lines = [f"{counts['used']:,} of {how_many(counts['read'], 'row')} used: {sizes}"]
+    lines += [f"dropped {how_many(count, 'row')}: {reason}" for reason, count in counts["dropped"].items()]
     lines += [f"{verb} {what}" for verb, what in changes(counts["changed"])]
     if missing := counts["missing"]:
         most = sorted(missing.items(), key=lambda item: -item[1])
         listed = ", ".join(f"{name} {count:,}" for name, count in most[:MOST_MISSING])
         lines.append(
             f"missing cells: {listed}"
-            + (f", {len(most) - MOST_MISSING} more fields" if len(most) > MOST_MISSING else "")
+            + (f", {how_many(len(most) - MOST_MISSING, 'more field')}" if len(most) > MOST_MISSING else "")
         )
     for name, table in counts.get("joined", {}).items():
-        lines += [f"{name}: {count:,} of {table['read']:,} rows: {what}" for what, count in table["changed"].items()]
+        lines += [
+            f"{name}: {count:,} of {how_many(table['read'], 'row')}: {what}" for what, count in table["changed"].items()
+        ]
     for split, found in counts["clipped"].items():
-        lines += [f"{split}: {n:,} rows are clipped at the limit of {name}" for name, n in found.items()]
+        lines += [
+            f"{split}: {how_many(n, 'row is', 'rows are')} clipped at the limit of {name}" for name, n in found.items()
+        ]
     for split, found in counts["unseen"].items():
         lines += [
-            f"{split}: {n:,} rows hold a category of {name} that training never showed" for name, n in found.items()
+            f"{split}: {how_many(n, 'row holds', 'rows hold')} a category of {name} that training never showed"
+            for name, n in found.items()
         ]
     return lines
 

@@ -7,13 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, DataError, Problem
+from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, ConfigError, DataError, Problem, quote
+from mlp_torch.ingest.fields import Missing
 from mlp_torch.ingest.kinds.read import KINDS
+from mlp_torch.ingest.policies import setting
 from mlp_torch.ingest.reads import Inputs, Read
 from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.split import SPLITS, Split
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.target import Target
+
+TOGETHER: Missing = "drop_together"
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,20 @@ class Definition:
 
         Raises:
             DataError: `target_is_a_feature`, `weight_is_a_feature`, `weight_is_the_target`.
-            ConfigError: for mistyped policies.
+            ConfigError: for mistyped policies, and `drop_together` of a field that is none of the target's.
         """
         columns = {read.field for read in self.transform.reads}
         for read in self.predicted():
             if read.field in columns:
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
-        if self.weight is None:
-            return Schema.of(self.reads(), self.policies)
-        check_role(self.weight, columns, {read.field for read in self.predicted()})
-        rule = {"min": 0, "missing": "error", **(self.policies.get(self.weight) or {})}
-        return Schema.of(self.reads(), {**self.policies, self.weight: rule})
+        policies = dict(self.policies)
+        if self.weight is not None:
+            check_role(self.weight, columns, {read.field for read in self.predicted()})
+            policies[self.weight] = {"min": 0, "missing": "error", **(policies.get(self.weight) or {})}
+        schema = Schema.of(self.reads(), policies)
+        check_together(schema, [read.field for read in self.target.reads.values()])
+        return schema
 
     def state(self) -> dict[str, Any]:
         """What was fitted, by the names that it has in a Task's state."""
@@ -118,9 +124,23 @@ def labelled(target: Target, inputs: Inputs) -> Tensor:
         fields = tuple(read.field for read in target.reads.values())
         rows = tuple(without.nonzero().squeeze(1)[:MAX_ROWS].tolist())
         # of several fields a row may lack some: to drop those would drop rows that have a label
-        key = f"data.fields.{fields[0]}.missing=drop" if len(fields) == 1 else None
+        key = setting(fields[0], {"missing": "drop"})
+        if len(fields) > 1:
+            key = f"{setting(fields[0], {'missing': TOGETHER})}, and so for each of these columns"
         raise DataError(Problem("missing_label", "rows without a label", fields, bad, len(y), rows, key=key))
     return y
+
+
+def check_together(schema: Schema, target: Collection[str]) -> None:
+    """Refuses for other fields a policy of the target's: a request, which holds one row, could not say what it means.
+
+    Raises:
+        ConfigError: naming the field.
+    """
+    for name, policy in schema.fields.items():
+        if policy.missing == TOGETHER and name not in target:
+            text = f"{TOGETHER} must be of the target's fields {', '.join(map(quote, target))}, however"
+            raise ConfigError(f"{text}: {setting(name, {'missing': TOGETHER})}")
 
 
 def check_role(weight: str, features: Collection[str], targets: Collection[str]) -> None:
@@ -151,7 +171,7 @@ def weighed(weight: str | None, inputs: Inputs, rows: int) -> Tensor:
         at = tuple(bad.nonzero().squeeze(1)[:MAX_ROWS].tolist())
         examples = tuple(dict.fromkeys(f"{value:g}" for value in inputs[Read(weight).key][bad][:100].tolist()))
         text = "a row's weight must be a number of at least 0 that float32 holds"
-        key = f"data.fields.{weight}.invalid=drop and .missing=drop"
+        key = setting(weight, {"invalid": "drop", "missing": "drop"})
         raise DataError(Problem("invalid_weight", text, (weight,), n, rows, at, examples[:MAX_EXAMPLES], key))
     return x
 

@@ -26,7 +26,7 @@ import torch
 
 from mlp_torch import files
 from mlp_torch.column import Sample
-from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.errors import ConfigError, ModelError, how_many
 from mlp_torch.ingest.arrow_file import read_arrow
 from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.parquet_files import stamps
@@ -210,7 +210,9 @@ def told(counts: Mapping[str, Any]) -> list[str]:
         some = ", ".join(f"{m:,} of {splits[name]:,} {name} rows" for name, m in sampled.items())
         lines.append(f"baselines, figures, predictions and the search for repeated keys look at a sample: {some}")
     for name, n in counts.get("unsampled", {}).items():
-        lines.append(f"train: {n:,} rows hold a category of {name} that the sample does not show")
+        lines.append(
+            f"train: {how_many(n, 'row holds', 'rows hold')} a category of {name} that the sample does not show"
+        )
     return lines
 
 

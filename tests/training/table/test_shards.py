@@ -214,7 +214,7 @@ def test_notes_say_which_rows_are_looked_at_and_what_the_sample_does_not_show(tm
     assert "columns are fitted on 50 of 583 training rows, chosen by fingerprint" in notes
     assert "off by at most 23.02% of the rows (99 % sure)" in notes
     assert "look at a sample: 50 of 583 train rows, 50 of 118 calibration rows" in notes
-    assert "train: 1 rows hold a category of city that the sample does not show" in notes
+    assert "train: 1 row holds a category of city that the sample does not show" in notes
     assert not on_disk(tmp_path).prepared.looked_at
 
 
