@@ -38,7 +38,8 @@ def require_number(target: Target) -> None:
         DataError: `class_target`.
     """
     if target.classes:
-        text = f"a regression needs a number, the target has the classes {', '.join(target.classes[:20])}"
+        some = ", ".join(target.classes[:20])
+        text = f"a regression needs a number, the target has the classes {some}; mlp_torch.target.Number makes one"
         raise DataError(Problem("class_target", text, fields(target), key="data.target"))
 
 
