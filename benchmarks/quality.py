@@ -22,6 +22,7 @@ SHOWN = {
     "scaling": ["rmse", "mae"],
     "regression": ["rmse", "mae"],
     "reframing": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
+    "multilabel": ["auroc", "average_precision_micro", "f1", "f1_micro"],
     "bagging": ["rmse", "mae"],
     "snapshot": ["rmse", "mae"],
     "stacking": ["rmse", "mae"],
@@ -40,6 +41,7 @@ CONTENDERS = {"": "model", "_baseline": "constant", "_lookup": "look-up", "_tree
 FURTHER = {
     "reframing": ["regression", "quantiles"],
     "reframing_california": ["regression", "quantiles"],
+    "multilabel": ["best member"],
     "bagging": ["best member"],
     "snapshot": ["best member"],
     "stacking": ["mlp", "dcn", "plain"],

@@ -27,6 +27,7 @@ LAYERS = {
             "notebook",
             "run",
             "configuration",
+            "overrides",
             "evaluation",
             "judgement",
             "signatures",

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from mlp_torch.column import Column
-from mlp_torch.configuration import built, check_targets, choices, composed, opened, options
+from mlp_torch.configuration import built, check_targets, composed, options
 from mlp_torch.errors import ConfigError
+from mlp_torch.overrides import choices, opened
 from mlp_torch.signatures import fits, told
 from mlp_torch.verbs.train import parsed, planned
 

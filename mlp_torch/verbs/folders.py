@@ -11,8 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch import files
-from mlp_torch.configuration import check_key, check_targets, composed, key_of
+from mlp_torch.configuration import check_targets, composed
 from mlp_torch.errors import ConfigError, ModelError, near
+from mlp_torch.overrides import check_key, key_of
 
 CONFIG = "config.yaml"
 

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from mlp_torch import files
-from mlp_torch.configuration import composed, key_of
+from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
+from mlp_torch.overrides import key_of
 from mlp_torch.responsible.report import stored
 from mlp_torch.responsible.spread import Spread
 from mlp_torch.verbs.closing import command, guarded, outcome

@@ -12,8 +12,9 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch.configuration import CONFIGS, built, check_targets, choices, composed, key_of, opened, options
+from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options
 from mlp_torch.errors import ConfigError, UserError, near
+from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from mlp_torch.configuration import composed, opened
+from mlp_torch.configuration import composed
 from mlp_torch.errors import Problem
 from mlp_torch.ingest.policies import is_policy, path, setting
+from mlp_torch.overrides import opened
 from mlp_torch.serving.refusal import for_callers
 
 EXPERIMENT = "# @package _global_\ndefaults:\n  - override /data: table\ndata:\n  fields: {known: {min: 1}}\n"
