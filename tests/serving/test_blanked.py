@@ -12,6 +12,7 @@ import pytest
 import tiny
 
 from mlp_torch.__main__ import main
+from mlp_torch.errors import how_many
 from mlp_torch.ingest.source import Frame
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.server import build_app
@@ -101,5 +102,5 @@ def test_predict_and_validate_are_loud_where_far_more_cells_than_in_training_are
     assert json.loads((tmp_path / "found.json").read_text())["warnings"] == [text] * loud
     assert main(["predict", "--model", str(model), "--input", source, "--output", str(tmp_path / "out.parquet")]) == 0
     said = capsys.readouterr().out
-    assert f"changed {unreadable} cells: at: not_a_time read as missing" in said
+    assert f"changed {how_many(unreadable, 'cell')}: at: not_a_time read as missing" in said
     assert (text in said) == loud
