@@ -14,7 +14,7 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.errors import ConfigError
+from mlp_torch.errors import ConfigError, how_many
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Modality, Model
 from mlp_torch.parts import Parts
@@ -22,7 +22,7 @@ from mlp_torch.problem.priors import check_resolution, fields
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.verdict import labelled
 from mlp_torch.serving.export import ServingFunction, export
-from mlp_torch.training.checkpoints import read
+from mlp_torch.training.checkpoints import period_of, read
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
 
@@ -85,7 +85,14 @@ def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:
 
 
 def load_best(task: Task, folder: Path) -> int:
-    """Takes the best checkpoint's weights, not the last ones, and tells its epoch."""
+    """Takes the best checkpoint's weights, not the last ones, and tells its epoch.
+
+    Raises:
+        ConfigError: where training ended before there was one, as by trainer.max_steps or max_time.
+    """
+    if not (folder / "best.ckpt").exists():
+        cycle = how_many(task.model.period, "epoch")
+        raise ConfigError(f"training must come to the end of {cycle}, and validate it, however: it was stopped before")
     checkpoint = read(folder / "best.ckpt")
     restore(task, checkpoint["state_dict"])
     return int(checkpoint["epoch"])
@@ -102,7 +109,8 @@ def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
     stop = trainer.early_stopping_callback
     notes = []
     if stop is not None and stop.stopped_epoch > 0:
-        notes.append(f"stopped early: {stop.patience} epochs without a better {stop.monitor}")
+        waited = how_many(stop.patience, "cycle" if period_of(trainer) > 1 else "epoch")
+        notes.append(f"stopped early: {waited} without a better {stop.monitor}")
     if n < 2:
         return notes
     if epoch == 0:
@@ -116,8 +124,7 @@ def epoch_notes(epoch: int, trainer: lightning.Trainer) -> list[str]:
 def has_fallen(trainer: lightning.Trainer) -> bool:
     """Whether the learning rate is at the end of its way, so that the last epoch is meant to be the best."""
     groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
-    restarts = getattr(trainer.lightning_module.model, "period", 1) > 1
-    return restarts or any(group["lr"] < group.get("initial_lr", 0) / 10 for group in groups)
+    return period_of(trainer) > 1 or any(group["lr"] < group.get("initial_lr", 0) / 10 for group in groups)
 
 
 def calibrate(task: Task, data: Data) -> None:

@@ -128,9 +128,7 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightni
     """
     if cfg.callback.get("best") is None:
         raise ConfigError("callback.best must stay, since its weights are those that are served, however: it is null")
-    if 0 <= cfg.trainer.max_epochs < model.period:
-        text = f"trainer.max_epochs must be at least a cycle of {model.period} epochs"
-        raise ConfigError(f"{text}, however: {cfg.trainer.max_epochs}")
+    check_period(cfg.trainer, model.period)
     directed = monitored(cfg, model)
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
         directed.pop("progress", None)
@@ -145,6 +143,20 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightni
         plugins=[AtomicFiles()],
     )
     return trainer
+
+
+def check_period(trainer: DictConfig, period: int) -> None:
+    """Refuses epochs among which no end of a cycle is validated.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    epochs, every = trainer.max_epochs, trainer.get("check_val_every_n_epoch") or 1
+    if epochs is not None and 0 <= epochs < period:
+        raise ConfigError(f"trainer.max_epochs must be at least a cycle of {period} epochs, however: {epochs}")
+    if period > 1 and period % every:
+        text = f"trainer.check_val_every_n_epoch must divide a cycle of {period} epochs"
+        raise ConfigError(f"{text}, so that its end is validated, however: {every}")
 
 
 def monitored(cfg: DictConfig, model: Model) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@
 of members, is said by way of an `out`, so that all of them are judged by the same code.
 """
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,9 @@ from mlp_torch.target import Target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+PROBED = 100  # rows by which heads are compared
 
 
 class Batch(NamedTuple):
@@ -197,8 +201,8 @@ class Head(nn.Module):
 def is_alike(one: Head, other: Head, y: Tensor, weight: Tensor) -> bool:
     """Whether two heads mean the same by an `out`, whatever calibration has made of it since.
 
-    They are of one kind and of the same classes, call the same constant the best, and average alike: equal means of
-    logarithms and of rates are not the same rate.
+    They are of one kind and of the same classes, and call the same constant the best. Heads for numbers may do so with
+    other links, scales or bins, so that they must say the same of another `out` too.
 
     Args:
         y: (N,) or (N, k) targets.
@@ -209,5 +213,10 @@ def is_alike(one: Head, other: Head, y: Tensor, weight: Tensor) -> bool:
     found, wanted = one.constant(y, weight), other.constant(y, weight)
     if not torch.equal(found, wanted):
         return False
-    outs = torch.stack([wanted, wanted + 1]).unsqueeze(0)  # (1, 2, n)
-    return torch.equal(one.average(outs), other.average(outs))
+    if one.target_classes:
+        return True
+    said, some = [], slice(0, PROBED)
+    for head in (copy.deepcopy(one), copy.deepcopy(other)):
+        head.calibrate(wanted.expand(len(y[some]), -1), y[some], weight[some])
+        said.append(head.predict(wanted.unsqueeze(0) + torch.arange(1, len(wanted) + 1))[head.point])
+    return torch.equal(*said)

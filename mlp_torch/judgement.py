@@ -19,12 +19,11 @@ from mlp_torch.errors import MissingExtra
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.prior_correction import uncorrected
-from mlp_torch.problem.scores import Loss
 from mlp_torch.reproducibility.intervals import mean_interval
 from mlp_torch.responsible.importance import Importance, Permutation, fields_of
 from mlp_torch.responsible.reference import BestMember
 from mlp_torch.responsible.report import Report, number
-from mlp_torch.responsible.verdict import directions, judge, labelled
+from mlp_torch.responsible.verdict import directions, judge, labelled, row_scores
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
 
@@ -194,7 +193,4 @@ def paired(
 
 def of_rows(by: Head | Model, out: Tensor, rows: Batch) -> tuple[str, Tensor]:
     """The first of the metrics that scores single rows, such as CRPS, and each row's; else the loss: (N,) float64."""
-    for name, (prediction, label, metric) in by.metrics().items():
-        if isinstance(metric, Loss):
-            return name, metric.score(predicted(by, out)[prediction], by.labels(rows.y)[label]).double()
-    return "loss", by.loss(out, rows).double()
+    return row_scores(by, predicted(by, out), rows.y) or ("loss", by.loss(out, rows).double())

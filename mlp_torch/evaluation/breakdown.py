@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -20,11 +19,19 @@ from mlp_torch.ingest.block import Block
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.layouts import decoded, joined
 from mlp_torch.ingest.schema import Schema
-from mlp_torch.problem.scores import AUROC, Loss
+from mlp_torch.problem.scores import AUROC
 from mlp_torch.reproducibility.intervals import Interval, auroc_interval, interval, mean_interval
 from mlp_torch.reproducibility.slices import FEW, MOST, Slices, cut
 from mlp_torch.responsible.report import number
-from mlp_torch.responsible.verdict import Verdict, directions, judge_predictions, labelled, metrics_of
+from mlp_torch.responsible.verdict import (
+    Verdict,
+    directions,
+    is_mean,
+    judge_predictions,
+    metrics_of,
+    row_scores,
+    scored,
+)
 
 SHOWN = 20  # slices and rows that are printed
 WIDTH = 110  # of a printed line
@@ -186,11 +193,8 @@ class Answers:
 
     def row_scores(self) -> tuple[str, Tensor]:
         """What rows are ordered by, and (N,) float64, the more the worse."""
-        labels = self.head.labels(self.y)
-        for name, (prediction, label, metric) in self.head.metrics().items():
-            if is_mean(metric) and metric.higher_is_better is False:
-                return name, scored(metric, self.predictions[prediction], labels[label])
-        return "absolute error", (self.predictions[self.head.point].double() - self.y).abs()
+        found = row_scores(self.head, self.predictions, self.y)
+        return found or ("absolute error", (self.predictions[self.head.point].double() - self.y).abs())
 
     def worst(self) -> tuple[str, Tensor, Tensor]:
         """By what, which rows, the worst first, and their scores."""
@@ -233,19 +237,6 @@ def slices_of(field: str, block: Block, checked: Checked, schema: Schema) -> Sli
 def order(value: float | None, more: bool) -> float:
     """The worst first, what is not defined last."""
     return math.inf if value is None else value if more else -value
-
-
-def is_mean(metric: Metric) -> bool:
-    """Whether a metric is the mean of the rows' scores, of which all draws are made at once."""
-    return isinstance(metric, Loss) and type(metric).compute is Loss.compute
-
-
-def scored(metric: Metric, prediction: Tensor, label: Tensor) -> Tensor:
-    """(N,) each row's score; NaN without a label."""
-    known = labelled(label)
-    found = torch.full((len(label),), torch.nan, dtype=torch.float64)
-    found[known] = metric.score(prediction[known], label[known]).double()  # type: ignore[operator]  # a Loss
-    return found
 
 
 def scores(metric: Metric, prediction: Tensor, label: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mlp_torch.errors import how_many
+
 Calibration = Literal["none", "temperature"]  # of a head with several logits
 BOUND = 20.0  # a temperature lies between 1 / BOUND and BOUND
 
@@ -50,9 +52,8 @@ class Calibrator(nn.Module):
         self.said = ""
         if known < self.least:
             self.forget()
-            self.said = (
-                f"WARNING: {known} calibration rows are fewer than {self.least}: probabilities are not calibrated"
-            )
+            text = f"WARNING: probabilities are not calibrated, by {how_many(known, 'label')} of the calibration split"
+            self.said = f"{text} where {self.least} are needed: raise data.split.calibration"
         else:
             self.learn(logits, y, weight)
 

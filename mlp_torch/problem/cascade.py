@@ -47,10 +47,10 @@ class Cascade(Model):
         check_branches(gate, classes, branches)
         models = [parts.stage(branches[name]) for name in classes]
         self.branches, self.head = Frozen(models), parts.head(1, 1, sampling=None).requires_grad_(False)
-        for name, model in zip(branches.values(), models, strict=True):
+        for name, model in zip(classes, models, strict=True):
             if not is_alike(self.head, model.head, parts.y, parts.weight):
-                text = "branches must have the head of the whole, fitted to the same target, however"
-                raise ConfigError(f"{text}: that of {name} differs")
+                text = "branches must have the head of the whole, with its options and its target, however"
+                raise ConfigError(f"{text}: that of {branches[name]} differs")
         self.head.names = {**self.head.names, **{f"gate/{name}": found for name, found in self.gate.head.names.items()}}
         self.widths = [model.width() for model in (self.gate, *models)]
         self.sizes = [size_of(model) for model in (self.gate, *models)]

@@ -118,7 +118,7 @@ class Multilabel(Head):
         probabilities = self.predict(out)["probabilities"]
         for k, (name, label) in enumerate(zip(self.target_classes, y.unbind(1), strict=True)):
             known = ~label.isnan()
-            if is_scarce(label):
+            if is_scarce(label[weight > 0]):
                 self.thresholds[k] = self.rule.start
                 few.append(name)
                 continue

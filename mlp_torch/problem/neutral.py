@@ -97,10 +97,9 @@ class Neutral(Multiclass):
             share = weight.double()[order].cumsum(dim=0) / weight.double().sum()  # (N,)
             enough = int((share < self.coverage - 1e-9).sum())  # 1e-9: sums of weights are rounded
             self.threshold.copy_(sure[min(enough, len(sure) - 1)])
-            answered = float((sure >= self.threshold).double().mean())
-            self.said = (
-                f"sureness from {float(self.threshold):.3g} on answers {answered:.1%} of {len(y):,} calibration rows"
-            )
+            answered = float(share[min(int((sure >= self.threshold).sum()), len(sure)) - 1])
+            rows = f"{answered:.1%} of {len(y):,} calibration rows"
+            self.said = f"a confidence of {float(self.threshold):.3g} and more answers {rows}"
 
     def notes(self) -> list[str]:
         return [*super().notes(), *([self.said] if self.said else [])]

@@ -28,6 +28,8 @@ from torchmetrics.utilities import dim_zero_cat
 
 # A probability that float32 rounds to 0 is taken as this, as scikit-learn's `log_loss` does.
 FLOOR = torch.finfo(torch.float32).eps
+# A deviation below this share of the values' size is rounding; `priors.check_resolution` refuses to learn such targets.
+ALIKE = 10 * torch.finfo(torch.float32).eps
 
 
 def binary_log_loss(probability: Tensor, y: Tensor) -> Tensor:
@@ -187,6 +189,6 @@ class R2(R2Score):
 
     def compute(self) -> Tensor:
         variance = self.sum_squared_error - self.sum_error**2 / self.total  # · N
-        if self.total < 2 or variance <= self.sum_squared_error * torch.finfo(torch.float64).eps:
+        if self.total < 2 or variance <= self.sum_squared_error * ALIKE**2:
             return torch.tensor(torch.nan, device=self.total.device)
         return 1 - self.residual / variance

@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -28,6 +28,7 @@ from torchmetrics.classification import (
 
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
+from mlp_torch.problem.scores import Loss
 
 CHUNK = 65_536  # rows judged at once, so that predictions of wide heads need little memory
 RANKING = (BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve)  # what AUROC and average precision derive from
@@ -92,6 +93,28 @@ def metrics_of(by: Head | Model) -> dict[str, tuple[str, str, Metric]]:
         name: (prediction, label, metric.clone()) for name, (prediction, label, metric) in head.perspectives.items()
     }
     return by.metrics() | further
+
+
+def row_scores(by: Head | Model, predictions: Mapping[str, Tensor], y: Tensor) -> tuple[str, Tensor] | None:
+    """The first metric that scores single rows, such as CRPS, and (N,) float64, more is worse; None without one."""
+    labels = by.labels(y)
+    for name, (prediction, label, metric) in by.metrics().items():
+        if is_mean(metric) and metric.higher_is_better is False:
+            return name, scored(metric, predictions[prediction], labels[label])
+    return None
+
+
+def is_mean(metric: Metric) -> bool:
+    """Whether a metric is the mean of the rows' scores, of which all draws are made at once."""
+    return isinstance(metric, Loss) and type(metric).compute is Loss.compute
+
+
+def scored(metric: Metric, prediction: Tensor, label: Tensor) -> Tensor:
+    """(N,) each row's score; NaN without a label."""
+    known = labelled(label)
+    found = torch.full((len(label),), torch.nan, dtype=torch.float64)
+    found[known] = metric.score(prediction[known], label[known]).double()  # type: ignore[operator]  # a Loss
+    return found
 
 
 def with_value(verdict: Verdict, name: str, value: float, why: str) -> Verdict:

@@ -63,18 +63,23 @@ class AtEndOfPeriod(Callback):
     """What looks at validation only in the last epoch of a model's period."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if ends_period(trainer, pl_module):
+        if ends_period(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if ends_period(trainer, pl_module):
+        if ends_period(trainer):
             super().on_validation_end(trainer, pl_module)
 
 
-def ends_period(trainer: Trainer, pl_module: LightningModule) -> bool:
+def period_of(trainer: Trainer) -> int:
+    """That of the model in training."""
+    period: int = trainer.lightning_module.model.period  # type: ignore[union-attr, assignment]  # a Task's
+    return period
+
+
+def ends_period(trainer: Trainer) -> bool:
     """Whether this epoch is the last of the model's period."""
-    period: int = getattr(pl_module.model, "period", 1)
-    return (trainer.current_epoch + 1) % period == 0
+    return (trainer.current_epoch + 1) % period_of(trainer) == 0
 
 
 class BestCheckpoint(AtEndOfPeriod, ModelCheckpoint):

@@ -13,6 +13,7 @@ from mlp_torch.model import Model
 from mlp_torch.problem.cascade import Cascade
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.neutral import Neutral
+from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
 from mlp_torch.target import Number
 
@@ -84,7 +85,7 @@ def test_a_gate_of_three_classes_has_three_branches(kind, classes) -> None:
         ({"branches": {"no": "low", "yes": "hi"}}, "a stage must be one of stages, however: hi"),
         (
             {"branches": {"no": "low", "yes": "gate"}},
-            "branches must have the head of the whole, fitted to the same target, however: that of gate differs",
+            "branches must have the head of the whole, with its options and its target, however: that of gate differs",
         ),
     ],
 )
@@ -124,6 +125,26 @@ def test_branches_of_other_classes_are_refused() -> None:
     found["high"].head.target_classes = [*reversed(found["high"].head.target_classes)]
     with pytest.raises(ConfigError, match=r"branches must have the head of the whole.*however: that of high differs"):
         cascade(found, Binary, data)
+
+
+def test_the_branch_that_differs_is_named_in_any_order() -> None:
+    found = stages()
+    found["high"] = parts_of(Regression, {}, DATA._replace(y=10 * DATA.y)).single()
+    with pytest.raises(ConfigError, match="however: that of high differs"):
+        cascade(found, branches={"yes": "high", "no": "low"})
+
+
+def test_heads_of_other_bins_are_not_alike() -> None:
+    y, weight = torch.arange(91).double(), torch.ones(91)
+    heads = [
+        Reframed(2, Number("y"), edges=edges)
+        for edges in ([0.0, 15.0, 30.0, 60.0], [0.0, 15.0, 30.0, 60.0], [-0.5, 14.6, 29.1, 59.2])
+    ]
+    for head in heads:
+        head.fit(y, weight)
+    assert torch.equal(heads[0].constant(y, weight), heads[2].constant(y, weight))
+    assert is_alike(heads[0], heads[1], y, weight)
+    assert not is_alike(heads[0], heads[2], y, weight)
 
 
 @pytest.mark.parametrize("other", [{"loss": "poisson"}, {"transform": "log"}, {"bounds": (0.0, 4.0)}])

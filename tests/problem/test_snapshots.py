@@ -93,7 +93,21 @@ def test_what_is_kept_is_the_end_of_a_cycle_and_patience_counts_cycles(tmp_path:
     assert read(run / "checkpoints" / "last.ckpt")["epoch"] == best["epoch"] + 2
 
 
-def test_less_than_a_cycle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.max_epochs=1"], "trainer.max_epochs must be at least a cycle of 2 epochs, however: 1"),
+        (
+            ["trainer.max_epochs=9", "+trainer.check_val_every_n_epoch=3"],
+            "trainer.check_val_every_n_epoch must divide a cycle of 2 epochs, so that its end is validated, however: 3",
+        ),
+        (
+            ["trainer.max_epochs=null", "+trainer.max_steps=2"],
+            "training must come to the end of 2 epochs, and validate it, however: it was stopped before",
+        ),
+    ],
+)
+def test_training_without_the_end_of_a_cycle_is_refused(tmp_path: Path, capsys, overrides, message) -> None:
     with pytest.raises(SystemExit, match="2"):
-        trained(tmp_path, "trainer.max_epochs=1")
-    assert "trainer.max_epochs must be at least a cycle of 2 epochs, however: 1" in capsys.readouterr().err
+        trained(tmp_path, *overrides)
+    assert message in capsys.readouterr().err

@@ -206,7 +206,7 @@ def test_the_note_names_the_most_important_fields_and_how_many_more_there_are():
 
 def test_a_field_without_which_the_loss_is_less_is_named_if_that_is_no_chance():
     fields = {name: {"loss": loss, "auroc": []} for name, loss in {"a": [1.0, 1.1], "b": [-0.1, 0.05]}.items()}
-    assert "less without" not in Importance("auroc", 50, fields).note()
+    assert "say nothing" not in Importance("auroc", 50, fields).note()
     fields["c"] = {"loss": [-0.2, -0.21], "auroc": []}
     assert Importance("auroc", 50, fields).note().endswith("the loss is lower where these say nothing; try without: c")
 

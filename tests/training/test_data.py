@@ -269,12 +269,12 @@ def test_a_split_that_stays_empty_is_refused_with_all_sizes():
     with pytest.raises(DataError) as error:
         prepared(tiny.table(), split=split)
     found = problem(error, "empty_split")
-    assert found.text.startswith("test must have at least 1 row")
+    assert found.text.startswith("test must have at least 1 row, however")
     assert "train " in found.text
 
 
 def test_a_rule_without_validation_rows_is_refused_since_training_watches_them():
-    with pytest.raises(DataError, match="empty_split: val must have at least 1 row"):
+    with pytest.raises(DataError, match="empty_split: val must have at least 1 row, however"):
         prepared(tiny.table(), split=ByFingerprint(["id"], val=0.0, test=0.2, calibration=0.0))
 
 
