@@ -52,7 +52,10 @@ def malformed(text: str) -> ConfigError:
     if found and not WORD.fullmatch(found[1]):
         text = f"a key must be made of words with points between them, however: {typed}"
         return ConfigError(f"{text}; write {setting(found[1], {found[2]: found[3]})}")
-    return ConfigError(f"an argument must have the form KEY=VALUE, however: {typed}; quote a value that holds , = or (")
+    hint = "quote a value that holds , = or ("
+    if typed.startswith("data.fields={"):
+        hint = "a field's name with quotes or letters beyond ASCII can be written in the experiment alone"
+    return ConfigError(f"an argument must have the form KEY=VALUE, however: {typed}; {hint}")
 
 
 def check_group(text: str, known: dict[str, set[str]]) -> None:

@@ -21,7 +21,7 @@ from mlp_torch.errors import quote
 
 WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*|0|[1-9][0-9]*")  # what Hydra takes between two points of a key
 TYPED = re.compile(r"(?! )[A-Za-z0-9_+.$%*@?|/ ()\[\]{}:=,-]+(?<! )")  # what it takes as a key of a table
-NUMBER = re.compile(r"[+-]?(\d|\.\d)[\d_]*\.?[\d_]*([eE][+-]?\d+)?")  # a key of a table that is no text
+NUMBER = re.compile(r"[+-]?((\d|\.\d)[\d_]*\.?[\d_]*(e[+-]?\d+)?|inf|nan)", re.IGNORECASE)  # a key that is no text
 MARKS = re.compile(r"[()\[\]{}:=,]")
 
 

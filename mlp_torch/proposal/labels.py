@@ -52,7 +52,7 @@ class SetOfLabels:
 
     @cached_property
     def least(self) -> int:
-        """Training rows that a label must be in: fewer than `PER_LABEL` where else two labels were not left."""
+        """Rows that a label must be in (a run counts those of training): fewer than `PER_LABEL` where one were left."""
         counts = sorted(self.rows.values(), reverse=True)
         beyond = counts[MAX_CLASSES] + 1 if len(counts) > MAX_CLASSES else 0
         return max(1, min(PER_LABEL, counts[1] // 2), beyond)
@@ -91,7 +91,7 @@ class SetOfLabels:
         ]
         if rare := [label for label, rows in self.rows.items() if rows < self.least]:
             few = f"labels of fewer than {how_many(self.least, 'row')}"
-            found.append(f"{few} are no class and are ignored: {shown(rare, self.rows)}")
+            found.append(f"{few} (in the run: training rows) are no class and are ignored: {shown(rare, self.rows)}")
         if self.constant:
             found.append(f"labels that hardly a row lacks are no class: {shown(self.constant, self.rows)}")
         if self.listless:

@@ -16,7 +16,7 @@ from mlp_torch.serving.refusal import for_callers
 EXPERIMENT = "# @package _global_\ndefaults:\n  - override /data: table\ndata:\n  fields: {known: {min: 1}}\n"
 WORDS = ["age", "a-b", "a_b", "$", "7", "null", "true"]
 TYPED = ["sample weight", "1st", "a.b", "a/b", "a%", "x: y", "a,b", "a(b)", "a[0]", "a=b", "a{b", "-a", "???", "a + b"]
-WRITTEN = ["größe", 'say "hi"', "it's", "1.5", "1e5", " a", "a ", "年齢", "a\\b", "a#b"]
+WRITTEN = ["größe", "-inf", "+nan", 'say "hi"', "it's", "1.5", "1e5", " a", "a ", "年齢", "a\\b", "a#b"]
 
 
 @pytest.fixture

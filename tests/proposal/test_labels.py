@@ -94,7 +94,7 @@ def test_rows_without_a_label_are_dropped_and_the_other_way_is_told() -> None:
 def test_a_label_of_few_rows_is_no_class() -> None:
     write({"x": numbers(), "y": [*texts(rows=390), *["Drama, Western"] * 10]})
     assert target_of(proposal())["min_count"] == 20
-    assert 'fewer than 20 rows are no class and are ignored: "Western" 10' in told()
+    assert 'fewer than 20 rows (in the run: training rows) are no class and are ignored: "Western" 10' in told()
     assert prepared().target.classes == GENRES
 
 
