@@ -93,7 +93,7 @@ class Neutral(Multiclass):
     def calibrate(self, out: Tensor, y: Tensor, weight: Tensor) -> None:
         super().calibrate(out, y, weight)
         if self.coverage is not None and bool((weight > 0).any()):
-            sure, order = self.sureness(self.probabilities(out)).sort(descending=True)
+            sure, order = self.confidence(self.probabilities(out)).sort(descending=True)
             share = weight.double()[order].cumsum(dim=0) / weight.double().sum()  # (N,)
             enough = int((share < self.coverage - 1e-9).sum())  # 1e-9: sums of weights are rounded
             self.threshold.copy_(sure[min(enough, len(sure) - 1)])
@@ -104,13 +104,13 @@ class Neutral(Multiclass):
     def notes(self) -> list[str]:
         return [*super().notes(), *([self.said] if self.said else [])]
 
-    def sureness(self, probabilities: Tensor) -> Tensor:
+    def confidence(self, probabilities: Tensor) -> Tensor:
         """(B, 3) -> (B,): how probable the more probable of the two classes is. Must script."""
         return torch.maximum(probabilities[:, self.no], probabilities[:, self.yes])
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         p = self.probabilities(out)  # (B, 3)
-        no, yes, sure = p[:, self.no], p[:, self.yes], self.sureness(p)
+        no, yes, sure = p[:, self.no], p[:, self.yes], self.confidence(p)
         by_class = self.threshold < 0
         abstain = (by_class & (p[:, self.neutral] > sure)) | (~by_class & (sure < self.threshold))  # (B,)
         # where neutral is all there is, one half: below 1e-30 a probability is no evidence
@@ -151,7 +151,7 @@ class Neutral(Multiclass):
         right = (predictions["probability"][known] > 0.5) == yes
         share = float(yes[decided].double().mean()) if decided.any() else 1.0
         figure = classifier_pictures.coverage(
-            1 - self.sureness(predictions["probabilities"][known]),
+            1 - self.confidence(predictions["probabilities"][known]),
             right,
             decided,
             answered=1 - float(predictions["abstain"][known].double().mean()) if known.any() else 1.0,
