@@ -92,7 +92,8 @@ def load_best(task: Task, folder: Path) -> int:
     """
     if not (folder / "best.ckpt").exists():
         cycle = how_many(task.model.period, "epoch")
-        raise ConfigError(f"training must come to the end of {cycle}, and validate it, however: it was stopped before")
+        text = f"training must come to the end of {cycle} with a validation that defines what callback.best monitors"
+        raise ConfigError(f"{text}, however: it did not")
     checkpoint = read(folder / "best.ckpt")
     restore(task, checkpoint["state_dict"])
     return int(checkpoint["epoch"])

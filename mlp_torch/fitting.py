@@ -111,7 +111,8 @@ def add_metrics(cfg: DictConfig, data: Data, head: Head) -> None:
         if node is not None
     }
     head.perspectives = named(entries, head, best)
-    try_out(head.perspectives, head, train.y, best)
+    for table in data.judged.values():
+        try_out(head.perspectives, head, table.y, best)
 
 
 def optimization(cfg: DictConfig) -> dict[str, Any]:

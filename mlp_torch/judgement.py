@@ -182,7 +182,9 @@ def paired(
         return []
     rows = Batch({}, table.y[known], table.weight[known], table.row[known])
     score, ours = of_rows(model[0], model[1][known], rows)
-    weight, told = rows.weight.double() / rows.weight.double().mean(), []
+    # as in the table: metrics count each row once, the loss by its weight
+    weight = rows.weight.double() / rows.weight.double().mean() if score == "loss" else torch.ones_like(ours)
+    told = []
     for name, (head, out) in others.items():
         found = mean_interval((of_rows(head, out[known], rows)[1] - ours) * weight, groups=together)
         shown = f"{number(found.value)} ({number(found.low)} to {number(found.high)})"

@@ -7,9 +7,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import tiny
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torchmetrics.classification import MultilabelRecall
 
 from mlp_torch.__main__ import main as command
+from mlp_torch.errors import ConfigError
+from mlp_torch.problem.multilabel import Multilabel
+from mlp_torch.problem.perspectives import named, try_out
+from mlp_torch.target import Flags
 from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main
 
@@ -114,3 +120,27 @@ def test_what_is_not_asked_for_is_left_out(tmp_path):
     main([*arguments(tmp_path, ""), "importance=null", "baseline=none", "trainer.max_epochs=1"])
     report = json.loads((tmp_path / "runs" / "tiny" / "latest" / "report.json").read_text())
     assert report["importance"] is None
+
+
+def test_an_epoch_in_which_the_monitor_is_not_defined_is_no_better(tmp_path):
+    # nobody is said to be late before something is learned
+    metric = "metric:\n  mine: {_target_: torchmetrics.classification.BinaryPrecision}\n"
+    callback = "callback:\n  best: {monitor: val/mine}\n  early_stopping: {monitor: val/mine}\n"
+    given = [*arguments(tmp_path, metric + callback), "trainer.max_epochs=12", "optimizer.lr=0.003"]
+    assert main(given) == 0
+    run = tmp_path / "runs" / "tiny" / "latest"
+    curve = EventAccumulator(str(run / "tensorboard" / "val")).Reload().Scalars("mine")
+    epochs, best = (read(run / "checkpoints" / f"{name}.ckpt")["epoch"] + 1 for name in ("last", "best"))
+    assert 0 < len(curve) < epochs
+    assert best > epochs - len(curve)
+
+
+def test_a_metric_is_tried_on_the_rows_of_every_split():
+    head = Multilabel(2, Flags(["a", "b"]))
+    y = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).double()
+    head.fit(y, torch.ones(2))
+    best = head.constant(y, torch.ones(2))
+    found = named({"mine": MultilabelRecall(2)}, head, best)
+    try_out(found, head, y, best)
+    with pytest.raises(ConfigError, match=r"metric\.mine must take prediction classes"):
+        try_out(found, head, y.masked_fill(y == 0, torch.nan), best)

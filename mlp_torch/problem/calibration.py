@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.errors import how_many
+from mlp_torch.problem.thresholds import FEW
 
 Calibration = Literal["none", "temperature"]  # of a head with several logits
 BOUND = 20.0  # a temperature lies between 1 / BOUND and BOUND
@@ -48,12 +49,16 @@ class Calibrator(nn.Module):
             y: (N,) or (N, k) 0 or 1 for each logit, NaN = not known; or (N,) classes beside (N, n) logits.
             weight: (N,).
         """
-        known = int((~y.isnan() & (weight > 0).reshape(-1, *[1] * (y.dim() - 1))).sum())
+        if not self.learns:
+            return
+        labels = y[(~y.isnan()) & (weight > 0).reshape(-1, *[1] * (y.dim() - 1))].long()
+        rest = len(labels) - int(torch.bincount(labels).max()) if len(labels) else 0
         self.said = ""
-        if known < self.least:
+        if len(labels) < self.least or rest < FEW:
             self.forget()
-            text = f"WARNING: probabilities are not calibrated, by {how_many(known, 'label')} of the calibration split"
-            self.said = f"{text} where {self.least} are needed: raise data.split.calibration"
+            text = "WARNING: probabilities are not calibrated: the calibration split has"
+            found = f"{how_many(len(labels), 'label')}, {rest} of them not of the most frequent class"
+            self.said = f"{text} {found}, and {self.least} and {FEW} are needed; raise data.split.calibration"
         else:
             self.learn(logits, y, weight)
 

@@ -52,7 +52,8 @@ class Perspective:
         metric: of torchmetrics, one number.
         prediction: of the head; by default the class where the metric counts decisions, else the head's point
             prediction (a probability, a mean).
-        label: of the head; by default the one that is called as the prediction is, else the head's first.
+        label: of the head; by default the one that is called as the prediction is, else the one that the head's own
+            metrics compare it with, else the head's first.
 
     Raises:
         ValueError: for what is no metric.
@@ -71,17 +72,18 @@ class Perspective:
         """The metric for a prediction, given for one row, that is an index of these classes (or of none)."""
         return self.metric
 
-    def pair(self, predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor], point: str) -> tuple[str, str]:
+    def pair(self, predictions: Mapping[str, Tensor], labels: Mapping[str, Tensor], head: Head) -> tuple[str, str]:
         """The names of prediction and label.
 
         Raises:
             ConfigError: for one that the head does not give.
         """
         first = next(iter(labels))
-        usual = first if self.decides() and first in predictions else point
+        usual = first if self.decides() and first in predictions else head.point
         asked = self.label if self.label in predictions else None
         prediction = self.prediction or asked or usual
-        label = self.label or (prediction if prediction in labels else first)
+        beside = {said: true for said, true, _ in reversed(head.metrics().values())}
+        label = self.label or (prediction if prediction in labels else beside.get(prediction, first))
         for kind, name, known in (("prediction", prediction, predictions), ("label", label, labels)):
             if name not in known:
                 raise ConfigError(f"{kind} must be one of the head's, however: {name}; {near(name, known)}")
@@ -108,7 +110,7 @@ def named(entries: Mapping[str, Perspective | Metric], head: Head, best: Tensor)
         check_name(name, own)
         try:
             perspective = entry if isinstance(entry, Perspective) else Perspective(entry)
-            prediction, label = perspective.pair(predictions, labels, head.point)
+            prediction, label = perspective.pair(predictions, labels, head)
             metric = perspective.measure(predictions[prediction], head.names.get(prediction, []))
         except ValueError as error:
             raise ConfigError(f"metric.{name}: {error}") from None
@@ -145,6 +147,8 @@ def try_out(found: Mapping[str, Measure], head: Head, y: Tensor, best: Tensor) -
     for name, (prediction, label, metric) in found.items():
         x, truth, tried = predictions[prediction], labels[label], metric.clone()
         told = f"prediction {prediction} {shown(x)} and label {label} {shown(truth)}"
+        if is_binary(metric) and bool((truth > 1).any()):
+            raise ConfigError(f"metric.{name} must have a label of two classes, however: {label} has more")
         try:
             tried.update(x, truth)
             value = tried.compute()
@@ -154,6 +158,11 @@ def try_out(found: Mapping[str, Measure], head: Head, y: Tensor, best: Tensor) -
         if not isinstance(value, Tensor) or value.numel() != 1:
             size = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ConfigError(f"metric.{name} must give one number, however: {size}; see its option average")
+
+
+def is_binary(metric: Metric) -> bool:
+    """Whether it is of those of torchmetrics for two classes, some of which take more without a word."""
+    return any(kind.__name__.startswith("Binary") for kind in type(metric).__mro__)
 
 
 def shown(x: Tensor) -> str:

@@ -23,6 +23,7 @@ from torchmetrics.classification import (
     MultilabelAUROC,
     MultilabelAveragePrecision,
 )
+from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 from torchmetrics.regression import R2Score
 from torchmetrics.utilities import dim_zero_cat
 
@@ -146,39 +147,38 @@ class MicroLabelAveragePrecision(AveragePrecision):
 class MacroLabelAUROC(MultilabelAUROC):
     """Mean area under the ROC curve of the labels that some rows have and some have not; -1 = not known.
 
-    torchmetrics counts others as 0.
+    torchmetrics counts others as 0, and fails where a label is known of no row.
     """
 
     def __init__(self, n: int):
         super().__init__(n, average="none", ignore_index=-1)
 
     def compute(self) -> Tensor:  # type: ignore[override]  # as in torchmetrics itself
-        target = dim_zero_cat(self.target)
+        preds, target = dim_zero_cat(self.preds), dim_zero_cat(self.target)
         both = (target == 0).any(dim=0) & (target == 1).any(dim=0)  # (k,)
-        if not both.any():
-            return torch.tensor(torch.nan, device=target.device)
-        with warnings.catch_warnings():
-            # It warns of the labels that all or no rows have, which are left out below.
-            warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
-            areas: Tensor = super().compute()  # (k,)
-        return areas[both].mean()
+        return mean_of_labels(binary_auroc, preds[:, both], target[:, both])
 
 
 class MacroLabelAveragePrecision(MultilabelAveragePrecision):
-    """Mean area under the precision-recall curve of the labels that some row has; -1 = not known."""
+    """Mean area under the precision-recall curve of the labels that some row has; -1 = not known.
+
+    torchmetrics counts others as 0, and fails where a label is known of no row.
+    """
 
     def __init__(self, n: int):
         super().__init__(n, average="none", ignore_index=-1)
 
     def compute(self) -> Tensor:  # type: ignore[override]  # as in torchmetrics itself
-        some = (dim_zero_cat(self.target) == 1).any(dim=0)  # (k,)
-        if not some.any():
-            return torch.tensor(torch.nan, device=some.device)
-        with warnings.catch_warnings():
-            # It warns of the labels that no row has, which are left out below.
-            warnings.filterwarnings("ignore", message="No positive samples found in target")
-            areas: Tensor = super().compute()  # (k,)
-        return areas[some].mean()
+        preds, target = dim_zero_cat(self.preds), dim_zero_cat(self.target)
+        some = (target == 1).any(dim=0)  # (k,)
+        return mean_of_labels(binary_average_precision, preds[:, some], target[:, some])
+
+
+def mean_of_labels(area: Callable[..., Tensor], preds: Tensor, target: Tensor) -> Tensor:
+    """The mean of a metric of each label alone, (N, k) each, -1 = not known; NaN of no label."""
+    pairs = zip(preds.unbind(1), target.unbind(1), strict=True)
+    areas = [area(p, y, ignore_index=-1) for p, y in pairs]
+    return torch.stack(areas).mean() if areas else torch.tensor(torch.nan, device=preds.device)
 
 
 class R2(R2Score):

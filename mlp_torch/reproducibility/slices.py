@@ -105,7 +105,7 @@ def by_number(x: Tensor) -> Slices:
     distinct = torch.unique(known)
     if len(distinct) <= BINS:
         codes = torch.searchsorted(distinct, x.nan_to_num())
-        return gathered(codes.masked_fill(x.isnan(), -1), [f"{value:.10g}" for value in distinct.tolist()])
+        return gathered(codes.masked_fill(x.isnan(), -1), [f"{value:.15g}" for value in distinct.tolist()])
     bins = max(2, min(BINS, len(known) // (3 * FEW)))
     at = (torch.arange(1, bins) * len(known) // bins).long()
     inner = torch.unique(known.sort().values[at])

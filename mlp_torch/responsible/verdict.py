@@ -33,6 +33,7 @@ from mlp_torch.problem.scores import Loss
 CHUNK = 65_536  # rows judged at once, so that predictions of wide heads need little memory
 RANKING = (BinaryPrecisionRecallCurve, MulticlassPrecisionRecallCurve)  # what AUROC and average precision derive from
 AGREEMENT = (BinaryCohenKappa, BinaryMatthewsCorrCoef, MulticlassCohenKappa, MulticlassMatthewsCorrCoef)
+CORRELATION = (BinaryMatthewsCorrCoef, MulticlassMatthewsCorrCoef)
 NEEDED = ((BinaryRecall, 1), (BinarySpecificity, 0))  # shares of the rows of one class
 Part = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Predictions and labels of the same rows, by name."""
@@ -148,6 +149,8 @@ def settle(metric: Metric, classes: set[int]) -> tuple[float, str]:
         return math.nan, f"one class only: {min(classes)}"
     if absent := [needed for kind, needed in NEEDED if isinstance(metric, kind) and classes == {1 - needed}]:
         return math.nan, f"no row of class {absent[0]}"
+    if isinstance(metric, CORRELATION) and min((metric.confmat.sum(dim=i) > 0).sum() for i in (0, 1)) < 2:
+        return math.nan, "every row gets the same class"
     if isinstance(metric, BinaryStatScores):
         metric.zero_division = math.nan  # such as the precision where no row is said to be of class 1
     try:

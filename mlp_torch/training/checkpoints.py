@@ -60,15 +60,21 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class AtEndOfPeriod(Callback):
-    """What looks at validation only in the last epoch of a model's period."""
+    """What looks at validation only in the last epoch of a model's period, and if the monitored metric is defined."""
+
+    monitor: Any
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if ends_period(trainer):
+        if self.judges(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if ends_period(trainer):
+        if self.judges(trainer):
             super().on_validation_end(trainer, pl_module)
+
+    def judges(self, trainer: Trainer) -> bool:
+        """Whether this epoch counts."""
+        return ends_period(trainer) and self.monitor in trainer.callback_metrics
 
 
 def period_of(trainer: Trainer) -> int:

@@ -138,7 +138,17 @@ def test_few_rows_calibrate_nothing_and_are_told(kind: type[Calibrator], least: 
     calibrator.fit(logits, y, weight)
     assert torch.equal(calibrator(logits), logits)
     assert len(calibrator.notes()) == 1
-    assert f"by {least - 1} labels of the calibration split where {least} are needed" in calibrator.notes()[0]
+    assert f"the calibration split has {least - 1} labels" in calibrator.notes()[0]
+
+
+@pytest.mark.parametrize("kind", [Temperature, Isotonic])
+def test_rows_of_one_class_calibrate_nothing(kind: type[Calibrator]) -> None:
+    calibrator, (logits, y, weight) = kind(), drawn(500, sure=0.2)
+    y.fill_(0)
+    y[:9] = 1
+    calibrator.fit(logits, y, weight)
+    assert torch.equal(calibrator(logits), logits)
+    assert "500 labels, 9 of them not of the most frequent class, and" in calibrator.notes()[0]
 
 
 @pytest.mark.parametrize("kind", [Temperature, Isotonic])

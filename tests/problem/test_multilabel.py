@@ -62,6 +62,19 @@ def test_labels_that_are_not_known_take_no_part_in_metrics() -> None:
     assert found["auroc_micro"] == pytest.approx(sklearn_metrics.roc_auc_score(y[known], p[known]), rel=1e-5)
 
 
+def test_a_label_that_no_row_knows_is_left_out_of_means() -> None:
+    out, y = drawn()
+    whole = score(Multilabel(2, THREE), out, y)
+    y[:, 1] = torch.nan
+    p = out.sigmoid().numpy()
+    found = score(Multilabel(2, THREE), out, y)
+    areas = [sklearn_metrics.roc_auc_score(y[:, k], p[:, k]) for k in (0, 2)]
+    assert found["auroc"] == pytest.approx(np.mean(areas), rel=1e-5)
+    assert found["auroc"] != pytest.approx(whole["auroc"], rel=1e-5)
+    precisions = [sklearn_metrics.average_precision_score(y[:, k], p[:, k]) for k in (0, 2)]
+    assert found["average_precision"] == pytest.approx(np.mean(precisions), rel=1e-5)
+
+
 def test_labels_that_are_not_known_take_no_part_in_the_loss() -> None:
     head = Multilabel(2, THREE)
     out = torch.tensor([[0.0, 2.0, -1.0], [0.0, 2.0, -1.0], [5.0, 5.0, 5.0]], requires_grad=True)

@@ -103,7 +103,7 @@ def test_what_is_kept_is_the_end_of_a_cycle_and_patience_counts_cycles(tmp_path:
         ),
         (
             ["trainer.max_epochs=null", "+trainer.max_steps=2"],
-            "training must come to the end of 2 epochs, and validate it, however: it was stopped before",
+            "training must come to the end of 2 epochs with a validation that defines what callback.best monitors",
         ),
     ],
 )

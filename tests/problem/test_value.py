@@ -9,6 +9,7 @@ from torchmetrics.classification import (
     BinaryAUROC,
     BinaryConfusionMatrix,
     BinaryF1Score,
+    BinaryMatthewsCorrCoef,
     BinaryPrecision,
     BinaryRecall,
     BinarySpecificity,
@@ -21,6 +22,8 @@ from mlp_torch.errors import ConfigError
 from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.curves import value_curve, value_curves, worth_by_threshold
 from mlp_torch.problem.multilabel import Multilabel
+from mlp_torch.problem.neutral import Neutral
+from mlp_torch.problem.ordinal import Ordinal
 from mlp_torch.problem.perspectives import Perspective, named, try_out
 from mlp_torch.problem.reframing import Reframed
 from mlp_torch.problem.regression import Regression
@@ -38,6 +41,12 @@ def three() -> Category:
     return target
 
 
+def stars() -> Category:
+    target = Category("stars", classes=["1", "2", "3"])
+    target.classes = ["1", "2", "3"]
+    return target
+
+
 def heads() -> dict[str, tuple]:
     """A head of each kind with some targets."""
     y = torch.tensor([0, 1, 1, 0, 1]).double()
@@ -48,6 +57,8 @@ def heads() -> dict[str, tuple]:
         "binary": (Binary(2, LATE), y),
         "multiclass": (Multiclass(2, three()), torch.tensor([0, 1, 2, 2, 1]).double()),
         "multilabel": (Multilabel(2, Flags(["a", "b"])), torch.stack([y, 1 - y], dim=1)),
+        "ordinal": (Ordinal(2, stars()), torch.tensor([0, 1, 2, 2, 1]).double()),
+        "neutral": (Neutral(2, three(), neutral="Roma"), torch.tensor([0, 1, 2, 2, 1]).double()),
         "regression": (Regression(2, Number("minutes")), number),
         "reframing": (reframed, number),
     }
@@ -154,6 +165,9 @@ def test_the_picture_shows_the_threshold_that_decides_now():
         ("binary", BinaryAUROC(), ("probability", "class")),
         ("multiclass", MulticlassRecall(3), ("class", "class")),
         ("multilabel", MultilabelF1Score(2, ignore_index=-1), ("classes", "classes")),
+        ("ordinal", MeanAbsoluteError(), ("expected", "value")),
+        ("ordinal", MulticlassRecall(3), ("class", "class")),
+        ("neutral", BinaryAUROC(), ("probability", "decided")),
         ("regression", MeanAbsoluteError(), ("prediction", "y")),
         ("reframing", MeanAbsoluteError(), ("mean", "y")),
         ("reframing", Perspective(BinaryAUROC(), prediction="over_2"), ("over_2", "over_2")),
@@ -206,7 +220,8 @@ def test_a_head_with_perspectives_scripts_and_has_the_same_state():
         ("binary", {"m": MulticlassRecall(2, average=None)}, "metric.m must give one number"),
         ("multiclass", {"m": MulticlassRecall(2)}, r"metric.m must take prediction class \(N,\) int64 and label"),
         ("multiclass", {"m": MeanSquaredError()}, r"prediction probabilities \(N, 3\) float32 and label class \(N,\)"),
-        ("regression", {"m": BinaryRecall()}, r"metric.m must take prediction prediction \(N,\) float32"),
+        ("regression", {"m": BinaryRecall()}, "metric.m must have a label of two classes, however: y has more"),
+        ("ordinal", {"m": BinaryAUROC()}, "metric.m must have a label of two classes, however: value has more"),
     ],
 )
 def test_a_perspective_that_cannot_be_is_refused_before_training(kind, entries, text):
@@ -231,6 +246,13 @@ def test_a_share_of_no_rows_is_no_number(metric, label, said, why):
     verdict = judge(head, torch.full((4, 1), said), torch.full((4,), label).double())
     assert "mine" not in verdict.values
     assert why in verdict.undefined["mine"]
+
+
+def test_a_correlation_with_a_class_that_never_changes_is_no_number():
+    head, _ = given("binary", mine=BinaryMatthewsCorrCoef())
+    y = torch.tensor([0.0, 1.0, 1.0, 0.0]).double()
+    assert "every row gets the same class" in judge(head, torch.full((4, 1), -3.0), y).undefined["mine"]
+    assert judge(head, 6 * y.float().unsqueeze(1) - 3, y).values["mine"] == pytest.approx(1)
 
 
 def test_a_share_of_some_rows_may_be_0():

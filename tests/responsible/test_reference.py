@@ -104,6 +104,19 @@ def test_paired_differences_say_by_how_much_others_lose(better: bool) -> None:
     assert told.endswith(f"other {'0.99 (0.99 to 0.99)' if better else '-0.99 (-0.99 to -0.99)'}.")
 
 
+def test_scores_of_rows_count_once_as_in_the_table_and_losses_by_their_weight() -> None:
+    torch.manual_seed(0)
+    weight = torch.rand(40) + 0.1
+    for kind, name, wanted in ((Gaussian, "crps", torch.ones(40)), (Regression, "loss", weight)):
+        model = model_of(kind)
+        with torch.no_grad():
+            ours = model({"x": TEST.x})
+        theirs = model.head.constant(DATA.y, DATA.weight).expand_as(ours)
+        (told,) = paired((model, ours), {"constant": (model.head, theirs)}, Batch({}, TEST.y, weight, torch.arange(40)))
+        values = [judge(model, out, TEST.y, weight=wanted).values[name] for out in (ours, theirs)]
+        assert f"constant {number(values[1] - values[0])} (" in told
+
+
 @pytest.mark.parametrize("kind", [Reframed, Gaussian, Quantiles])
 def test_distributions_are_compared_by_their_crps(kind: type[Head]) -> None:
     model = model_of(kind)
