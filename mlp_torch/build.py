@@ -93,7 +93,7 @@ def load_best(task: Task, folder: Path) -> int:
     if not (folder / "best.ckpt").exists():
         cycle = how_many(task.model.period, "epoch")
         text = f"training must come to the end of {cycle} with a validation that defines what callback.best monitors"
-        raise ConfigError(f"{text}, however: it did not")
+        raise ConfigError(f"{text}, however: it did not; train longer, or monitor another metric")
     checkpoint = read(folder / "best.ckpt")
     restore(task, checkpoint["state_dict"])
     return int(checkpoint["epoch"])
