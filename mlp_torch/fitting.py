@@ -112,7 +112,8 @@ def add_metrics(cfg: DictConfig, data: Data, head: Head) -> None:
     }
     head.perspectives = named(entries, head, best)
     for table in data.judged.values():
-        try_out(head.perspectives, head, table.y, best)
+        if labelled(table.y).any():
+            try_out(head.perspectives, head, table.y, best)
 
 
 def optimization(cfg: DictConfig) -> dict[str, Any]:
