@@ -1,16 +1,19 @@
 """The one writer of files: a file is there whole or not at all, whatever moment the process or the machine stops."""
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from mlp_torch.errors import ModelError
+from mlp_torch.errors import ConfigError, ModelError
 
 FORMAT = 1
+LOCK = ".lock"  # in a folder that one process at a time writes to; it holds the process's number
 
 
 def write(path: Path, save: Callable[[IO[bytes]], object]) -> None:
@@ -28,6 +31,26 @@ def write(path: Path, save: Callable[[IO[bytes]], object]) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder. The system lets go of it when this one ends, however it ends.
+
+    Raises:
+        ConfigError: with the number of the process that holds it.
+    """
+    with (folder / LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            text = "a run must have its folder to itself, however"
+            raise ConfigError(f"{text}: process {file.read()} is at work in {folder}") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def write_part(path: Path, save: Callable[[IO[bytes]], object]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlp_torch import files
-from mlp_torch.errors import ModelError
+from mlp_torch.errors import ConfigError, ModelError
 
 
 def test_a_file_is_written_with_its_folders_and_readable_by_all(tmp_path):
@@ -142,3 +142,26 @@ def test_the_checksum_is_that_of_the_content(tmp_path):
 def test_keys_stand_in_the_order_given(tmp_path):
     files.write_json(tmp_path / "x.json", {"b": 1, "a": 2})
     assert list(json.loads((tmp_path / "x.json").read_text())) == ["format", "b", "a"]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from mlp_torch import files
+with files.held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_folder_is_held_by_one_process_and_let_go_of_by_one_that_is_killed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        refused = f"however: process {holder.pid} is at work in {tmp_path}"
+        with pytest.raises(ConfigError, match=refused), files.held(tmp_path):
+            raise AssertionError
+        holder.kill()
+    with files.held(tmp_path):
+        assert (tmp_path / files.LOCK).read_text() == str(os.getpid())
+    with files.held(tmp_path):  # again, by the same process
+        pass

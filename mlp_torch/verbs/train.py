@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options
 from mlp_torch.errors import ConfigError, UserError, near
+from mlp_torch.files import held
 from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
@@ -180,7 +181,8 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
         quiet()
         if folder is None:
             print(look(cfg))
-        else:
+            return
+        with held(folder):
             closing(cfg, folder, train(cfg, folder))
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit(1) and SIGTERM into SystemExit(0)
         hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
