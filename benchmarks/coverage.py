@@ -21,7 +21,7 @@ from mlp_torch.fitting import build, optimization
 from mlp_torch.head import Batch
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.run import table
-from mlp_torch.training.checkpoints import read
+from mlp_torch.training.checkpoint_files import newest
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
 
@@ -31,9 +31,11 @@ DAY, HALVINGS = 86_400.0, 20
 def restored(folder: Path) -> tuple[Task, Data]:
     """A run's data, encoded as it was, and its best model."""
     cfg = OmegaConf.load(folder / "config.yaml")
-    data = table(cfg).prepare(read(folder / "checkpoints" / "best.ckpt")["state_dict"])
+    kept = newest(folder / "checkpoints")
+    assert kept, "the run must have come to a checkpoint"
+    data = table(cfg).prepare(kept.content["state_dict"])
     task = Task(data.transform, data.target, build(cfg, data), **optimization(cfg), seed=cfg.seed)
-    load_best(task, folder / "checkpoints")
+    load_best(task, kept.best or "")
     return task, data
 
 

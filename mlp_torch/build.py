@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
 from mlp_torch.errors import ConfigError, how_many
@@ -22,7 +23,8 @@ from mlp_torch.problem.priors import check_resolution, fields
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.responsible.verdict import labelled
 from mlp_torch.serving.export import ServingFunction, export
-from mlp_torch.training.checkpoints import period_of, read
+from mlp_torch.training.checkpoint_files import read
+from mlp_torch.training.checkpoints import period_of
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
 
@@ -84,17 +86,22 @@ def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:
         raise ConfigError(f"{text}, however: {type(head).__name__}; take rebalancing=none")
 
 
-def load_best(task: Task, folder: Path) -> int:
+def best_of(trainer: lightning.Trainer) -> str:
+    """The path of the best checkpoint; "" where there is none."""
+    return next(each.best_model_path for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint))
+
+
+def load_best(task: Task, path: str | Path) -> int:
     """Takes the best checkpoint's weights, not the last ones, and tells its epoch.
 
     Raises:
         ConfigError: where training ended before there was one, as by trainer.max_steps or max_time.
     """
-    if not (folder / "best.ckpt").exists():
+    if not path:
         cycle = how_many(task.model.period, "epoch")
         text = f"training must come to the end of {cycle} with a validation that defines what callback.best monitors"
         raise ConfigError(f"{text}, however: it did not; train longer, or monitor another metric")
-    checkpoint = read(folder / "best.ckpt")
+    checkpoint = read(Path(path))
     restore(task, checkpoint["state_dict"])
     return int(checkpoint["epoch"])
 

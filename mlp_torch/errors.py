@@ -171,5 +171,13 @@ class MissingExtra(ConfigError):
     """A package of an extra that is not installed; the text says how to get it."""
 
 
+class WriteError(UserError, OSError):
+    """A file that cannot be written, with the system's reason: a full disk, a folder that is read-only."""
+
+    def __init__(self, path: object, reason: str):
+        super().__init__(f"{path} must be writable, however: {reason}; what was there before is as it was")
+        self.strerror = reason
+
+
 class ModelError(UserError, RuntimeError):
     """A model's or run's files that are missing, damaged, of another format, or that disagree with what was trained."""

@@ -2,35 +2,84 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.errors import ConfigError, ModelError, WriteError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 FORMAT = 1
+PART = ".part"  # how the name of a file ends that is not whole yet
 LOCK = ".lock"  # in a folder that one process at a time writes to; it holds the process's number
 
 
-def write(path: Path, save: Callable[[IO[bytes]], object]) -> None:
-    """Writes by `save(file)` into a temporary file beside `path`, syncs it to disk and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+class Hashing(io.BufferedWriter):
+    """A file that is hashed while it is written, as long as that goes on from its end.
+
+    Args:
+        handle: of the open file.
+    """
+
+    def __init__(self, handle: int):
+        super().__init__(io.FileIO(handle, "wb"))
+        self.digest, self.is_in_order = hashlib.sha256(), True
+
+    def write(self, data: "Buffer") -> int:
+        written = super().write(data)
+        self.digest.update(memoryview(data).cast("B")[:written])
+        return written
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.is_in_order = False
+        return super().seek(offset, whence)
+
+
+def write(path: Path, save: Callable[[IO[bytes]], object]) -> str:
+    """Writes by `save(file)` into a temporary file beside `path`, syncs it to disk and renames it; gives its sha256.
+
+    Raises:
+        WriteError: with the path and the system's reason; what was there before is as it was.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     try:
-        with os.fdopen(handle, "wb") as file:
-            save(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        with naming(path):
+            with Hashing(handle) as file:
+                save(file)
+                file.flush()
+                os.fsync(file.fileno())
+            found = file.digest.hexdigest() if file.is_in_order else sha256(Path(name))
+            os.chmod(name, 0o644)
+            os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+    return found
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Names the file in what the system says, of a full disk, for example."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(path, error.strerror or str(error)) from error
+
+
+def clear(folder: Path) -> None:
+    """Deletes what processes that were killed while they wrote have left below a folder that is held."""
+    for left in folder.rglob(f".*{PART}"):
+        left.unlink()
 
 
 @contextmanager

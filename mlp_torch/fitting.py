@@ -1,6 +1,6 @@
 """One fit of one model: task, logger and trainer by the configuration, and what training leaves.
 
-FOLDER/  tensorboard/  checkpoints/{best,last}.ckpt
+FOLDER/  tensorboard/  checkpoints/
 
 A fit that was stopped goes on where its last checkpoint stands; one that has ended trains no more.
 """
@@ -16,7 +16,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
-from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts
+from mlp_torch.build import accelerator, best_of, calibrate, epoch_notes, load_best, parts
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, near
 from mlp_torch.head import Head
@@ -24,7 +24,8 @@ from mlp_torch.model import Model
 from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import directions, judge, labelled
-from mlp_torch.training.checkpoints import LAST, AtomicFiles
+from mlp_torch.training.checkpoint_files import discard, newest
+from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task
 from mlp_torch.training.tensorboard import TensorBoard
@@ -54,13 +55,20 @@ def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: 
     notes: list[str] = []
     if learns(model):
         trainer = build_trainer(cfg, logger, model)
-        last = folder / "checkpoints" / LAST
-        trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
-        epoch = load_best(task, folder / "checkpoints")
+        trainer.fit(task, data, ckpt_path=start(folder / "checkpoints"), weights_only=True)
+        epoch = load_best(task, best_of(trainer))
         notes = epoch_notes(epoch, trainer)
     if calibrated:
         calibrate(task, data)
     return Fit(task, logger, epoch, notes)
+
+
+def start(folder: Path) -> Path | None:
+    """The checkpoint that a fit goes on from; those of later steps, which are damaged, are deleted."""
+    found = newest(folder)
+    if found:
+        discard(folder, found.step)
+    return found and found.path
 
 
 def learns(model: Model) -> bool:

@@ -15,12 +15,11 @@ from tempfile import TemporaryDirectory
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.optim import Optimizer
 
 from mlp_torch.backbone.mlp import MLP
-from mlp_torch.build import accelerator, calibrate, epoch_notes, load_best, parts, ship, without_advice
+from mlp_torch.build import accelerator, best_of, calibrate, epoch_notes, load_best, parts, ship, without_advice
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -37,7 +36,7 @@ from mlp_torch.representation.numbers import Scaled
 from mlp_torch.reproducibility.split import ByColumn, ByFingerprint, ByTime
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number
-from mlp_torch.training.checkpoints import AtomicFiles, StopEarly
+from mlp_torch.training.checkpoints import AtomicFiles, BestCheckpoint, StopEarly
 from mlp_torch.training.data import Data
 from mlp_torch.training.progress import progress
 from mlp_torch.training.table.prepared import one_thread
@@ -138,12 +137,12 @@ def fit(
             plugins=[AtomicFiles()],
             callbacks=[
                 StopEarly(monitor="val/loss", patience=patience),
-                ModelCheckpoint(dirpath=folder, filename="best", monitor="val/loss"),
+                BestCheckpoint(folder),
                 *([progress()] if progress_bar else []),
             ],
         )
         trainer.fit(task, data)
-        for line in epoch_notes(load_best(task, Path(folder)), trainer):
+        for line in epoch_notes(load_best(task, best_of(trainer)), trainer):
             tell(line)
         calibrate(task, data)
         for line in model.head.notes():

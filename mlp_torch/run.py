@@ -1,6 +1,6 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
-RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  report.json
+RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/  metrics.json  report.json
 predictions/  embeddings/  model/  stages/STAGE/{fold_0,…,whole}/{tensorboard,checkpoints}
 """
 
@@ -32,7 +32,7 @@ from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.stages.configured import targets_of, wanted
 from mlp_torch.stages.rehearsal import check_table, looked, rehearse
 from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
-from mlp_torch.training.checkpoints import LAST, read
+from mlp_torch.training.checkpoint_files import newest
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
@@ -89,17 +89,14 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
 
     A stage's has the run's transform, yet a target of its own, which says nothing of the run's.
     """
-    own = folder / "checkpoints" / LAST
-    paths = [path for path in (own, *sorted(folder.glob(f"stages/*/*/checkpoints/{LAST}"))) if path.exists()]
-    if not paths:
-        return None
-    checkpoint = read(paths[0])
-    if any(state.get("best_model_path") for state in checkpoint["callbacks"].values()):
-        read(paths[0].with_name("best.ckpt"))  # without it the run could not end: better to say so before it trains on
-    if paths[0] != own:
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {key: x for key, x in state.items() if not key.startswith("target.")}
-    return checkpoint
+    own = folder / "checkpoints"
+    for place in (own, *sorted(folder.glob("stages/*/*/checkpoints"))):
+        if found := newest(place):
+            state = found.content["state_dict"]
+            if place != own:
+                found.content["state_dict"] = {key: x for key, x in state.items() if not key.startswith("target.")}
+            return found.content
+    return None
 
 
 def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlp_torch"
 LAYERS = {
-    **dict.fromkeys(["errors", "files", "script", "ingest"], 0),
+    **dict.fromkeys(["errors", "files", "interruption", "script", "ingest"], 0),
     **dict.fromkeys(["column", "target", "head", "model", "parts"], 1),
     **dict.fromkeys(["representation", "backbone", "problem"], 2),
     **dict.fromkeys(["reproducibility", "datasets", "responsible"], 3),
@@ -291,8 +291,8 @@ def test_exceptions_are_caught_by_name():
             raises = any(isinstance(inner, ast.Raise) and inner.exc is None for inner in node.body)
             if caught in ("", "Exception", "BaseException") and not raises:
                 found.setdefault(name_of(path), []).append(caught)
-    assert found == {"mlp_torch/training/checkpoints.py": ["Exception"]}
-    line = (PACKAGE / "training" / "checkpoints.py").read_text().split("except Exception", 1)[1].splitlines()[0]
+    assert found == {"mlp_torch/training/checkpoint_files.py": ["Exception"]}
+    line = (PACKAGE / "training" / "checkpoint_files.py").read_text().split("except Exception", 1)[1].splitlines()[0]
     assert "#" in line, "the one broad except says why"
 
 

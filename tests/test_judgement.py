@@ -16,7 +16,6 @@ from mlp_torch.errors import ConfigError
 from mlp_torch.problem.multilabel import Multilabel
 from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.target import Flags
-from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main
 
 METRICS = """\
@@ -57,9 +56,7 @@ def test_a_metric_of_the_configuration_stands_beside_the_head_s_own_for_every_co
 
 
 def test_it_may_be_the_monitor_and_training_keeps_the_most_of_it(ran):
-    (kept,) = (
-        name for name in read(ran / "checkpoints" / "best.ckpt")["callbacks"] if name.startswith("BestCheckpoint")
-    )
+    (kept,) = (name for name in tiny.best(ran / "checkpoints")["callbacks"] if name.startswith("BestCheckpoint"))
     assert "'mode': 'max'" in kept
     assert "'monitor': 'val/profit'" in kept
     events = EventAccumulator(str(ran / "tensorboard" / "val")).Reload()
@@ -130,7 +127,7 @@ def test_an_epoch_in_which_the_monitor_is_not_defined_is_no_better(tmp_path):
     assert main(given) == 0
     run = tmp_path / "runs" / "tiny" / "latest"
     curve = EventAccumulator(str(run / "tensorboard" / "val")).Reload().Scalars("mine")
-    epochs, best = (read(run / "checkpoints" / f"{name}.ckpt")["epoch"] + 1 for name in ("last", "best"))
+    epochs, best = (kept(run / "checkpoints")["epoch"] + 1 for kept in (tiny.last, tiny.best))
     assert 0 < len(curve) < epochs
     assert best > epochs - len(curve)
 

@@ -24,6 +24,7 @@ from mlp_torch.reproducibility.split import ByFingerprint
 from mlp_torch.serving.export import ServingFunction, export
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.target import Category
+from mlp_torch.training.checkpoint_files import Kept, newest, read
 from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
 
@@ -52,6 +53,25 @@ def table(rows: int = 1200, seed: int = 0) -> pa.Table:
             "late": np.where(late, "late", "on time"),
         }
     )
+
+
+def last(folder: Path) -> dict[str, Any]:
+    """What a run goes on from."""
+    return found(folder).content
+
+
+def best(folder: Path) -> dict[str, Any]:
+    """What was best until then."""
+    path = found(folder).best
+    assert path
+    return read(path)
+
+
+def found(folder: Path) -> Kept:
+    """The newest checkpoint."""
+    kept = newest(folder)
+    assert kept, f"no checkpoint in {folder}"
+    return kept
 
 
 def columns() -> dict[str, Column]:

@@ -4,7 +4,8 @@
 - table: a table's rows read, checked, split, fitted and encoded, in memory or on disk
 - batches: slices of a permutation of a table
 - task: `Task`, the LightningModule
-- checkpoints: best and last, whole or not there
+- checkpoints: when what is saved: best and last, and when the process is asked to stop
+- checkpoint_files: a folder of checkpoints, each with a manifest; which one a run goes on from
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch

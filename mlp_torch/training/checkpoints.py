@@ -1,62 +1,34 @@
-"""Checkpoints (ch. 4): best by the monitored metric, last every n steps; files that are whole or not there.
+"""Checkpoints (ch. 4): best by the monitored metric, last every so often and when the process is asked to stop."""
 
-A checkpoint is read with `weights_only=True`: no code in it is ever run.
-"""
-
+import logging
 import math
-import re
-import zipfile
+import signal
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from mlp_torch import files
-from mlp_torch.errors import ModelError
+from mlp_torch.interruption import Interrupted, leave, listen
+from mlp_torch.training import checkpoint_files
 
-LAST = "last.ckpt"
-GLOBAL = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what it refuses to import
+log = logging.getLogger("mlp_torch")
 
 
 class AtomicFiles(TorchCheckpointIO):
-    """Writes checkpoints by the one atomic writer: Lightning's own goes through $TMPDIR and does not sync."""
+    """Checkpoints with a manifest, by the one atomic writer: Lightning's own goes through $TMPDIR and does not sync."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        files.write(Path(path), lambda file: torch.save(checkpoint, file))
+        checkpoint_files.save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return read(Path(path))
+        return checkpoint_files.read(Path(path))
 
-
-def read(path: Path) -> dict[str, Any]:
-    """A checkpoint's content.
-
-    Raises:
-        ModelError: if it is missing, damaged, of another format, or holds more than plain values and tensors.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:  # torch stores checksums but does not look at them
-            if damaged := archive.testzip():
-                raise ModelError(f"checkpoint {path} is damaged: the checksum of {damaged} is wrong")
-        checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
-    except ModelError:
-        raise
-    except FileNotFoundError:
-        raise ModelError(f"checkpoint {path} is missing") from None
-    except OSError as error:
-        raise ModelError(f"checkpoint {path} cannot be read: {error.strerror}") from None
-    except Exception as error:  # of a damaged file torch.load lets through whatever zip and unpickling raise
-        # torch's own text goes on to recommend weights_only=False, which would run what is in the file
-        found = GLOBAL.search(str(error))
-        reason = f"it names {found[1]}, which is no plain value" if found else type(error).__name__
-        raise ModelError(f"checkpoint {path} is damaged or no checkpoint of mlp_torch: {reason}") from error
-    if not isinstance(checkpoint, dict):
-        raise ModelError(f"checkpoint {path} must hold a dict, however: {type(checkpoint).__name__}")
-    files.check_format(checkpoint.get("format"), path)
-    return checkpoint
+    def remove_checkpoint(self, path: Any) -> None:
+        """Nothing: what a later checkpoint refers to no more, an earlier one may, until that is deleted itself."""
 
 
 class AtEndOfPeriod(Callback):
@@ -89,7 +61,25 @@ def ends_period(trainer: Trainer) -> bool:
 
 
 class BestCheckpoint(AtEndOfPeriod, ModelCheckpoint):
-    """Keeps the best score of a run whose folder was moved; Lightning forgets it, and takes any next epoch for best."""
+    """The best by a metric. It keeps the score of a run whose folder was moved, which Lightning forgets.
+
+    Args:
+        dirpath: where.
+        monitor: the metric.
+        mode: `min` or `max`, which of its values is better.
+        save_top_k: how many of the best.
+    """
+
+    def __init__(self, dirpath: str, *, monitor: str = "val/loss", mode: str = "min", save_top_k: int = 1):
+        super().__init__(
+            dirpath=dirpath,
+            filename=f"{checkpoint_files.BEST}_{{step:08d}}",  # no name is used twice: the one before may be needed yet
+            monitor=monitor,
+            mode=mode,
+            save_top_k=save_top_k,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         here = Path(str(self.dirpath))
@@ -103,25 +93,52 @@ class BestCheckpoint(AtEndOfPeriod, ModelCheckpoint):
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps `last.ckpt`: after every n steps and at the end of each epoch, after all that validation changes.
+    """Saves what a run goes on from: every so often, at the end of each epoch, and when a signal asks it to stop.
 
-    Not after the last step of an epoch: Lightning would take its validation for done on resume.
+    Not after the last step of an epoch before its validation, which Lightning would take for done on resume. The first
+    SIGTERM or Ctrl-C waits for the next step that can be saved; a second one does not.
 
     Args:
         folder: where.
-        every_n_steps: how often.
+        minutes: from one to the next.
+        every_n_steps: so many steps from one to the next instead.
+        keep: how many of them, the newest and those before, in case it is damaged.
     """
 
-    def __init__(self, folder: str, *, every_n_steps: int = 200):
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps must be at least 1, however: {every_n_steps=}")
-        self.path, self.every = Path(folder) / LAST, every_n_steps
+    def __init__(self, folder: str, *, minutes: float = 1.0, every_n_steps: int | None = None, keep: int = 2):
+        for name, value in (("every_n_steps", every_n_steps), ("keep", keep)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, however: {name}={value}")
+        if not minutes >= 0:
+            raise ValueError(f"minutes must be at least 0, however: {minutes=}")
+        self.folder, self.seconds, self.every, self.keep = Path(folder), 60 * minutes, every_n_steps, keep
+        self.saved_at, self.asked = 0.0, 0
+        self.before: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Clears away what a process killed while it wrote has left."""
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Clears away what a process killed while it saved has left; listens to signals."""
         if trainer.is_global_zero:
-            for left in self.path.parent.glob(".*.ckpt.*"):
-                left.unlink()
+            checkpoint_files.clear(self.folder)
+        self.saved_at, self.asked = time.monotonic(), 0
+        self.before = listen(self.ask)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.listen_no_more()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.listen_no_more()
+
+    def listen_no_more(self) -> None:
+        """Leaves signals to those who listened before."""
+        leave(self.before)
+        self.before = {}
+
+    def ask(self, signum: int, frame: FrameType | None) -> None:
+        """Asks for a last checkpoint; when asked again, does without it."""
+        if self.asked:
+            raise Interrupted(signum)
+        self.asked = signum
+        log.info("\n%s: saving at the next step; a second one stops at once", signal.Signals(signum).name)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int
@@ -130,11 +147,23 @@ class LastCheckpoint(Checkpoint):
         whole = done % trainer.accumulate_grad_batches == 0  # gradients in hand are in no checkpoint
         # on resume Lightning would take a validation that comes next for done
         validates = done % (trainer.val_check_batch or math.inf) == 0
-        if done % self.every == 0 and whole and not validates and done < trainer.num_training_batches:
-            trainer.save_checkpoint(self.path)
+        is_due = done % self.every == 0 if self.every else time.monotonic() - self.saved_at >= self.seconds
+        if (is_due or self.asked) and whole and not validates and done < trainer.num_training_batches:
+            self.save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trainer.save_checkpoint(self.path)
+        self.save(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        """Saves, deletes what is not needed any more, and stops where that was asked."""
+        for logger in trainer.loggers:
+            logger.save()  # what is logged until here is not logged again
+        trainer.save_checkpoint(self.folder / checkpoint_files.name_of(trainer.global_step))
+        if trainer.is_global_zero:
+            checkpoint_files.retain(self.folder, self.keep)
+        self.saved_at = time.monotonic()
+        if self.asked:
+            raise Interrupted(self.asked)
 
 
 class StopEarly(AtEndOfPeriod, EarlyStopping):

@@ -156,7 +156,8 @@ def run_folder(given: Path) -> Path:
         raise ModelError(f"resume must name a run's folder, however: {given}; {hint}")
     if given.suffix == ".ckpt" and not given.is_file():
         raise ModelError(f"checkpoint {given} is missing")
-    if given.suffix == ".ckpt" and given.name != "last.ckpt":
+    newest = max((path.stem for path in given.parent.glob("step_*.json")), default=None)
+    if given.suffix == ".ckpt" and given.stem != newest:
         raise ConfigError(f"a run goes on from its last checkpoint, however: {given.name}; write resume={folder}")
     return folder
 

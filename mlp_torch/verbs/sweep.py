@@ -25,6 +25,8 @@ from omegaconf import DictConfig
 from mlp_torch import files
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
+from mlp_torch.files import held
+from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.overrides import key_of
 from mlp_torch.responsible.report import stored
 from mlp_torch.responsible.spread import Spread
@@ -44,7 +46,7 @@ from mlp_torch.verbs.folders import (
 
 PLAN, METRICS = "sweep.json", "metrics.json"
 REPEATED = ("seed", "fold")  # runs that differ in nothing else are repetitions of one setting
-STOPPED = 130  # exit code of a run that was asked to stop
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # exit codes of a run that was asked to stop
 
 
 class Planned(NamedTuple):
@@ -149,7 +151,7 @@ def proceed(folder: Path) -> None:
     """Runs what is not finished, and tells what all runs have in common.
 
     Raises:
-        SystemExit: 130 where it was stopped, 1 where a run failed.
+        SystemExit: 130 or 143 where it was stopped, 1 where a run failed.
     """
     end(folder, through(folder))
 
@@ -170,9 +172,9 @@ def through(folder: Path) -> list[str]:
             continue
         point(folder.parent / "latest", member.folder)
         code = run(member.folder)
-        if code == STOPPED:
+        if code in STOPPED:
             print(f"\nStopped in {member.name}. Go on with:  {again(folder)}", file=sys.stderr)
-            sys.exit(STOPPED)
+            sys.exit(code)
         if not is_finished(member.folder):
             print(f"\n{member.name} failed, exit code {code}; the others go on", file=sys.stderr, flush=True)
             failed.append(member.name)
@@ -198,18 +200,17 @@ def end(folder: Path, failed: list[str]) -> None:
 def run(folder: Path) -> int:
     """Trains in a process of its own; its exit code. A signal that asks this process to stop is passed on to it."""
     process = multiprocessing.get_context("spawn").Process(target=train, args=(folder,))
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        process.start()
-        process.join()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.join()
-        return STOPPED
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if process.is_alive():  # who waits was interrupted a second time
-            process.kill()
+    with interruptible():
+        try:
+            process.start()
+            process.join()
+        except Interrupted as stopped:
+            process.terminate()
+            process.join()
+            return stopped.code
+        finally:
+            if process.is_alive():  # who waits was interrupted a second time
+                process.kill()
     return process.exitcode or 0
 
 
@@ -227,9 +228,10 @@ def trained(folder: Path) -> None:
     quiet()
     try:
         cfg, here = placed(stored_configuration(folder / CONFIG), folder)
-        outcome(train(cfg, here))
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns SIGTERM into SystemExit(0)
-        sys.exit(STOPPED)
+        with held(here), interruptible():
+            outcome(train(cfg, here))
+    except Interrupted as stopped:
+        sys.exit(stopped.code)
 
 
 def end_with_parent() -> None:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options
 from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.files import held
+from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
@@ -182,9 +183,9 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
         if folder is None:
             print(look(cfg))
             return
-        with held(folder):
+        with held(folder), interruptible():
             closing(cfg, folder, train(cfg, folder))
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit(1) and SIGTERM into SystemExit(0)
+    except Interrupted as stopped:
         hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
         print(f"\nStopped.{hint}", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(stopped.code)

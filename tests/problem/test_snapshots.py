@@ -10,7 +10,6 @@ from test_contracts_models import parts_of
 
 from mlp_torch.problem.classification import Binary
 from mlp_torch.problem.snapshots import Snapshots
-from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main
 
 
@@ -86,11 +85,11 @@ def test_what_is_kept_is_the_end_of_a_cycle_and_patience_counts_cycles(tmp_path:
     # with a rate like this validation is best at the start
     assert trained(tmp_path, "trainer.max_epochs=12", "callback.early_stopping.patience=1", "optimizer.lr=0.3") == 0
     run = tmp_path / "runs" / "tiny" / "latest"
-    assert read(run / "checkpoints" / "last.ckpt")["epoch"] % 2 == 1  # from 0
-    best = read(run / "checkpoints" / "best.ckpt")
+    assert tiny.last(run / "checkpoints")["epoch"] % 2 == 1  # from 0
+    best = tiny.best(run / "checkpoints")
     assert best["epoch"] % 2 == 1
     assert best["state_dict"]["model._extra_state"]["taken"] == best["epoch"] // 2
-    assert read(run / "checkpoints" / "last.ckpt")["epoch"] == best["epoch"] + 2
+    assert tiny.last(run / "checkpoints")["epoch"] == best["epoch"] + 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from mlp_torch.errors import ModelError
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "checkpoints" / "step_00000010.ckpt").touch()
     return tmp_path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import staged
+import tiny
 import torch
 
 import mlp_torch.stages.training as training
@@ -19,7 +20,6 @@ from mlp_torch.model import Model, predicted
 from mlp_torch.reproducibility.groups import fold_of
 from mlp_torch.run import table, train
 from mlp_torch.serving.predictor import Predictor
-from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.folders import resumed
 from mlp_torch.verbs.train import main
 
@@ -104,10 +104,10 @@ def test_a_stack_learns_from_predictions_out_of_fold_and_ships_its_members(tmp_p
     assert main(staged.experiment(tmp_path, staged.STACK)) == 0
     run = tmp_path / "runs" / "tiny" / "latest"
     assert {"narrow", "wide"} == {path.name for path in (run / "stages").iterdir()}
-    state = read(run / "checkpoints" / "best.ckpt")["state_dict"]
+    state = tiny.best(run / "checkpoints")["state_dict"]
     said = torch.tensor(out_of_fold(run, "wide")["probability"]).double().logit()
     assert torch.allclose(state["model.members.1.opinion.mean"], said.mean().reshape(1), atol=1e-6)
-    member = read(run / "stages" / "wide" / "whole" / "checkpoints" / "best.ckpt")["state_dict"]
+    member = tiny.best(run / "stages" / "wide" / "whole" / "checkpoints")["state_dict"]
     assert torch.equal(state["model.members.1.model.head.output.weight"], member["model.head.output.weight"])
     model = Predictor(run / "model")
     assert set(model.predict(model.schema.example)) >= {"probability", "class", "label"}

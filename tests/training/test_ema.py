@@ -9,7 +9,6 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from training.test_resume import fit, same
 
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import read
 from mlp_torch.verbs.train import main
 
 
@@ -35,15 +34,15 @@ def test_a_run_that_dies_resumes_to_the_same_average(after: int, undisturbed: Pa
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path, callbacks=[average(), tiny.Stop(after)])
     fit(tmp_path, resume=True, callbacks=[average()])
-    for name in ("last.ckpt", "best.ckpt"):
-        found, wanted = read(tmp_path / name), read(undisturbed / name)
+    for kept in (tiny.last, tiny.best):
+        found, wanted = kept(tmp_path), kept(undisturbed)
         assert same(found["state_dict"], wanted["state_dict"])
         assert same(found["current_model_state"], wanted["current_model_state"])
 
 
 def test_another_decay_gives_another_average(undisturbed: Path, tmp_path: Path) -> None:
     fit(tmp_path, callbacks=[average(0.5)])
-    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert not same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def test_what_is_kept_is_the_average_of_the_steps_weights(tmp_path: Path) -> None:
@@ -60,7 +59,7 @@ def test_what_is_kept_is_the_average_of_the_steps_weights(tmp_path: Path) -> Non
     expected = seen[0]
     for weight in seen[1:]:
         expected = 0.9 * expected + 0.1 * weight
-    kept = read(tmp_path / "last.ckpt")["state_dict"]["model.head.output.weight"]
+    kept = tiny.last(tmp_path)["state_dict"]["model.head.output.weight"]
     assert torch.allclose(kept, expected, atol=1e-6)
     assert not torch.allclose(kept, seen[-1], atol=1e-4)
 
@@ -68,7 +67,7 @@ def test_what_is_kept_is_the_average_of_the_steps_weights(tmp_path: Path) -> Non
 def test_the_average_is_exported_and_fingerprints_stay_what_they_are(tmp_path: Path) -> None:
     assert main([*tiny.experiment(tmp_path), "callback=ema", "callback.ema.decay=0.8"]) == 0
     run = tmp_path / "runs" / "tiny" / "latest"
-    best = read(run / "checkpoints" / "best.ckpt")
+    best = tiny.best(run / "checkpoints")
     own = {name: x for name, x in best["current_model_state"].items() if isinstance(x, torch.Tensor)}
     moved = [name for name, x in own.items() if not torch.equal(x, best["state_dict"][name])]
     assert moved

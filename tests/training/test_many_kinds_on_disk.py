@@ -17,7 +17,8 @@ from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.profile.report import report_of
 from mlp_torch.reproducibility.split import SPLITS
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint, read
+from mlp_torch.training.checkpoint_files import newest, read
+from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint
 from mlp_torch.training.data import Data
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.mapped import tensors
@@ -89,8 +90,8 @@ def test_columns_that_are_fitted_on_a_sample_see_the_words_of_the_sample_alone(m
 
 def fit(folder: Path, data: Data, *, stop: int | None = None) -> Path:
     """One fit in the way of run.py, of 10 steps; from where it was, if it was."""
-    last = folder / "last.ckpt"
-    state = read(last)["state_dict"] if last.exists() else None
+    last = newest(folder)
+    state = last and last.content["state_dict"]
     data.prepare(state)
     torch.manual_seed(0)
     task = Task(data.transform, data.target, mixed.model(data), optimizer=partial(torch.optim.AdamW, lr=1e-2), seed=0)
@@ -98,11 +99,11 @@ def fit(folder: Path, data: Data, *, stop: int | None = None) -> Path:
         max_epochs=2,
         callbacks=[
             *([tiny.Stop(stop)] if stop is not None else []),
-            BestCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
+            BestCheckpoint(str(folder)),
             LastCheckpoint(str(folder), every_n_steps=1),
         ],
     )
-    trainer.fit(task, data, ckpt_path=str(last) if state is not None else None, weights_only=True)
+    trainer.fit(task, data, ckpt_path=last and last.path, weights_only=True)
     return last
 
 

@@ -16,7 +16,8 @@ import torch
 from mlp_torch.errors import DataError
 from mlp_torch.problem.rebalancing import ClassWeights, Rebalancing
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint, StopEarly, read
+from mlp_torch.training.checkpoint_files import newest
+from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint, StopEarly
 from mlp_torch.training.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -45,8 +46,8 @@ def fit(
     **data,
 ) -> Task:
     """One fit in the way of run.py: transform restored before encoding, else fitted."""
-    last = folder / "last.ckpt"
-    state = read(last)["state_dict"] if resume and last.exists() else None
+    last = newest(folder) if resume else None
+    state = last and last.content["state_dict"]
     made = tiny.data(**data) if state is None else tiny.unprepared(**data).prepare(state)
     torch.manual_seed(seed)
     optimizer = partial(torch.optim.AdamW, lr=lr)
@@ -58,11 +59,11 @@ def fit(
         callbacks=[
             *callbacks,
             StopEarly(monitor="val/loss", patience=patience),
-            BestCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
+            BestCheckpoint(str(folder)),
             LastCheckpoint(str(folder), every_n_steps=1),
         ],
     )
-    trainer.fit(task, made, ckpt_path=str(last) if state is not None else None, weights_only=True)
+    trainer.fit(task, made, ckpt_path=last and last.path, weights_only=True)
     return task
 
 
@@ -87,9 +88,9 @@ def undisturbed(tmp_path_factory):
 
 def assert_equal_ends(folder, undisturbed):
     """Both checkpoints of two runs hold the same bits, at the same place."""
-    for name in ("last.ckpt", "best.ckpt"):
-        found, expected = read(folder / name), read(undisturbed / name)
-        assert same(found["state_dict"], expected["state_dict"]), name
+    for kept in (tiny.last, tiny.best):
+        found, expected = kept(folder), kept(undisturbed)
+        assert same(found["state_dict"], expected["state_dict"]), kept
         assert found["global_step"] == expected["global_step"]
         assert found["epoch"] == expected["epoch"]
 
@@ -107,25 +108,25 @@ def test_a_run_that_dies_twice_resumes_to_the_same_bits(undisturbed, tmp_path):
         with pytest.raises(RuntimeError, match="killed"):
             fit(tmp_path, resume=True, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
-    assert same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def test_the_optimizer_comes_back_with_the_same_bits(undisturbed, tmp_path):
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path, callbacks=[tiny.Stop(12)])
     fit(tmp_path, resume=True)
-    found, expected = (read(f / "last.ckpt")["optimizer_states"][0]["state"] for f in (tmp_path, undisturbed))
+    found, expected = (tiny.last(f)["optimizer_states"][0]["state"] for f in (tmp_path, undisturbed))
     assert all(torch.equal(found[i]["exp_avg"], expected[i]["exp_avg"]) for i in expected)
 
 
 def test_another_seed_gives_other_bits(undisturbed, tmp_path):
     fit(tmp_path, seed=1)
-    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert not same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def test_random_numbers_drawn_by_a_callback_change_nothing(undisturbed, tmp_path):
     fit(tmp_path, callbacks=[Draws()])
-    assert same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def test_dropout_is_active_so_that_the_tests_above_mean_something():
@@ -137,11 +138,11 @@ def test_dropout_is_active_so_that_the_tests_above_mean_something():
 
 def test_a_run_that_had_stopped_early_does_not_train_on(tmp_path):
     fit(tmp_path, patience=1, epochs=60)
-    stopped = read(tmp_path / "last.ckpt")
+    stopped = tiny.last(tmp_path)
     assert stopped["epoch"] < 59
     fit(tmp_path, patience=1, epochs=60, resume=True)
-    assert same(read(tmp_path / "last.ckpt")["state_dict"], stopped["state_dict"])
-    assert read(tmp_path / "last.ckpt")["global_step"] == stopped["global_step"]
+    assert same(tiny.last(tmp_path)["state_dict"], stopped["state_dict"])
+    assert tiny.last(tmp_path)["global_step"] == stopped["global_step"]
 
 
 def test_a_run_whose_folder_was_moved_keeps_its_best_weights(tmp_path):
@@ -151,7 +152,7 @@ def test_a_run_whose_folder_was_moved_keeps_its_best_weights(tmp_path):
         fit(tmp_path / "old", callbacks=[tiny.Stop(45)], **hard)
     (tmp_path / "old").rename(tmp_path / "new")
     fit(tmp_path / "new", resume=True, **hard)
-    found, expected = read(tmp_path / "new/best.ckpt"), read(tmp_path / "whole/best.ckpt")
+    found, expected = tiny.best(tmp_path / "new"), tiny.best(tmp_path / "whole")
     assert expected["epoch"] < 4
     assert found["epoch"] == expected["epoch"]
     assert same(found["state_dict"], expected["state_dict"])
@@ -164,7 +165,7 @@ def test_accumulation_and_validation_within_an_epoch_resume_to_the_same_bits(opt
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path / "killed", callbacks=[tiny.Stop(after)], trainer=options)
     fit(tmp_path / "killed", resume=True, trainer=options)
-    found, expected = read(tmp_path / "killed/last.ckpt"), read(tmp_path / "whole/last.ckpt")
+    found, expected = tiny.last(tmp_path / "killed"), tiny.last(tmp_path / "whole")
     assert same(found["state_dict"], expected["state_dict"])
     assert found["global_step"] == expected["global_step"]
 
@@ -199,7 +200,7 @@ def test_a_run_that_draws_its_rows_dies_after_any_step_and_resumes_to_the_same_b
         fit(tmp_path, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
     assert_equal_ends(tmp_path, tmp_path / "whole")
-    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert not same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def run(arguments: list[str], folder: Path) -> "subprocess.Popen[str]":
@@ -226,9 +227,7 @@ def test_a_run_killed_by_sigkill_resumes_in_its_folder_to_the_same_model(tmp_pat
     resumed = run([f"resume={tmp_path}/runs/tiny/latest"], tmp_path)
     output = resumed.communicate()[0]
     assert resumed.returncode == 0, output
-    assert same(
-        read(folder / "checkpoints/last.ckpt")["state_dict"], read(whole_folder / "checkpoints/last.ckpt")["state_dict"]
-    )
+    assert same(tiny.last(folder / "checkpoints")["state_dict"], tiny.last(whole_folder / "checkpoints")["state_dict"])
     assert (folder / "predictions/test.parquet").read_bytes() == (
         whole_folder / "predictions/test.parquet"
     ).read_bytes()
@@ -243,7 +242,7 @@ def test_a_run_killed_by_sigkill_resumes_in_its_folder_to_the_same_model(tmp_pat
 def kill_after_a_checkpoint(process: "subprocess.Popen[str]", runs: Path, other: Path) -> None:
     """SIGKILL as soon as a checkpoint is there and training is not over."""
     for _ in range(6000):
-        found = [path for path in runs.glob("2*/checkpoints/last.ckpt") if path.parent.parent.resolve() != other]
+        found = [path for path in runs.glob("2*/checkpoints/step_*.json") if path.parent.parent.resolve() != other]
         if found:
             process.send_signal(signal.SIGKILL)
             process.communicate()

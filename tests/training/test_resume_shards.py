@@ -13,7 +13,6 @@ from mlp_torch.ingest.source import Parquet
 from mlp_torch.problem.rebalancing import ClassWeights, Rebalancing
 from mlp_torch.run import quiet
 from mlp_torch.training import batches
-from mlp_torch.training.checkpoints import read
 from mlp_torch.training.table.shards import Shards
 
 RUN, BUFFER = 16, 96  # rows; 583 training rows are 6 buffers and a rest, of batches of 64
@@ -43,7 +42,7 @@ def _from_disk(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "undisturbed_shards"
-    if not (folder / "last.ckpt").exists():
+    if not list(folder.glob("step_*.json")):
         fit(folder)
     return folder
 
@@ -78,13 +77,13 @@ def test_a_run_that_draws_rows_from_disk_resumes_to_the_same_bits(after, undistu
         fit(tmp_path, callbacks=[tiny.Stop(after)])
     fit(tmp_path, resume=True)
     assert_equal_ends(tmp_path, tmp_path / "whole")
-    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert not same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def test_the_rows_come_in_two_levels_so_that_the_test_above_means_something(undisturbed, tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "BUFFER", 1000)
     fit(tmp_path)
-    assert not same(read(tmp_path / "last.ckpt")["state_dict"], read(undisturbed / "last.ckpt")["state_dict"])
+    assert not same(tiny.last(tmp_path)["state_dict"], tiny.last(undisturbed)["state_dict"])
 
 
 def test_rows_that_have_changed_are_not_gone_on_with(tmp_path):
@@ -122,10 +121,10 @@ def test_a_run_from_the_command_line_killed_by_sigkill_resumes_to_the_same_model
     output = resumed.communicate()[0]
     assert resumed.returncode == 0, output
     assert "encoded rows reused from" in output
-    assert same(*(read(f / "checkpoints/last.ckpt")["state_dict"] for f in (folder, whole_folder)))
+    assert same(*(tiny.last(f / "checkpoints")["state_dict"] for f in (folder, whole_folder)))
     for name in ("test", "val"):
         path = f"predictions/{name}.parquet"
         assert (folder / path).read_bytes() == (whole_folder / path).read_bytes()
     graphs = [torch.jit.load(f / "model" / "model.pt") for f in (folder, whole_folder)]
     assert all(torch.equal(a, b) for a, b in zip(*(list(g.buffers()) for g in graphs), strict=True))
-    assert read(folder / "checkpoints/last.ckpt")["global_step"] == STEPS * 3
+    assert tiny.last(folder / "checkpoints")["global_step"] == STEPS * 3

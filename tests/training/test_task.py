@@ -7,7 +7,6 @@ import lightning.pytorch as lightning
 import pytest
 import tiny
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from mlp_torch.head import Batch
@@ -15,7 +14,8 @@ from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary
 from mlp_torch.run import quiet
 from mlp_torch.training.batches import select
-from mlp_torch.training.checkpoints import LastCheckpoint, read
+from mlp_torch.training.checkpoint_files import read
+from mlp_torch.training.checkpoints import BestCheckpoint, LastCheckpoint
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import NonFiniteLoss, Task, evaluate, outputs
 from mlp_torch.training.tensorboard import is_logged
@@ -43,7 +43,7 @@ def trainer_of(folder: Path, *callbacks: lightning.Callback, epochs: int = 3, **
         max_epochs=epochs,
         callbacks=[
             *callbacks,
-            ModelCheckpoint(dirpath=folder, filename="best", monitor="val/loss", enable_version_counter=False),
+            BestCheckpoint(str(folder)),
             LastCheckpoint(str(folder), every_n_steps=1),
         ],
         **options,
@@ -63,13 +63,13 @@ class At(lightning.Callback):
 
 def assert_clean(folder: Path, step: int) -> None:
     """Both checkpoints are there, hold finite weights only, and the last is of a step before the fault."""
-    for name in ("last.ckpt", "best.ckpt"):
-        state = read(folder / name)["state_dict"]
+    for path in folder.glob("*.ckpt"):
+        state = read(path)["state_dict"]
         assert all(
             torch.isfinite(x).all() for key, x in state.items() if key.startswith("model.") and "head" not in key
         )
-    assert read(folder / "last.ckpt")["global_step"] == step
-    assert not [path for path in folder.iterdir() if path.name not in ("last.ckpt", "best.ckpt")]
+    assert tiny.last(folder)["global_step"] == step
+    assert {path.name.partition("_")[0] for path in folder.iterdir()} == {"step", "best"}
 
 
 def test_a_poisoned_batch_stops_the_run_and_names_step_tensor_and_rows(tmp_path):
@@ -241,7 +241,7 @@ def test_a_batch_of_one_row_trains(tmp_path):
     task = task_of(data)
     before = [p.clone() for p in task.model.parameters()]
     trainer_of(tmp_path, epochs=1).fit(task, data)
-    assert read(tmp_path / "last.ckpt")["global_step"] == 2
+    assert tiny.last(tmp_path)["global_step"] == 2
     assert any(not torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
 
 
@@ -297,7 +297,7 @@ def test_frozen_parameters_are_not_given_to_the_optimizer(data):
 
 def test_a_checkpoint_says_its_format_and_holds_transform_target_and_model(tmp_path, data):
     trainer_of(tmp_path, epochs=1).fit(task_of(data), data)
-    checkpoint = read(tmp_path / "last.ckpt")
+    checkpoint = tiny.last(tmp_path)
     assert checkpoint["format"] == 1
     assert {key.split(".")[0] for key in checkpoint["state_dict"]} == {"transform", "target", "model"}
     assert "columns.city.vocabulary" in str(checkpoint["state_dict"].keys())

@@ -12,7 +12,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from mlp_torch.head import Batch
 from mlp_torch.run import quiet
-from mlp_torch.training.checkpoints import AtomicFiles, LastCheckpoint, read
+from mlp_torch.training.checkpoint_files import newest
+from mlp_torch.training.checkpoints import AtomicFiles, LastCheckpoint
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import RowsPerSecond, TensorBoard
 
@@ -29,8 +30,8 @@ def curve(folder: Path, tag: str) -> list[tuple[int, float]]:
 
 def fit(folder: Path, *callbacks: lightning.Callback, checkpoint_every: int = 3, resume: bool = False) -> Task:
     quiet()
-    last = folder / "checkpoints" / "last.ckpt"
-    state = read(last)["state_dict"] if resume else None
+    last = newest(folder / "checkpoints") if resume else None
+    state = last and last.content["state_dict"]
     data = tiny.unprepared().prepare(state)
     torch.manual_seed(0)
     task = Task(data.transform, data.target, tiny.model(data))
@@ -43,9 +44,13 @@ def fit(folder: Path, *callbacks: lightning.Callback, checkpoint_every: int = 3,
         num_sanity_val_steps=0,
         log_every_n_steps=2,
         plugins=[AtomicFiles()],
-        callbacks=[*callbacks, RowsPerSecond(), LastCheckpoint(str(last.parent), every_n_steps=checkpoint_every)],
+        callbacks=[
+            *callbacks,
+            RowsPerSecond(),
+            LastCheckpoint(str(folder / "checkpoints"), every_n_steps=checkpoint_every),
+        ],
     )
-    trainer.fit(task, data, ckpt_path=str(last) if resume else None, weights_only=True)
+    trainer.fit(task, data, ckpt_path=last and last.path, weights_only=True)
     return task
 
 
@@ -113,7 +118,7 @@ def test_points_of_lost_steps_were_there_so_that_the_test_above_means_something(
     with pytest.raises(RuntimeError, match="killed"):
         fit(tmp_path, tiny.Stop(8), checkpoint_every=3)
     assert [step for step, _ in curve(tmp_path / "tensorboard" / "train", "loss")] == [1, 3, 5, 7]
-    assert read(tmp_path / "checkpoints" / "last.ckpt")["global_step"] == 6
+    assert tiny.last(tmp_path / "checkpoints")["global_step"] == 6
 
 
 def test_hyperparameters_stand_beside_the_outcome(tmp_path):

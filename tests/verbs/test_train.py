@@ -62,9 +62,10 @@ def test_a_folder_that_cannot_be_written_is_told(cfg, tmp_path):
 
 
 def test_resume_takes_the_folder_the_link_and_the_last_checkpoint(stopped):
-    checkpoint = stopped / "checkpoints" / "last.ckpt"
+    checkpoint = stopped / "checkpoints" / "step_00000020.ckpt"
     checkpoint.parent.mkdir()
-    checkpoint.write_text("")
+    for path in (checkpoint, checkpoint.with_suffix(".json"), checkpoint.with_name("step_00000010.json")):
+        path.write_text("")
     for given in (stopped, stopped.parent / "latest", checkpoint):
         found, folder = resumed([f"resume={given}"])
         assert folder.resolve() == stopped.resolve()
@@ -91,13 +92,16 @@ def test_only_paths_below_the_runs_folder_move():
 
 
 def test_another_checkpoint_than_the_last_is_refused(stopped):
-    best = stopped / "checkpoints" / "best.ckpt"
-    best.parent.mkdir()
-    best.write_text("")
-    with pytest.raises(ConfigError, match=r"a run goes on from its last checkpoint, however: best.ckpt; write resume="):
-        resumed([f"resume={best}"])
-    with pytest.raises(ModelError, match=r"last\.ckpt is missing"):
-        resumed([f"resume={stopped}/checkpoints/last.ckpt"])
+    folder = stopped / "checkpoints"
+    folder.mkdir()
+    for name in ("best_00000010.ckpt", "step_00000010.ckpt", "step_00000010.json", "step_00000020.json"):
+        (folder / name).write_text("")
+    for name in ("best_00000010.ckpt", "step_00000010.ckpt"):
+        refused = f"a run goes on from its last checkpoint, however: {name}; write resume="
+        with pytest.raises(ConfigError, match=refused):
+            resumed([f"resume={folder / name}"])
+    with pytest.raises(ModelError, match=r"step_00000020\.ckpt is missing"):
+        resumed([f"resume={folder}/step_00000020.ckpt"])
 
 
 def test_a_folder_that_is_no_run_is_refused_by_naming_the_near_ones(stopped):
@@ -256,13 +260,14 @@ def test_a_run_that_is_stopped_tells_how_to_go_on_and_does(tmp_path, number):
     process = start([*tiny.experiment(tmp_path), "trainer.max_epochs=400", "callback.early_stopping=null"], tmp_path)
     latest = tmp_path / "runs" / "tiny" / "latest"
     for _ in range(6000):
-        if (latest / "checkpoints" / "best.ckpt").exists():
+        if list((latest / "checkpoints").glob("best_*.json")):
             break
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     process.send_signal(number)
     output = process.communicate()[0]
-    assert process.returncode == 130, output
+    assert process.returncode == 128 + number, output
+    assert f"{number.name}: saving at the next step; a second one stops at once" in output
     assert f"Go on with:  python {ROOT}/train.py resume={latest.resolve()}" in output
     assert "Traceback" not in output
     assert not (latest / "model" / "manifest.json").exists()
