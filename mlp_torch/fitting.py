@@ -24,6 +24,7 @@ from mlp_torch.model import Model
 from mlp_torch.problem.perspectives import named, try_out
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import directions, judge, labelled
+from mlp_torch.resumption import plain
 from mlp_torch.training.checkpoint_files import discard, newest
 from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
@@ -49,7 +50,7 @@ class Fit(NamedTuple):
 
 def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: bool = True) -> Fit:
     """Trains a model, or goes on where `folder` stopped; a model with nothing to learn is only calibrated."""
-    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed)
+    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed, configuration=plain(cfg))
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []

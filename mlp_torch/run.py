@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from mlp_torch import files
 from mlp_torch.build import ship, without_advice
 from mlp_torch.configuration import built
-from mlp_torch.fitting import build, fit, learns
+from mlp_torch.fitting import Fit, build, fit, learns
 from mlp_torch.ingest.block import Block
 from mlp_torch.judgement import evaluate, importance
-from mlp_torch.model import predicted
+from mlp_torch.model import Model, predicted
 from mlp_torch.problem import prior_correction
 from mlp_torch.problem.curves import value_curves
 from mlp_torch.profile import page
@@ -28,16 +29,18 @@ from mlp_torch.profile.before_after import figures, pairs
 from mlp_torch.profile.report import report_of
 from mlp_torch.profile.suspicions import IDS
 from mlp_torch.responsible.report import Report
+from mlp_torch.resumption import check, plain
 from mlp_torch.serving.formats import check_formats, check_names
-from mlp_torch.stages.configured import targets_of, wanted
+from mlp_torch.stages.configured import configured, targets_of, wanted
 from mlp_torch.stages.rehearsal import check_table, looked, rehearse
 from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
-from mlp_torch.training.checkpoint_files import newest
+from mlp_torch.training.checkpoint_files import Kept, newest
 from mlp_torch.training.data import Data
 from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
+from mlp_torch.verbs.folders import store
 
 log = logging.getLogger("mlp_torch")
 
@@ -46,18 +49,12 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     """Trains what a configuration describes, or goes on where `folder` stopped; everything is left in `folder`."""
     started = time.perf_counter()
     check_formats(cfg.export.formats)  # of a run that goes on too
-    checkpoint = last_checkpoint(folder)
-    data = prepare(cfg, folder, checkpoint)
-    if wanted(cfg):
-        rehearse(cfg, data)
-    stages = trained_stages(cfg, data, folder / "stages")
-    learning = with_predictions(data, stages)
-    models = {name: stage.model for name, stage in stages.items()}
-    model = build(cfg, learning, stages=models)
-    if stages and learns(model):
-        hashes = {name: stage.hash for name, stage in stages.items()}
-        check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
-    task, logger, epoch, notes = fit(cfg, learning, model, folder)
+    files.clear(folder)
+    last = last_checkpoint(folder)
+    if last:
+        check_resumed(cfg, folder, last)
+    data = prepare(cfg, folder, last)
+    (task, logger, epoch, notes), models = learn(cfg, data, folder)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     report = evaluate(cfg, task, data, folder, models)
@@ -84,30 +81,59 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     return report
 
 
-def last_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
+def learn(cfg: DictConfig, data: Data, folder: Path) -> tuple[Fit, dict[str, Model]]:
+    """The stages, then the last model: trained, or gone on with where `folder` stopped. Also the stages' models."""
+    if wanted(cfg):
+        rehearse(cfg, data)
+    stages = trained_stages(cfg, data, folder / "stages")
+    learning = with_predictions(data, stages)
+    models = {name: stage.model for name, stage in stages.items()}
+    model = build(cfg, learning, stages=models)
+    if stages and learns(model):
+        hashes = {name: stage.hash for name, stage in stages.items()}
+        check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
+    return fit(cfg, learning, model, folder), models
 
-    A stage's has the run's transform, yet a target of its own, which says nothing of the run's.
+
+def check_resumed(cfg: DictConfig, folder: Path, last: Kept) -> None:
+    """Refuses to go on otherwise than the run began, unless that is allowed; then config.yaml says what holds now.
+
+    Raises:
+        ConfigError: naming every key that differs.
     """
-    own = folder / "checkpoints"
-    for place in (own, *sorted(folder.glob("stages/*/*/checkpoints"))):
-        if found := newest(place):
-            state = found.content["state_dict"]
-            if place != own:
-                found.content["state_dict"] = {key: x for key, x in state.items() if not key.startswith("target.")}
-            return found.content
-    return None
+    place = last.path.parents[1]
+    own = cfg if place == folder else configured(cfg, place.parent.name, str(place))
+    changed = check(last.content["configuration"], plain(own), list(cfg.resume_allow))
+    if changed:
+        log.info("goes on with %s", "; ".join(f"{key}: {old} → {new}" for key, (old, new) in changed.items()))
+        now = cfg.copy()
+        now.resume_allow = []
+        store(now, folder)
 
 
-def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
+def last_checkpoint(folder: Path) -> Kept | None:
+    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint."""
+    places = (folder / "checkpoints", *sorted(folder.glob("stages/*/*/checkpoints")))
+    return next((found for place in places if (found := newest(place))), None)
+
+
+def restored_from(folder: Path, last: Kept | None) -> dict[str, Tensor] | None:
+    """The state of transform and target in what a run left; a stage has a target of its own, none of the run's."""
+    if last is None:
+        return None
+    is_own = last.path.parents[1] == folder
+    return {key: x for key, x in last.content["state_dict"].items() if is_own or not key.startswith("target.")}
+
+
+def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> Data:
     """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
     data = table(cfg)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
-    data.prepare(checkpoint and checkpoint["state_dict"], look=look)
-    if checkpoint:
-        data.load_state_dict(checkpoint[type(data).__qualname__])  # refuses rows that have changed
+    data.prepare(restored_from(folder, last), look=look)
+    if last:
+        data.load_state_dict(last.content[type(data).__qualname__])  # refuses rows that have changed
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
@@ -117,6 +143,7 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 def table(cfg: DictConfig) -> Data:
     """The table before anything is read, split into folds if the configuration says so."""
     data: Data = built(cfg.data)
+    data.resume_allow, data.rows_per_epoch = list(cfg.resume_allow), cfg.rows_per_epoch
     # an experiment's options stay where rebalancing=none leaves them without anything to set
     data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
     if cfg.folds is not None:

@@ -28,6 +28,7 @@ LAYERS = {
             "run",
             "configuration",
             "overrides",
+            "resumption",
             "evaluation",
             "judgement",
             "signatures",

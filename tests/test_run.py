@@ -12,7 +12,6 @@ from omegaconf import OmegaConf
 from mlp_torch.errors import ConfigError
 from mlp_torch.evaluation.evaluation import configuration, restored
 from mlp_torch.fitting import direction
-from mlp_torch.training.checkpoint_files import read
 from mlp_torch.verbs.train import main
 
 HIGHER = {"loss": False, "auroc": True, "coverage": None}
@@ -52,8 +51,8 @@ def test_a_monitor_that_is_no_metric_or_has_no_direction_is_refused(monitor: obj
 def test_the_best_by_a_metric_of_which_more_is_better_is_kept(tmp_path: Path) -> None:
     by_auroc = ["callback.best.monitor=val/auroc", "callback.early_stopping.monitor=val/auroc"]
     main([*tiny.experiment(tmp_path), f"runs={tmp_path}/runs", *by_auroc, "trainer.max_epochs=4", "baseline=none"])
-    (best,) = (tmp_path / "runs" / "tiny").glob("2*/checkpoints/best_*.ckpt")
-    (kept,) = (name for name in read(best)["callbacks"] if name.startswith("BestCheckpoint"))
+    best = tiny.best(tmp_path / "runs" / "tiny" / "latest" / "checkpoints")
+    (kept,) = (name for name in best["callbacks"] if name.startswith("BestCheckpoint"))
     assert "'mode': 'max'" in kept
     assert "'monitor': 'val/auroc'" in kept
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch.configuration import built, check_targets
 from mlp_torch.errors import ConfigError, DataError, near
 from mlp_torch.reproducibility.folds import check_parts
-from mlp_torch.verbs.folders import moved
+from mlp_torch.resumption import moved
 
 if TYPE_CHECKING:  # it imports torch, which mistyped keys need not wait for
     from mlp_torch.target import Target

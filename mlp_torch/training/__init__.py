@@ -6,6 +6,8 @@
 - task: `Task`, the LightningModule
 - checkpoints: when what is saved: best and last, and when the process is asked to stop
 - checkpoint_files: a folder of checkpoints, each with a manifest; which one a run goes on from
+- environment: versions, threads and device, told where a run goes on elsewhere
+- retuning: another learning rate for a run that goes on
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch

@@ -1,6 +1,6 @@
 """Batches as slices of a permutation of the encoded table: no Python per row.
 
-The order is a pure function of (seed, epoch), so that nothing random is stored and nothing can get out of step. Where
+The order is a pure function of (seed, pass), so that nothing random is stored and nothing can get out of step. Where
 rows are drawn with replacement (ch. 3, Rebalancing), so are the draws: an epoch has as many as the table has rows.
 
 A table on disk is shuffled in two levels, so that it is read in runs and little of it is in memory: runs of 4,096 rows
@@ -84,6 +84,8 @@ class Batches:
         seed: of the order.
         release: of a table on disk: gives the memory of the pages that were read back.
         draw: (N,) where rows are drawn with replacement instead of shuffled: how often, in proportion.
+        rows: of an epoch, where that is no pass over the table (ch. 4, virtual epochs): passes follow each other, and
+            each epoch goes on where the one before ended.
     """
 
     def __init__(
@@ -95,14 +97,15 @@ class Batches:
         seed: int = 0,
         release: Callable[[], None] | None = None,
         draw: Tensor | None = None,
+        rows: int | None = None,
     ):
         if size < 1:
             raise ValueError(f"batch_size must be at least 1, however: batch_size={size}")
         self.table, self.size, self.at, self.seed, self.release = table, size, at, seed, release
-        self.draw = draw
+        self.draw, self.rows = draw, len(table.y) if rows is None else rows
 
     def __len__(self) -> int:
-        return -(-len(self.table.y) // self.size)
+        return -(-self.rows // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
         if self.at is not None:
@@ -117,7 +120,7 @@ class Batches:
     def shuffled(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from its row `first` on; one that a buffer cannot fill goes on in the next."""
         left = select(self.table, slice(0, 0))
-        for table, order in self.buffers(epoch, first):
+        for table, order in self.stream(epoch * self.rows + first, (epoch + 1) * self.rows):
             begin = 0
             if len(left.y):
                 begin = min(self.size - len(left.y), len(order))
@@ -132,11 +135,19 @@ class Batches:
         if len(left.y):
             yield left
 
-    def buffers(self, epoch: int, first: int) -> Iterator[tuple[Batch, Tensor]]:
-        """Tables and the order of their rows, which together are the epoch's rows from `first` on."""
+    def stream(self, first: int, stop: int) -> Iterator[tuple[Batch, Tensor]]:
+        """Tables and the order of their rows: of all passes over the table, end to end, the rows `first` to `stop`."""
+        n = len(self.table.y)
+        while first < stop:
+            number, start = divmod(first, n)
+            first = min((number + 1) * n, stop)
+            yield from self.buffers(number, start, first - number * n)
+
+    def buffers(self, epoch: int, first: int, stop: int) -> Iterator[tuple[Batch, Tensor]]:
+        """Tables and the order of their rows, which together are the rows `first` to `stop` of a pass."""
         n = len(self.table.y)
         if self.release is None or n <= BUFFER:
-            yield self.table, self.order([slice(0, n)], n, self.seed, epoch)[first:]
+            yield self.table, self.order([slice(0, n)], n, self.seed, epoch)[first:stop]
             return
         runs = torch.arange(0, n, RUN)[permutation(-(-n // RUN), self.seed, epoch)]
         parts = [
@@ -145,11 +156,9 @@ class Batches:
         ]
         begin = 0
         for number, (slices, rows) in enumerate(zip(parts, self.shares(parts, epoch), strict=True)):
-            if begin + rows > first:
-                yield (
-                    self.buffer(slices),
-                    self.order(slices, rows, self.seed, epoch, number + 1)[max(0, first - begin) :],
-                )
+            if begin + rows > first and begin < stop:
+                order = self.order(slices, rows, self.seed, epoch, number + 1)
+                yield self.buffer(slices), order[max(0, first - begin) : stop - begin]
             begin += rows
 
     def shares(self, parts: list[list[slice]], epoch: int) -> list[int]:

@@ -49,10 +49,14 @@ class Data(LightningDataModule):
         sampling: (N,) how much training rows count by it; None without it.
         prepared: what `prepare` made; its main parts are attributes here too.
         others: targets of earlier stages, by stage.
+        rows_per_epoch: rows after which validation comes; None: a pass over all training rows.
+        resume_allow: what may differ where a run goes on: data.fingerprint, data.batch_size.
     """
 
     rebalancing: Rebalancing | None = None
     sampling: Tensor | None = None
+    rows_per_epoch: int | None = None
+    resume_allow: Sequence[str] = ()
     prepared: Prepared
 
     def __init__(
@@ -168,7 +172,8 @@ class Data(LightningDataModule):
             train = train._replace(weight=(weight / weight.double().mean()).float())
         seed = int(self.trainer.lightning_module.seed) if self.trainer else 0  # type: ignore[arg-type]  # of a Task
         release = self.prepared.release.get("train")
-        return Batches(train, self.batch_size, at=self.position, seed=seed, release=release, draw=draw)
+        rows = self.rows_per_epoch
+        return Batches(train, self.batch_size, at=self.position, seed=seed, release=release, draw=draw, rows=rows)
 
     def position(self) -> tuple[int, int]:
         """Epoch, and batches of it that are done, by Lightning's own counters, which a checkpoint restores."""
@@ -181,11 +186,11 @@ class Data(LightningDataModule):
         return {"fingerprint": self.fingerprint, "batch_size": self.batch_size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Refuses to go on with other rows or batches: they would be other bits."""
+        """Refuses to go on with other rows or batches, which would be other bits, unless that is allowed."""
         for name, found in self.state_dict().items():
-            if state[name] != found:
+            if state[name] != found and not {"data", f"data.{name}"} & set(self.resume_allow):
                 text = f"a resumed run needs the {name} that it began with: {state[name]}, however: {found}"
-                raise DataError(Problem("changed_data", text, key="data"))
+                raise DataError(Problem("changed_data", text, key=f"resume_allow=[data.{name}]"))
 
     def val_dataloader(self) -> list[Batches]:
         """Validation rows, and some training rows, the same ones each time: those with the smallest fingerprints."""

@@ -4,7 +4,9 @@ Randomness of a step (dropout, hidden categories) is a pure function of (seed, e
 seeded anew before each step, so that a resumed run draws what the killed one would have drawn.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -22,7 +24,13 @@ from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
 from mlp_torch.training.batches import seed_of
+from mlp_torch.training.environment import environment, told
+from mlp_torch.training.retuning import retune
 from mlp_torch.training.tensorboard import is_logged
+
+log = logging.getLogger("mlp_torch")
+
+HINT = "a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
 
 
 class NonFiniteLoss(UserError, RuntimeError):
@@ -39,6 +47,7 @@ class Task(LightningModule):
         optimizer: parameters -> optimizer.
         scheduler: optimizer -> learning-rate scheduler, stepped once an epoch; None = a constant rate.
         seed: of every random draw in training.
+        configuration: what the run was configured with, as plain values, kept in its checkpoints.
     """
 
     def __init__(
@@ -50,18 +59,26 @@ class Task(LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
+        configuration: Mapping[str, Any] = MappingProxyType({}),
     ):
         super().__init__()
         self.transform, self.target, self.model = transform, target, model
         self.optimizer, self.scheduler, self.seed = optimizer, scheduler, seed
+        self.configuration = dict(configuration)
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
         self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
+        self.look_every = 1  # steps: more on a device that would have to be waited for
+        self.first_bad: dict[str, Tensor] = {}  # the step at which something was not finite, -1 where it always was
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(p for p in self.model.parameters() if p.requires_grad)
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
+
+    def on_train_start(self) -> None:
+        if self.device.type != "cpu":
+            self.look_every = max(self.trainer.log_every_n_steps, 1)  # type: ignore[attr-defined]  # Lightning sets it without declaring it
 
     def on_train_epoch_start(self) -> None:
         self.model.begin(self.current_epoch)
@@ -79,7 +96,7 @@ class Task(LightningModule):
         # weights are 1 in the mean over all training rows; over the sum of a batch's own, a heavy row would count less
         # the more of its kind are there, and priors would be off
         loss = (losses * batch.weight).sum() / len(losses)
-        if not torch.isfinite(loss):
+        if not self.is_finite("loss", loss):
             rows = {f"feature {name}": x for name, x in batch.features.items()}
             rows |= {"target": batch.y, "row weight": batch.weight, "out": out, "row loss": losses}
             raise NonFiniteLoss(self.diverged("loss", weights(self.model), rows))
@@ -88,6 +105,29 @@ class Task(LightningModule):
         for penalty in self.model.penalties():
             loss = loss + penalty
         return loss
+
+    def is_finite(self, what: str, value: Tensor) -> bool:
+        """Whether a number is finite; where its device must not be waited for, that is noted there for `look`."""
+        if self.look_every == 1:
+            return bool(torch.isfinite(value))
+        first = self.first_bad.setdefault(what, torch.full_like(value, -1, dtype=torch.int64))
+        step = torch.full_like(first, self.global_step)
+        self.first_bad[what] = torch.where((first < 0) & ~torch.isfinite(value.detach()), step, first)
+        return True
+
+    def look(self) -> None:
+        """Stops if something was not finite in a step since training began."""
+        found = {what: int(first) for what, first in self.first_bad.items()}
+        for what, step in sorted(found.items(), key=lambda item: item[1]):
+            if step >= 0:
+                raise NonFiniteLoss(
+                    f"the {what} must be finite, however: step {step:,}, found after step {self.global_step:,} on "
+                    f"{self.device}, which is asked every {self.look_every} steps; {HINT}"
+                )
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if self.look_every > 1 and (batch_idx + 1) % self.look_every == 0:
+            self.look()
 
     def diverged(self, what: str, whole: Mapping[str, Tensor], by_row: Mapping[str, Tensor] = {}) -> str:
         """The step, the first tensor that is not finite, and the rows: those where it is not, or all of the batch."""
@@ -101,13 +141,13 @@ class Task(LightningModule):
         return (
             f"the {what} must be finite, however: step {self.global_step:,}, first non-finite tensor: {first}; "
             f"in {len(row):,} of {len(self.row):,} rows of the batch, by fingerprint: {shown}; "
-            "a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
+            f"{HINT}"
         )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         # with float16 the scaler skips steps whose scaled gradients overflow
-        if not torch.isfinite(norm) and self.trainer.precision != "16-mixed":
+        if self.trainer.precision != "16-mixed" and not self.is_finite("gradient", norm):
             named = self.model.named_parameters()
             gradients = {f"gradient of {name}": p.grad for name, p in named if p.grad is not None}
             raise NonFiniteLoss(self.diverged("gradient", gradients))
@@ -128,7 +168,7 @@ class Task(LightningModule):
             if bad := int((~torch.isfinite(out)).reshape(len(out), -1).any(dim=1).sum()):
                 raise NonFiniteLoss(
                     f"what the model says must be finite, however: step {self.global_step:,}, not so for {bad:,} of "
-                    f"{len(out):,} {split} rows; a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
+                    f"{len(out):,} {split} rows; {HINT}"
                 )
             verdict = judge(self.model, out, y, weight=weight)
             if why := verdict.undefined.get("loss"):
@@ -140,10 +180,21 @@ class Task(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses to save weights that are not finite: a step whose gradient was finite can still overflow."""
+        self.look()
         tensors = weights(self.model)
         if not all(torch.isfinite(x).all() for x in tensors.values()):
             raise NonFiniteLoss(self.diverged("weights", tensors))
         checkpoint["format"] = FORMAT
+        checkpoint["configuration"] = self.configuration
+        checkpoint["environment"] = environment(self.device, self.trainer.world_size)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Tells where a run goes on elsewhere; sets what its user changes of the optimizer."""
+        changed = told(checkpoint.get("environment", {}), environment(self.device, self.trainer.world_size))
+        if changed:
+            text = "the last bits may differ from those of a run that was not stopped"
+            log.warning("WARNING: the run goes on in another environment, %s: %s", "; ".join(changed), text)
+        retune(checkpoint, self.configuration)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

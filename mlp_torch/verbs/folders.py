@@ -1,9 +1,9 @@
 """A run's folder: made, pointed to by `latest`, found again, and its stored configuration."""
 
 import os
+import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +14,7 @@ from mlp_torch import files
 from mlp_torch.configuration import check_targets, composed
 from mlp_torch.errors import ConfigError, ModelError, near
 from mlp_torch.overrides import check_key, key_of
+from mlp_torch.resumption import is_permitted, moved, plain
 
 CONFIG = "config.yaml"
 
@@ -98,7 +99,23 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
         raise ConfigError(f"a finished run keeps its configuration, however: {changes[0]}; start a new run")
     for text in changes:
         apply(text, stored, list(asked.resume_allow))
+    stored.resume_allow = asked.resume_allow
     return placed(stored, folder)
+
+
+def unfinished(cfg: DictConfig) -> Path | None:
+    """The newest run of a configuration that has not come to its end; None where there is none."""
+    new = cfg.copy()
+    new.folder = "FOLDER"
+    wanted = plain(new)
+    parent = Path(cfg.runs) / str(cfg.name)
+    for folder in sorted((path.parent for path in parent.glob(f"[0-9]*/{CONFIG}")), reverse=True):
+        try:
+            if not is_finished(folder) and plain(stored_configuration(folder / CONFIG)) == wanted:
+                return folder
+        except ModelError as error:
+            print(f"WARNING: {error}; that run is passed over", file=sys.stderr)
+    return None
 
 
 def placed(stored: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
@@ -130,9 +147,10 @@ def apply(text: str, stored: DictConfig, allowed: list[str]) -> None:
     if text.startswith(("+", "~")):
         raise ConfigError(f"a resumed run keeps its keys, however: {text}; only KEY=VALUE may be allowed")
     check_key(text, stored, {})
-    if not any(key == item or key.startswith(f"{item}.") for item in allowed):
+    value = OverridesParser.create().parse_override(text).value()
+    if not is_permitted(key, (OmegaConf.select(stored, key), value), allowed):
         raise ConfigError(f"a resumed run keeps its configuration, however: {text}; to allow it: resume_allow=[{key}]")
-    OmegaConf.update(stored, key, OverridesParser.create().parse_override(text).value())
+    OmegaConf.update(stored, key, value)
 
 
 def run_folder(given: Path) -> Path:
@@ -160,18 +178,3 @@ def run_folder(given: Path) -> Path:
     if given.suffix == ".ckpt" and given.stem != newest:
         raise ConfigError(f"a run goes on from its last checkpoint, however: {given.name}; write resume={folder}")
     return folder
-
-
-def moved(value: Any, old: str, new: str) -> Any:
-    """The paths below a run's folder, as they are now: from another working folder, or after a move.
-
-    >>> moved({"a": "runs/x/c", "b": ["runs/xy"]}, "runs/x", "new")
-    {'a': 'new/c', 'b': ['runs/xy']}
-    """
-    if isinstance(value, dict):
-        return {key: moved(item, old, new) for key, item in value.items()}
-    if isinstance(value, list):
-        return [moved(item, old, new) for item in value]
-    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
-        return new + value.removeprefix(old)
-    return value

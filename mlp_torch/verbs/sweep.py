@@ -147,6 +147,14 @@ def meant(overrides: list[str], *, several: bool) -> Path | None:
     return Path(os.path.relpath(folder.resolve()))
 
 
+def unfinished(parent: Path, arguments: list[str]) -> Path | None:
+    """The newest sweep that was begun with these arguments, if some of its runs are not finished."""
+    for plan in sorted(parent.glob(f"[0-9]*/{PLAN}"), reverse=True):
+        if sorted(files.read_json(plan)["arguments"]) == sorted(arguments):
+            return None if all(is_finished(member.folder) for member in members_of(plan.parent)) else plan.parent
+    return None
+
+
 def proceed(folder: Path) -> None:
     """Runs what is not finished, and tells what all runs have in common.
 

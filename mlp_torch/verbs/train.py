@@ -22,8 +22,20 @@ from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
 from mlp_torch.verbs import sweep
 from mlp_torch.verbs.closing import closing, command, guarded
-from mlp_torch.verbs.folders import has_trained, is_finished, new_folder, point_back, pointed, resumed
+from mlp_torch.verbs.folders import (
+    CONFIG,
+    has_trained,
+    is_finished,
+    new_folder,
+    placed,
+    point_back,
+    pointed,
+    resumed,
+    stored_configuration,
+    unfinished,
+)
 
+AUTO = "resume=auto"
 SOURCES = (  # that read a file, or a folder of them
     "mlp_torch.ingest.source.Csv",
     "mlp_torch.ingest.source.Parquet",
@@ -37,16 +49,29 @@ def main(arguments: list[str]) -> int:
     chosen = parsed(arguments)
     chosen.overrides = [opened(text) for text in chosen.overrides]
     looks = chosen.help or chosen.hydra_help or chosen.info or chosen.cfg
+    is_auto = AUTO in chosen.overrides
+    chosen.overrides = [text for text in chosen.overrides if text != AUTO]
     if not looks and any(key_of(text) == "resume" and not text.endswith(("=", "=null")) for text in chosen.overrides):
         return resume(chosen.overrides, several=chosen.multirun)
     if not looks:
         runs = planned(chosen)
         if len(runs) > 1:
-            return guarded(lambda: sweep.begin(runs, chosen.overrides))
+            return guarded(lambda: several(runs, chosen.overrides, is_auto=is_auto))
+        if is_auto and (folder := unfinished(runs[0].cfg)):
+            return guarded(lambda: go(*placed(stored_configuration(folder / CONFIG), folder)))
     flags = [text for text in arguments if opened(text) not in chosen.overrides]
     sys.argv = [sys.argv[0], *flags, *chosen.overrides]  # Hydra's own parser wants the overrides side by side
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
     return 0
+
+
+def several(runs: list[sweep.Planned], overrides: list[str], *, is_auto: bool) -> None:
+    """Several runs: those that were begun with these arguments and are not finished if asked, else new ones."""
+    folder = sweep.unfinished(Path(runs[0].cfg.runs) / str(runs[0].cfg.name), overrides) if is_auto else None
+    if folder:
+        sweep.proceed(folder)
+    else:
+        sweep.begin(runs, overrides)
 
 
 def resume(overrides: list[str], *, several: bool) -> int:
@@ -116,8 +141,9 @@ def check_switches(cfg: DictConfig) -> None:
     """Refuses a name that can be no folder and no part of a URL, a seed, threads or debug that mean nothing."""
     if type(cfg.debug) is not bool:
         raise ConfigError(f"debug must be true or false, however: debug={cfg.debug}")
-    for key, least in (("seed", 0), ("threads", 1)):
-        if type(cfg[key]) is not int or cfg[key] < least:
+    for key, least in (("seed", 0), ("threads", 1), ("rows_per_epoch", 1)):
+        is_open = key == "rows_per_epoch" and cfg[key] is None
+        if not is_open and (type(cfg[key]) is not int or cfg[key] < least):
             raise ConfigError(f"{key} must be a whole number of at least {least}, however: {key}={cfg[key]}")
     if cfg.trainer.max_epochs == 0:
         raise ConfigError("trainer.max_epochs must be at least 1, however: trainer.max_epochs=0; see also debug=true")

@@ -232,3 +232,25 @@ def test_draws_of_more_rows_than_torch_multinomial_takes_never_hit_a_row_that_we
     weight = torch.tensor([0.0, 1e-30, 0.0, 1.0, 0.0])
     found = torch.tensor(rows(drawn_rows(5, weight=weight, epoch=0)) + rows(drawn_rows(5, weight=weight, epoch=1)))
     assert set(found.tolist()) == {3}
+
+
+# epochs that are no passes
+
+
+@pytest.mark.parametrize("is_on_disk", [False, True])
+@pytest.mark.parametrize("size", [1, 8, 70, 300])
+@pytest.mark.parametrize("rows_per_epoch", [1, 70, 100, 101, 250])
+@pytest.mark.usefixtures("short_runs")
+def test_epochs_of_so_many_rows_are_cut_from_passes_end_to_end(rows_per_epoch, size, is_on_disk):
+    release = (lambda: None) if is_on_disk else None
+    passes = [row for i in range(8) for row in rows(Batches(table(100), 5, at=lambda i=i: (i, 0), release=release))]
+    for epoch in range(3):
+        epochs = Batches(table(100), size, at=lambda e=epoch: (e, 0), rows=rows_per_epoch, release=release)
+        found = [batch.row.tolist() for batch in epochs]
+        assert [row for batch in found for row in batch] == passes[
+            epoch * rows_per_epoch : (epoch + 1) * rows_per_epoch
+        ]
+        assert [len(batch) for batch in found[:-1]] == [size] * (len(epochs) - 1)
+        for done in range(len(found) + 1):
+            rest = Batches(table(100), size, at=lambda e=epoch, d=done: (e, d), rows=rows_per_epoch, release=release)
+            assert [batch.row.tolist() for batch in rest] == found[done:]

@@ -38,13 +38,15 @@ def task_of(data: Data, **options) -> Task:
     return Task(data.transform, data.target, tiny.model(data), **options)
 
 
-def trainer_of(folder: Path, *callbacks: lightning.Callback, epochs: int = 3, **options) -> lightning.Trainer:
+def trainer_of(
+    folder: Path, *callbacks: lightning.Callback, epochs: int = 3, every: int = 1, **options
+) -> lightning.Trainer:
     return tiny.trainer(
         max_epochs=epochs,
         callbacks=[
             *callbacks,
             BestCheckpoint(str(folder)),
-            LastCheckpoint(str(folder), every_n_steps=1),
+            LastCheckpoint(str(folder), every_n_steps=every),
         ],
         **options,
     )
@@ -191,6 +193,37 @@ def test_a_loss_on_validation_rows_that_is_no_number_stops_the_run(tmp_path, dat
     task.model.loss = lambda out, batch: plain(out, batch) + (0 if task.model.training else torch.inf)
     with pytest.raises(NonFiniteLoss, match=rf"step {STEPS}, val rows, not finite: inf"):
         trainer_of(tmp_path).fit(task, data)
+
+
+@pytest.mark.parametrize(("what", "at", "found"), [("loss", 12, 15), ("gradient", 7, 10)])
+def test_on_a_device_that_is_asked_now_and_then_the_first_bad_step_is_named(tmp_path, data, what, at, found):
+    def poison(task, batch):
+        if what == "loss":
+            batch.features["age"][3] = torch.nan
+        else:
+            task.model.head.output.weight.register_hook(lambda gradient: gradient * torch.inf)
+
+    task = task_of(data)
+    task.look_every = 5
+    told = (
+        f"the {what} must be finite, however: step {at}, found after step {found} on cpu, which is asked every 5 step"
+    )
+    with pytest.raises(NonFiniteLoss, match=told):
+        trainer_of(tmp_path, At(at, poison), every=200).fit(task, data)
+    if at > STEPS:
+        assert_clean(tmp_path, STEPS)
+
+
+def test_a_step_that_was_not_looked_at_yet_is_found_before_anything_is_saved(tmp_path, data):
+    task = task_of(data)
+    task.look_every = 1000
+
+    def poison(task, batch):
+        batch.features["age"][3] = torch.nan
+
+    with pytest.raises(NonFiniteLoss, match=r"the loss must be finite, however: step 14, found after step 15"):
+        trainer_of(tmp_path, At(14, poison)).fit(task, data)
+    assert_clean(tmp_path, 14)
 
 
 def test_a_clean_run_is_not_stopped(tmp_path, data):

@@ -14,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.resumption import moved
 from mlp_torch.verbs import folders
 from mlp_torch.verbs.closing import command
-from mlp_torch.verbs.folders import moved, new_folder, resumed
+from mlp_torch.verbs.folders import new_folder, resumed
 from mlp_torch.verbs.train import main
 
 
@@ -130,7 +131,7 @@ def test_a_model_is_not_taken_for_its_run(stopped):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("trainer.max_epochs=9", r"however: trainer.max_epochs=9; to allow it: resume_allow=\[trainer.max_epochs\]"),
+        ("trainer.max_epochs=2", r"however: trainer.max_epochs=2; to allow it: resume_allow=\[trainer.max_epochs\]"),
         ("trainer.max_epoch=9", "did you mean max_epochs"),
         ("+x=9", "a resumed run keeps its keys, however: \\+x=9"),
         ("~data.columns.age", "a resumed run keeps its keys"),
