@@ -12,13 +12,14 @@ VERBS = {
     "init": "look at a table and write an experiment for it",
     "validate": "judge a file as training or serving would, and tell every problem",
     "train": "train an experiment, or resume a run",
+    "verify-resume": "prove that stopped runs end with the bits of those that were not stopped",
     "evaluate": "score a model on labelled rows, beside the baseline",
     "predict": "score a table of any size, from file to file",
     "serve": "answer requests with a model",
     "neighbours": "show which words an embedding has learned to be alike",
     "data": "bring the real data sets of the examples onto this machine",
 }
-USAGE = "usage: mlp_torch VERB …\n\n" + "\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())
+USAGE = "usage: mlp_torch VERB …\n\n" + "\n".join(f"  {verb:<14} {what}" for verb, what in VERBS.items())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"mlp_torch: no such verb: {verb}; {near(verb, VERBS)}", file=sys.stderr)
         return 2
     try:
-        return int(import_module(f"mlp_torch.verbs.{verb}").main(rest))
+        return int(import_module(f"mlp_torch.verbs.{verb.replace('-', '_')}").main(rest))
     except UserError as error:
         print(f"\n{error.told()}", file=sys.stderr)
         return 2

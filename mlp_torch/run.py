@@ -57,6 +57,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     (task, logger, epoch, notes), models = learn(cfg, data, folder)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
+    logger.begin_report()
     report = evaluate(cfg, task, data, folder, models)
     report.notes += [*task.model.head.notes(), *notes]
     metrics = report.flat() | task.model.head.learned() | {"seconds": round(trained - started, 1)}

@@ -29,6 +29,7 @@ LAYERS = {
             "configuration",
             "overrides",
             "resumption",
+            "resuming",
             "evaluation",
             "judgement",
             "signatures",
@@ -171,7 +172,7 @@ def test_configuration_stays_out_of_everything_below_the_top_layer():
 
 
 def test_lightning_is_imported_by_training_and_the_build_alone():
-    allowed = {"training", "run", "fitting", "build", "notebook"}
+    allowed = {"training", "run", "fitting", "build", "notebook", "resuming"}
     found = {
         name_of(path): [name for name in imports(parsed(path)) if "lightning" in name.split(".")[0]]
         for path in sources()

@@ -63,6 +63,7 @@ def test_it_may_be_the_monitor_and_training_keeps_the_most_of_it(ran):
     values = [event.value for event in events.Scalars("profit")]
     metrics = json.loads((ran / "metrics.json").read_text())
     assert metrics["val/profit"] == pytest.approx(max(values), rel=1e-5)
+    events = EventAccumulator(str(ran / "tensorboard" / "report")).Reload()
     assert {"profit_curve", "importance"} <= set(events.Tags()["images"])
 
 

@@ -30,6 +30,7 @@ from mlp_torch.training.learned import Learned
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+REPORTED = ("report", "hparams", "columns", "embeddings")  # sub-runs that are written at a run's end
 MOST_WORDS = 10_000  # of an embedding: the projector runs in a browser
 
 
@@ -73,6 +74,11 @@ class TensorBoard(Logger):
             if split == "val" and metric in self.baseline:
                 self.writer("baseline", step).add_scalar(metric, self.baseline[metric], step)
 
+    def begin_report(self) -> None:
+        """Deletes what a run wrote that was stopped while it reported: it is all written again."""
+        for name in REPORTED:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
     def log_hyperparams(self, params: Any, metrics: Mapping[str, float] | None = None) -> None:
         """Hyperparameters beside what came out, for the HParams page."""
         values = {key: value if isinstance(value, bool | int | float) else str(value) for key, value in params.items()}
@@ -84,23 +90,21 @@ class TensorBoard(Logger):
 
     def log_embeddings(self, found: Mapping[str, Learned]) -> None:
         """Words and their vectors by column, for the projector; of many a part, in the order of fingerprints: any."""
-        shutil.rmtree(self.folder / "embeddings", ignore_errors=True)  # what a run wrote that was stopped at its end
         for name, (words, vectors) in found.items():
             labels = [printable(word) or '""' for word in words[:MOST_WORDS]]
             self.writer("embeddings").add_embedding(vectors[:MOST_WORDS], labels, tag=name)
 
     def log_notes(self, notes: Sequence[str]) -> None:
         """Sentences, as a list of Markdown."""
-        self.writer("val").add_text("notes", "\n".join(f"- {note}" for note in notes))
+        self.writer("report").add_text("notes", "\n".join(f"- {note}" for note in notes))
 
-    def log_pictures(self, pictures: "Mapping[str, Figure]", run: str = "val") -> None:
+    def log_pictures(self, pictures: "Mapping[str, Figure]", run: str = "report") -> None:
         """Figures by name."""
         for name, figure in pictures.items():
             self.writer(run).add_figure(name, figure, close=False)
 
     def log_columns(self, pictures: "Mapping[str, Figure]") -> None:
-        """Figures of columns, once: what a run wrote that was stopped at its end is deleted."""
-        shutil.rmtree(self.folder / "columns", ignore_errors=True)
+        """Figures of columns."""
         self.log_pictures(pictures, "columns")
 
     def save(self) -> None:
@@ -109,6 +113,11 @@ class TensorBoard(Logger):
 
     def finalize(self, status: str) -> None:
         self.save()
+
+    def close(self) -> None:
+        """Ends the threads that write."""
+        for writer in self.writers.values():
+            writer.close()
 
 
 def is_logged(trainer: Trainer, steps: int) -> bool:

@@ -4,6 +4,7 @@
 - profile: what a table holds, as one HTML file
 - init: from someone's own table to an experiment
 - validate: a file, judged as training or serving would
+- verify_resume: the proof that stopped runs end with the same bits
 - evaluate: a model on labelled rows
 - predict: a model on a table of any size
 - serve: a model as a service

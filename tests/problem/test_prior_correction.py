@@ -58,7 +58,7 @@ def test_a_run_serves_corrected_probabilities_and_tells_what_the_correction_chan
     assert found["probability"].to_numpy().mean() == pytest.approx(found["target"].to_numpy().mean(), abs=0.1)
     output = capsys.readouterr().out
     assert "Prior correction on test, without → with: " in output
-    events = EventAccumulator(str(folder / "tensorboard" / "val"), size_guidance={"images": 0}).Reload()
+    events = EventAccumulator(str(folder / "tensorboard" / "report"), size_guidance={"images": 0}).Reload()
     assert {"prior_correction", "reliability_by_correction"} <= set(events.Tags()["images"])
 
 

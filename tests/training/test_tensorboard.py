@@ -138,7 +138,7 @@ def test_hyperparameters_stand_beside_the_outcome(tmp_path):
     assert [info.name.tag for info in experiment.metric_infos] == ["test/auroc"]
 
 
-def test_pictures_of_the_head_are_images_of_the_validation_run(tmp_path):
+def test_pictures_of_the_head_are_images_of_the_report(tmp_path):
     data = tiny.data()
     task = Task(data.transform, data.target, tiny.model(data))
     table = data.tables["val"]
@@ -147,7 +147,7 @@ def test_pictures_of_the_head_are_images_of_the_validation_run(tmp_path):
         predicted = task.model.predict(outputs(task, table))
         logger.log_pictures(task.model.head.pictures(predicted, task.model.labels(table.y)))
     logger.finalize("success")
-    found = events(tmp_path / "val")
+    found = events(tmp_path / "report")
     tags = found.Tags()["images"]
     assert {"reliability", "histogram"} <= set(tags)
     for tag in tags:
