@@ -133,9 +133,8 @@ def killed(
             assert attempt.latest
             found.ended += 1
             found.differing += differences(alone.latest, attempt.latest)
-            tell(
-                f"  {found.kills.total()} of {kills} kills, {found.ended} runs ended, {len(found.differing)} differences"
-            )
+            done = f"{found.kills.total()} of {kills} kills, {found.ended} runs ended"
+            tell(f"  {done}, {len(found.differing)} differences")
     return found
 
 
