@@ -7,6 +7,7 @@
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ def in_curves(one: Path, other: Path) -> Iterator[str]:
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Steps and values by tag, as TensorBoard shows them."""
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of what a stopped run leaves, and purges it
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     return {
         tag: [(event.step, 0.0 if tag in CLOCK else event.value) for event in found.Scalars(tag)]

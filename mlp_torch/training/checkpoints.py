@@ -90,6 +90,7 @@ class BestCheckpoint(AtEndOfPeriod, ModelCheckpoint):
         }
         kept = {str(here / Path(path).name): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **paths, "best_k_models": kept, "dirpath": self.dirpath})
+        self.current_score = state_dict["current_score"]
 
 
 class LastCheckpoint(Checkpoint):

@@ -127,7 +127,8 @@ class Shards:
         files.write(folder / "state.pt", lambda file: torch.save(wanted.state(), file))
         for path in folder.iterdir():
             files.sync(path)
-        files.write_json(folder / MANIFEST, manifest)
+        sums = {path.name: files.sha256(path) for path in sorted(folder.iterdir())}
+        files.write_json(folder / MANIFEST, {**manifest, "sha256": sums})
 
 
 def fit(survey: Survey, wanted: Definition, state: Mapping[str, Any] | None) -> Schema:
@@ -169,10 +170,9 @@ def sampled_rows(survey: Survey) -> pa.Table:
 def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
     """The rows of a folder that is whole; target and transform take the state that is stored with them."""
     manifest = files.read_json(folder / MANIFEST)
-    state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
-    if identity_of(state) != manifest["state"]:
-        raise ModelError(f"{folder / 'state.pt'} is damaged: it must be what the manifest says; delete {folder}")
-    wanted.restore(state)
+    if not is_new:
+        check_sums(folder, manifest["sha256"])
+    wanted.restore(torch.load(folder / "state.pt", map_location="cpu", weights_only=True))
     mapped = {
         name: Mapped(folder / name, table["rows"], [StoredColumn(*column) for column in table["columns"]])
         for name, table in manifest["tables"].items()
@@ -195,6 +195,19 @@ def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
         drawn={key: torch.from_numpy(array.to_numpy().copy()) for key, array in arrays(folder / "drawn").items()},
         crossed=torch.load(folder / "crossed.pt", weights_only=True),
     )
+
+
+def check_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Refuses encoded rows of which a bit has changed since they were written.
+
+    Raises:
+        ModelError: naming the file.
+    """
+    for name, expected in sums.items():
+        found = files.sha256(folder / name) if (folder / name).is_file() else "it is missing"
+        if found != expected:
+            text = f"{folder / name} is damaged: its sha256 must be {expected}, however: {found}"
+            raise ModelError(f"{text}; delete {folder}, and it is written again")
 
 
 def told(counts: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ import tiny
 import torch
 
 from mlp_torch.column import Column
-from mlp_torch.errors import ConfigError, DataError
+from mlp_torch.errors import ConfigError, DataError, ModelError
 from mlp_torch.ingest.fingerprint import fingerprints
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.representation.bucketized import Bucketized
@@ -441,10 +441,18 @@ def test_a_column_of_ones_own_whose_code_has_changed_is_encoded_anew(tmp_path):
 def test_damaged_rows_are_refused_with_the_remedy(tmp_path):
     on_disk(tmp_path)
     (folder,) = (tmp_path / "encoded").iterdir()
-    with (folder / "val").open("r+b") as file:
-        file.truncate(100)
-    with pytest.raises(Exception, match=r"val must have .* bytes, however: 100; delete .*\.shards"):
-        on_disk(tmp_path)
+    for path in folder.iterdir():
+        whole = path.read_bytes()
+        if path.name == "manifest.json":
+            continue
+        flipped = bytearray(whole)
+        flipped[len(whole) // 3] ^= 4
+        for damaged in (whole[: len(whole) // 2], bytes(flipped)):
+            path.write_bytes(damaged)
+            with pytest.raises(ModelError, match=rf"{path.name} is damaged: its sha256 must be .*; delete {folder}"):
+                on_disk(tmp_path)
+        path.write_bytes(whole)
+    assert is_reused(on_disk(tmp_path))
     shutil.rmtree(folder)
     assert not is_reused(on_disk(tmp_path))
 

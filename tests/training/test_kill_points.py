@@ -1,0 +1,103 @@
+"""A run that is killed (SIGKILL) at each kind of moment goes on to the same bits, in a process of its own."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+from commands import ROOT
+
+from mlp_torch.resuming.comparison import differences
+from mlp_torch.verbs.train import main
+
+QUICK = ["baseline=none", "importance=null"]
+KILL = "lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL)"
+# where a process dies, as what is patched by what, and how often that is passed before
+POINTS = {
+    "before the first checkpoint": ("mlp_torch.training.task.Task.on_train_start", 0),
+    "within the fourth save": ("mlp_torch.files.Hashing.write", 200),
+    "between checkpoint and manifest": ("mlp_torch.training.checkpoint_files.manifest", 7),
+    "between manifest and retention": ("mlp_torch.training.checkpoint_files.retain", 7),
+    "in validation": ("mlp_torch.training.task.Task.validation_step", 3),
+    "at the end of validation": ("mlp_torch.training.task.Task.on_validation_epoch_end", 1),
+    "at the epoch's edge": ("mlp_torch.training.checkpoints.LastCheckpoint.on_train_epoch_end", 1),
+    "at the start of an epoch": ("mlp_torch.training.task.Task.on_train_epoch_start", 2),
+    "at the end of training": ("mlp_torch.training.checkpoints.LastCheckpoint.on_train_end", 0),
+    "while it calibrates": ("mlp_torch.fitting.calibrate", 0),
+    "while it reports": ("mlp_torch.run.log_closing", 0),
+    "while it exports": ("mlp_torch.serving.export.agree", 0),
+    "before the model's manifest": ("mlp_torch.serving.export.manifest", 0),
+}
+SCRIPT = """
+import importlib, os, signal, sys
+home, name, passes, *arguments = sys.argv[1:]
+module, _, inner = home.partition(":")
+place = importlib.import_module(module)
+for part in filter(None, inner.split(".")):
+    place = getattr(place, part)
+real, left = getattr(place, name), int(passes)
+def dies(*given, **options):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given, **options)
+setattr(place, name, dies)
+from mlp_torch.verbs.train import main
+sys.argv = sys.argv[:1]
+main(arguments)
+"""
+
+
+def place_of(path: str) -> tuple[str, str]:
+    """`mlp_torch.files:Hashing` and `write` of mlp_torch.files.Hashing.write."""
+    parts = path.split(".")
+    modules = [part for part in parts[:-1] if part.islower()]
+    return f"{'.'.join(modules)}:{'.'.join(parts[len(modules) : -1])}", parts[-1]
+
+
+def dies(arguments: list[str], point: str, passes: int, folder: Path) -> None:
+    """Runs `mlp_torch train` until it is at a point, where it kills itself."""
+    command = [sys.executable, "-c", SCRIPT, *place_of(point), str(passes), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return [*tiny.experiment(tmp_path_factory.mktemp("table"))[:3], *QUICK]
+
+
+@pytest.fixture(scope="module")
+def alone(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is left alone."""
+    runs = tmp_path_factory.mktemp("alone")
+    assert main([*arguments, f"runs={runs}"]) == 0
+    return runs / "tiny" / "latest"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_that_is_killed_at_a_point_goes_on_to_the_same_bits(point, arguments, alone, tmp_path):
+    again = [*arguments, f"runs={tmp_path}", "resume=auto"]
+    dies(again, *POINTS[point], tmp_path)
+    latest = tmp_path / "tiny" / "latest"
+    killed = latest.resolve()
+    assert not (killed / "model" / "manifest.json").exists()
+    assert main(again) == 0
+    assert latest.resolve() == killed
+    assert differences(alone.resolve(), killed) == []
+    assert not [path for path in killed.rglob(".*") if path.name != ".lock"]  # nothing half-written is left
+    shutil.rmtree(killed)
+
+
+def test_a_run_that_is_killed_five_times_in_one_epoch_goes_on_to_the_same_bits(arguments, alone, tmp_path):
+    again = [*arguments, f"runs={tmp_path}", "resume=auto"]
+    for passes in (2, 1, 2, 1, 1):  # after steps 2, 3, 5, 6 and 7 of the 10 of an epoch
+        dies(again, "mlp_torch.training.task.Task.training_step", passes, tmp_path)
+    latest = tmp_path / "tiny" / "latest"
+    assert [path.stem for path in sorted(latest.glob("checkpoints/step_*.json"))][-1] == "step_00000007"
+    assert main(again) == 0
+    assert differences(alone.resolve(), latest.resolve()) == []
