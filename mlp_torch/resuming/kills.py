@@ -76,10 +76,14 @@ class Attempt:
     def start(self) -> "subprocess.Popen[str]":
         """The process."""
         command = [sys.executable, "-m", "mlp_torch", "train", *self.arguments, *SHORT, f"runs={self.runs}"]
-        output = (self.runs.parent / f"{self.runs.name}.log").open("a")
-        return subprocess.Popen(
-            command, stdout=output, stderr=output, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with self.path.open("a") as output:
+            return subprocess.Popen(command, stdout=output, stderr=output, text=True, env=environment)
+
+    @property
+    def path(self) -> Path:
+        """Where what the processes say is kept."""
+        return self.runs.with_suffix(".log")
 
     @property
     def latest(self) -> Path | None:
@@ -96,7 +100,7 @@ class Attempt:
 
     def log(self) -> str:
         """The last lines of what was said."""
-        return "\n".join((self.runs.parent / f"{self.runs.name}.log").read_text().splitlines()[-20:])
+        return "\n".join(self.path.read_text().splitlines()[-20:])
 
 
 def killed(
