@@ -3,15 +3,17 @@
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlp_torch import files
-from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.errors import ConfigError, ModelError, WriteError
 
 
 def test_a_file_is_written_with_its_folders_and_readable_by_all(tmp_path):
@@ -165,3 +167,76 @@ def test_a_folder_is_held_by_one_process_and_let_go_of_by_one_that_is_killed(tmp
         assert (tmp_path / files.LOCK).read_text() == str(os.getpid())
     with files.held(tmp_path):  # again, by the same process
         pass
+
+
+def test_the_checksum_is_told_of_what_was_written_whatever_the_order(tmp_path):
+    def in_order(file):
+        file.write(b"abc")
+        file.writelines([b"d", bytearray(b"ef"), memoryview(b"gh")])
+
+    def out_of_order(file):
+        file.write(b"xbcdefgh")
+        file.seek(0)
+        file.write(b"a")
+
+    expected = hashlib.sha256(b"abcdefgh").hexdigest()
+    for save in (in_order, out_of_order):
+        assert files.write(tmp_path / "x", save) == expected == files.sha256(tmp_path / "x")
+
+
+@pytest.mark.parametrize("size", [10, 100_000, 10_000_000])
+def test_arrays_are_hashed_by_their_bytes(tmp_path, size):
+    numbers = np.arange(size // 8)
+    assert files.write(tmp_path / "x", lambda file: file.write(numbers)) == files.sha256(tmp_path / "x")
+
+
+def in_child(work) -> int:
+    """Exit code of a process that does some work, 0 if it comes to its end."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_disk_that_is_full_is_told_with_the_path_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "x"
+    files.write_text(path, "old")
+
+    def work():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))  # the system refuses to write more
+        with pytest.raises(WriteError, match=rf"{path} must be writable, however: File too large; what was there"):
+            files.write(path, lambda file: file.write(b"x" * 2_000_000))
+
+    assert in_child(work) == 0
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody who may not write there")
+def test_a_folder_that_is_read_only_is_told_with_the_path(tmp_path):
+    files.write_text(tmp_path / "x", "old")
+
+    def work():
+        os.seteuid(65534)
+        with pytest.raises(WriteError, match=r"/x must be writable, however: Permission denied"):
+            files.write_text(tmp_path / "x", "new")
+        with pytest.raises(WriteError, match=r"deeper/x must be writable, however: Permission denied"):
+            files.write_text(tmp_path / "deeper" / "x", "new")
+
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    assert in_child(work) == 0
+    assert (tmp_path / "x").read_text() == "old"
+
+
+def test_what_killed_writers_left_is_deleted_at_any_depth_and_nothing_else(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("a/b/.metrics.json.x7.part", ".model.pt.k2.part", "a/notes.part", ".lock"):
+        (tmp_path / name).write_text("half")
+    files.clear(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [".lock", "notes.part"]

@@ -12,6 +12,7 @@ import lightning.pytorch as lightning
 import pytest
 import tiny
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from mlp_torch.errors import DataError
 from mlp_torch.problem.rebalancing import ClassWeights, Rebalancing
@@ -251,3 +252,44 @@ def kill_after_a_checkpoint(process: "subprocess.Popen[str]", runs: Path, other:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     raise AssertionError("no checkpoint came")
+
+
+class Plain(lightning.LightningModule):
+    """A network as one writes it for Lightning, with dropout; nothing of ours."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
+
+    def training_step(self, batch, batch_idx):
+        return self.layers(batch[0]).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters())
+
+
+def fit_plain(folder: Path, *callbacks: lightning.Callback, path: Path | None = None) -> dict[str, torch.Tensor]:
+    lightning.seed_everything(0)
+    rows = torch.utils.data.TensorDataset(torch.randn(200, 3))
+    kept = ModelCheckpoint(folder, save_top_k=-1, every_n_train_steps=1, filename="{step}")
+    trainer = lightning.Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        callbacks=[*callbacks, kept],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    model = Plain()
+    loader = torch.utils.data.DataLoader(rows, batch_size=20, shuffle=True)
+    trainer.fit(model, loader, ckpt_path=path, weights_only=True)
+    return model.state_dict()
+
+
+def test_plain_lightning_with_a_loader_that_shuffles_does_not_resume_to_the_same_bits(tmp_path):
+    whole = fit_plain(tmp_path / "whole")
+    assert same(whole, fit_plain(tmp_path / "again"))  # by itself it is repeatable
+    with pytest.raises(RuntimeError, match="killed"):
+        fit_plain(tmp_path / "killed", tiny.Stop(14))
+    resumed = fit_plain(tmp_path / "killed", path=tmp_path / "killed" / "step=14.ckpt")
+    assert not same(whole, resumed)

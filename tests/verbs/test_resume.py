@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from commands import ROOT
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -183,6 +185,69 @@ def test_a_run_whose_epochs_are_no_passes_is_validated_after_so_many_rows_and_re
     found = tiny.last(resumed / "checkpoints")["state_dict"]
     assert all(torch.equal(x, found[name]) for name, x in expected.items() if isinstance(x, torch.Tensor))
     assert json.loads((resumed / "metrics.json").read_text())["epoch"] <= 4
+
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), -1))  # what a full disk does: writing more is refused
+sys.argv = ["train.py", *sys.argv[2:]]
+from mlp_torch.__main__ import main
+sys.exit(main(["train", *sys.argv[1:]]))
+"""
+
+
+def test_where_a_checkpoint_cannot_be_written_the_run_stops_and_the_one_before_stays(arguments):
+    folder = stopped(arguments)
+    before = tiny.found(folder / "checkpoints")
+    room = before.path.stat().st_size - 1000
+    command = [sys.executable, "-c", LIMITED, str(room), f"resume={folder}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 2, done.stderr
+    told = "step_00000011.ckpt must be writable, however: File too large; what was there before is as it was"
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert tiny.found(folder / "checkpoints").path == before.path
+    assert main([f"resume={folder}"]) == 0
+
+
+SLOW = """
+import sys, time
+from mlp_torch.training.task import Task
+step = Task.training_step
+def slow(self, batch, index):
+    if self.global_step == 15:
+        print("step 15", flush=True)
+        time.sleep(60)
+    return step(self, batch, index)
+Task.training_step = slow
+from mlp_torch.__main__ import main
+arguments, sys.argv = sys.argv[1:], ["train.py"]
+sys.exit(main(["train", *arguments]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_wait_for_the_next_step(number, arguments, tmp_path):
+    command = [sys.executable, "-c", SLOW, *arguments, "callback.last.every_n_steps=200"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, preexec_fn=listens
+    ) as process:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line == "step 15\n" or "saving at the next step" in line:
+                process.send_signal(number)
+        code = process.wait(30)
+    assert code == 128 + number, "".join(said)
+    assert f"{number.name}: saving at the next step; a second one stops at once" in "".join(said)
+    assert "Stopped. Go on with: " in "".join(said)
+    assert tiny.last(tmp_path / "runs" / "tiny" / "latest" / "checkpoints")["global_step"] == 10
+
+
+def listens() -> None:
+    """A shell that runs these tests in the background has made them ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("text", ["rows_per_epoch=0", "rows_per_epoch=many", "rows_per_epoch=1.5"])
