@@ -286,6 +286,7 @@ def fit_plain(folder: Path, *callbacks: lightning.Callback, path: Path | None = 
     return model.state_dict()
 
 
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended")
 def test_plain_lightning_with_a_loader_that_shuffles_does_not_resume_to_the_same_bits(tmp_path):
     whole = fit_plain(tmp_path / "whole")
     assert same(whole, fit_plain(tmp_path / "again"))  # by itself it is repeatable
