@@ -196,6 +196,8 @@ def checked_manifest(folder: Path) -> dict[str, Any]:
             f"{path} is damaged: it must have a name, a version and the sha256 of model.pt and schema.json"
         )
     for name, known in sums.items():
+        if Path(name).parts != (name,) or name == "..":
+            raise ModelError(f"{path} must name files of its folder, however: {name}")
         if not (folder / name).is_file():
             raise ModelError(f"{folder / name} is missing")
         if files.sha256(folder / name) != known:

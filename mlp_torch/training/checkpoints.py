@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from mlp_torch import files
+from mlp_torch import archives, files
 from mlp_torch.errors import ModelError
 
 LAST = "last.ckpt"
@@ -38,6 +38,7 @@ def read(path: Path) -> dict[str, Any]:
         ModelError: if it is missing, damaged, of another format, or holds more than plain values and tensors.
     """
     try:
+        archives.check(path)
         with zipfile.ZipFile(path) as archive:  # torch stores checksums but does not look at them
             if damaged := archive.testzip():
                 raise ModelError(f"checkpoint {path} is damaged: the checksum of {damaged} is wrong")

@@ -12,6 +12,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_torch import foreign
 from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options
 from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.files import held
@@ -21,7 +22,7 @@ from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
 from mlp_torch.verbs import sweep
 from mlp_torch.verbs.closing import closing, command, guarded
-from mlp_torch.verbs.folders import has_trained, is_finished, new_folder, point_back, pointed, resumed
+from mlp_torch.verbs.folders import allowed, has_trained, is_finished, new_folder, point_back, pointed, resumed
 
 SOURCES = (  # that read a file, or a folder of them
     "mlp_torch.ingest.source.Csv",
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
 def resume(overrides: list[str], *, several: bool) -> int:
     """Goes on with a run, or with several of which some are not finished."""
     if folder := sweep.meant(overrides, several=several):
-        return guarded(lambda: sweep.proceed(folder))
+        return guarded(lambda: sweep.proceed(folder, allowed(overrides)))
     return guarded(lambda: go(*resumed(overrides)))
 
 
@@ -185,6 +186,12 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
         with held(folder):
             closing(cfg, folder, train(cfg, folder))
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit(1) and SIGTERM into SystemExit(0)
-        hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
+        hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}{trusted(cfg)}" if folder else ""
         print(f"\nStopped.{hint}", file=sys.stderr)
         sys.exit(130)
+
+
+def trusted(cfg: DictConfig) -> str:
+    """What a run with classes of a user's own needs to go on."""
+    own = foreign.own(OmegaConf.to_container(cfg))
+    return f" {foreign.in_overrides(own)}" if own else ""
