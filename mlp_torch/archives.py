@@ -17,6 +17,7 @@ import pickle
 import stat
 import struct
 import zipfile
+from _compat_pickle import IMPORT_MAPPING
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -45,7 +46,7 @@ STORAGES = {
 }  # bytes of an element
 PLAIN = {
     *(("collections", name) for name in ("OrderedDict", "Counter", "defaultdict")),
-    *((module, name) for module in ("builtins", "__builtin__") for name in ("set", "complex", "dict", "list", "int")),
+    *(("builtins", name) for name in ("set", "complex")),
     *(("torch", name) for name in ("Size", "device", *STORAGES)),
     *(("torch", name) for name in dir(torch) if isinstance(getattr(torch, name), torch.dtype)),
     ("_codecs", "encode"),  # bytes
@@ -92,6 +93,7 @@ class Look(pickle.Unpickler):
         self.sizes, self.root = sizes, root
 
     def find_class(self, module: str, name: str) -> Any:
+        module = IMPORT_MAPPING.get(module, module)  # torch's pickles name modules as Python 2 did
         if (module, name) not in PLAIN:
             raise ModelError(f"it names {module}.{name}, which is no plain value")
         return tensor if (module, name) == REBUILD else StorageKind(name) if name in STORAGES else Inert

@@ -268,6 +268,10 @@ def check_places(plain: dict[str, Any], folder: Path, path: Path) -> None:
         ConfigError: naming the key or the link.
     """
     home = folder.resolve()
+    for link in folder.rglob("*"):
+        if link.is_symlink() and not link.resolve().is_relative_to(home):
+            text = f"a run that goes on writes into its folder, in which no link may lead out, however: {link}"
+            raise ConfigError(f"{text} leads to {link.resolve()}")
     for key, node in nodes({name: value for name, value in plain.items() if name != "data"}):
         for name in WRITTEN if {"callback", "trainer", "logger"}.intersection(key.split(".")) else ():
             value = node.get(name)
@@ -277,7 +281,3 @@ def check_places(plain: dict[str, Any], folder: Path, path: Path) -> None:
     for name in plain.get("stages") or {}:
         if len(Path(str(name)).parts) != 1 or str(name).startswith("."):
             raise ConfigError(f"{path}: a stage's name must be that of a folder, however: {name}")
-    for link in folder.rglob("*"):
-        if link.is_symlink() and not link.resolve().is_relative_to(home):
-            text = f"a run that goes on writes into its folder, in which no link may lead out, however: {link}"
-            raise ConfigError(f"{text} leads to {link.resolve()}")

@@ -24,9 +24,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch import files, foreign
 from mlp_torch.configuration import composed
-from mlp_torch.errors import ConfigError
+from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.overrides import key_of
-from mlp_torch.responsible.report import stored
+from mlp_torch.responsible.report import is_nested, stored
 from mlp_torch.responsible.spread import Spread
 from mlp_torch.verbs.closing import command, guarded, outcome
 from mlp_torch.verbs.folders import (
@@ -243,7 +243,8 @@ def settings(members: list[Member]) -> dict[str, list[Member]]:
 
 def spread_of(members: list[Member]) -> Spread:
     """What finished members have in common."""
-    return Spread({member.name: stored(files.read_json(member.folder / "report.json")) for member in members})
+    paths = {member.name: member.folder / "report.json" for member in members}
+    return Spread({name: stored(files.read_json(path), path) for name, path in paths.items()})
 
 
 def write(folder: Path, members: list[Member]) -> None:
@@ -271,6 +272,8 @@ def write(folder: Path, members: list[Member]) -> None:
 def figures(member: Member) -> dict[str, float]:
     """A finished member's metrics.json."""
     found = files.read_json(member.folder / METRICS)
+    if not is_nested(found, 1):
+        raise ModelError(f"{member.folder / METRICS} is damaged: it must have numbers by name")
     return {name: value for name, value in found.items() if name != "format"}
 
 
