@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from mlp_torch import files, foreign
 from mlp_torch.configuration import check_targets, composed
@@ -103,8 +103,8 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
 def allowed(overrides: list[str]) -> list[str]:
     """The names that `allow` among the arguments trusts: what a stored configuration says itself does not count."""
     own = [text for text in overrides if key_of(text) == "allow"]
-    names = OmegaConf.to_container(composed(own).allow) if own else []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    names = composed(own).allow if own else ListConfig([])
+    if not isinstance(names, ListConfig) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"allow must be a list of names, as in allow=[mypackage.squared.Squared], however: {own[-1]}")
     return [str(name) for name in names]
 
