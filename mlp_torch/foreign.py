@@ -276,7 +276,7 @@ def check_places(plain: dict[str, Any], folder: Path, path: Path) -> None:
         for name in WRITTEN if {"callback", "trainer", "logger"}.intersection(key.split(".")) else ():
             value = node.get(name)
             place = home / str(value) if name == "filename" else Path(str(value))
-            if value is not None and not place.resolve().is_relative_to(home):
+            if value is not None and ("://" in str(value) or not place.resolve().is_relative_to(home)):
                 raise ConfigError(f"{path}: {key}.{name} must lie in the run's folder {folder}, however: {value}")
     for name in plain.get("stages") or {}:
         if len(Path(str(name)).parts) != 1 or str(name).startswith("."):

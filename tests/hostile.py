@@ -457,6 +457,7 @@ for name, old, new, says in (
         "callback.last.folder must lie in",
     ),
     ("a checkpoint's name", "filename: best", "filename: ../../elsewhere/best", "callback.best.filename must lie in"),
+    ("a checkpoint on another machine", "filename: best", "filename: s3://bucket/best", "callback.best.filename must"),
     ("a stage", "stages: {}", "stages: {../../elsewhere: {}}", "a stage's name must be"),
 ):
     ATTACKS[f"a configuration that writes elsewhere by {name}"] = Attack(

@@ -15,11 +15,13 @@ import yaml
 from commands import run
 from omegaconf import OmegaConf
 
-from mlp_torch import files, foreign
+from mlp_torch import archives, files, foreign
 from mlp_torch.__main__ import main
 from mlp_torch.configuration import CONFIGS, composed, options
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.foreign import KINDS, NAMED, OURS, configuration, is_part, judge, own, reached
+from mlp_torch.ingest.schema import MAX_CELL
+from mlp_torch.serving.export import SHIPPED
 from mlp_torch.verbs import sweep as sweep_module
 from mlp_torch.verbs.folders import allowed, new_folder, placed, resumed, stored_configuration
 from mlp_torch.verbs.sweep import again
@@ -170,6 +172,19 @@ def test_a_configuration_of_thousands_of_columns_is_read(tmp_path: Path) -> None
     path = tmp_path / "config.yaml"
     path.write_text("columns:\n" + "".join(column.format(i) for i in range(3_000)))
     assert len(configuration(path).columns) == 3_000
+
+
+def test_the_page_on_security_tells_of_every_file_of_a_run_and_a_model() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^RUN/  (.*?)\n\"", (ROOT / "mlp_torch" / "run.py").read_text(), re.DOTALL | re.MULTILINE)
+    names = [name for name in re.findall(r"[\w./{},-]+", shown[0]) if "STAGE" not in name and "{" not in name]
+    for name in [*names, *SHIPPED, "manifest.json", "sweep.json", "best.ckpt", "last.ckpt", files.LOCK]:
+        assert f"{name.rstrip('/')}" in page, name
+    assert len(names) > 5
+    for limit in (foreign.NODES, foreign.LONGEST, archives.MEMBERS, MAX_CELL):
+        assert f"{limit:,}" in page
+    for limit in (foreign.LARGEST, files.LARGEST, archives.PICKLE):
+        assert f"{limit // 2**20} MB" in page
 
 
 # --- a run with a column of one's own
