@@ -153,6 +153,37 @@ STORED = b"X\x03\x00\x00\x00cpu"  # in the pickle, before a storage's number of 
 SHAPE = b"Q"  # before a tensor's offset, size and stride
 
 
+def overlapping(archive: zipfile.ZipFile) -> None:
+    """A second member that lies where the first does: a few bytes that are listed any number of times."""
+    archive.writestr(zipfile.ZipInfo("archive/data/9"), bytes(16))
+    archive.getinfo("archive/data/9").header_offset = archive.getinfo("archive/data/0").header_offset
+
+
+def without_pickle(archive: zipfile.ZipFile) -> None:
+    archive.filelist = [member for member in archive.filelist if not member.filename.endswith("data.pkl")]
+
+
+def preceded(archive: bytes) -> Callable[[Path, Path], None]:
+    """Something before an archive, which one reader skips and another does not."""
+
+    def make(run: Path, canary: Path) -> None:
+        (run / "checkpoints" / "last.ckpt").write_bytes(b"#!/bin/sh\n" + archive)
+
+    return make
+
+
+def saved(by_torch: bool) -> bytes:
+    """An honest checkpoint: torch ends it with long offsets, zipfile with short ones."""
+    file = io.BytesIO()
+    if by_torch:
+        torch.save(HONEST, file)
+    else:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in honest_members().items():
+                archive.writestr(name, content)
+    return file.getvalue()
+
+
 def appended(name: str) -> Callable[[zipfile.ZipFile], None]:
     return lambda archive: archive.writestr(zipfile.ZipInfo(name), b"x")
 
@@ -164,6 +195,8 @@ for name, change, says in (
     ("name from the root", appended("/tmp/canary"), "must lie in one folder, however: '/tmp/canary'"),
     ("name of another system", appended("archive\\..\\canary"), "must lie in one folder"),
     ("link", link, "must be plain files, however: 'archive/data/9'"),
+    ("member on another", overlapping, "members must lie side by side"),
+    ("list without a pickle", without_pickle, "must hold data.pkl"),
     ("member that is there twice", twice, "holds 'archive/data/0' twice"),
 ):
     ATTACKS[f"an archive with a {name}"] = Attack(rezipped(change), "checkpoint", says, "last.ckpt")
@@ -226,6 +259,8 @@ def vouch(run: Path) -> None:
 
 ATTACKS |= {
     "a bare pickle as a checkpoint": Attack(bare_pickle, "checkpoint", "must end as an archive", "last.ckpt"),
+    "an archive behind a program": Attack(preceded(saved(True)), "checkpoint", "must end as an archive", "last.ckpt"),
+    "a short archive behind a program": Attack(preceded(saved(False)), "checkpoint", "list of members", "last.ckpt"),
     "a header of 2**60 bytes": Attack(header, "checkpoint", "must end as an archive", "last.ckpt"),
     "an endless list of members": Attack(endless_directory, "checkpoint", "must have at most", "last.ckpt"),
     "a file larger than memory": Attack(endless_file, "checkpoint", "machine's memory", "last.ckpt"),

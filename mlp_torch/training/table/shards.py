@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from mlp_torch import files
+from mlp_torch import archives, files
 from mlp_torch.column import Sample
 from mlp_torch.errors import ConfigError, ModelError, how_many
 from mlp_torch.ingest.arrow_file import read_arrow
@@ -169,6 +169,8 @@ def sampled_rows(survey: Survey) -> pa.Table:
 def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
     """The rows of a folder that is whole; target and transform take the state that is stored with them."""
     manifest = files.read_json(folder / MANIFEST)
+    for name in ("state.pt", "crossed.pt"):
+        archives.check(folder / name, "file")
     state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
     if identity_of(state) != manifest["state"]:
         raise ModelError(f"{folder / 'state.pt'} is damaged: it must be what the manifest says; delete {folder}")
