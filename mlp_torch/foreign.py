@@ -7,7 +7,7 @@ says itself about that does not count. docs/security.md tells what that leaves p
 >>> judge({"head": {"_target_": "os.system", "command": "true"}}, Path("config.yaml"))
 Traceback (most recent call last):
 mlp_torch.errors.ConfigError: config.yaml: head._target_ must name a part of a run, however: os.system; \
-a stored configuration never builds it
+a stored configuration never builds os.system
 """
 
 import io
@@ -22,13 +22,9 @@ import yaml  # type: ignore[import-untyped]  # ships no types
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError
+from mlp_torch.stored import text_of
 
-LARGEST = 4 * 2**20  # bytes
-NODES = 100_000  # values, lists and tables
-DEPTH = 50
-LONGEST = 2**16  # characters of a value
 LONGEST_NAME = 200
 SOME = 5  # of names that are refused, how many a message tells
 
@@ -119,43 +115,6 @@ def configuration(path: Path) -> DictConfig:
     if not isinstance(found, DictConfig):
         raise ModelError(f"{path} is damaged: it must be a run's configuration, however: {type(found).__name__}")
     return found
-
-
-def text_of(path: Path) -> str:
-    """The text of a YAML file that holds plain values alone. Raises ModelError as `configuration` does."""
-    try:
-        text = files.read_text(path, LARGEST)
-        check_events(yaml.parse(text, Loader=yaml.SafeLoader), path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelError(f"{path} is damaged: it must be a run's configuration, however: {error}") from None
-    return text
-
-
-def check_events(events: Iterator[Any], path: Path) -> None:
-    """Refuses what no run writes into its configuration, before a value is made of it."""
-    depth = 0
-    for count, event in enumerate(events):
-        where = f"{path}, line {event.start_mark.line + 1}"
-        if isinstance(event, yaml.AliasEvent):
-            raise ModelError(f"{where}: a stored configuration has no anchors, however: *{event.anchor}")
-        if not isinstance(event, yaml.NodeEvent):
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            continue
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        if event.tag and event.tag != "!":
-            raise ModelError(f"{where}: a stored configuration has no tags, however: {event.tag[:100]}")
-        if depth > DEPTH or count > NODES:
-            raise ModelError(f"{where}: there must be at most {NODES:,} values, {DEPTH} deep, however: there are more")
-        if isinstance(event, yaml.ScalarEvent):
-            check_value(event.value, where)
-
-
-def check_value(value: str, where: str) -> None:
-    """Refuses an interpolation, which a run has resolved when it stores its configuration, and an endless text."""
-    if len(value) > LONGEST:
-        raise ModelError(f"{where}: a text must have at most {LONGEST:,} characters, however: {len(value):,}")
-    if "${" in value:
-        raise ModelError(f"{where}: a stored configuration is resolved, however: {value[:100]}")
 
 
 def judge(plain: Any, path: Path, allow: Collection[str] = (), *, say: Say = in_overrides) -> None:

@@ -503,6 +503,9 @@ for name in ("os.system", "torch.hub.load", "foreign_package.Code", "mlp_torch.f
         configured(HEAD, f"_target_: {name}"), "evaluate", f"must name a part of a run, however: {name}", "config.yaml"
     )
 ATTACKS |= {
+    "a configuration that is a list": Attack(
+        written("config.yaml", b"[1, 2]"), "stored", "however: List", "config.yaml"
+    ),
     "a model whose configuration has tags": Attack(
         configured(TOP, TOP + "x: !!python/object/apply:os.system ['CANARY']\n"), "evaluate", "no tags", "config.yaml"
     ),

@@ -32,6 +32,7 @@ LAYERS = {
             "evaluation",
             "judgement",
             "signatures",
+            "stored",
             "profile",
             "proposal",
             "validation",

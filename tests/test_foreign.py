@@ -15,7 +15,7 @@ import yaml
 from commands import run
 from omegaconf import OmegaConf
 
-from mlp_torch import archives, files, foreign
+from mlp_torch import archives, files, foreign, stored
 from mlp_torch.__main__ import main
 from mlp_torch.configuration import CONFIGS, composed, options
 from mlp_torch.errors import ConfigError, ModelError
@@ -181,9 +181,9 @@ def test_the_page_on_security_tells_of_every_file_of_a_run_and_a_model() -> None
     for name in [*names, *SHIPPED, "manifest.json", "sweep.json", "best.ckpt", "last.ckpt", files.LOCK]:
         assert f"{name.rstrip('/')}" in page, name
     assert len(names) > 5
-    for limit in (foreign.NODES, foreign.LONGEST, archives.MEMBERS, MAX_CELL):
+    for limit in (stored.NODES, stored.LONGEST, archives.MEMBERS, MAX_CELL):
         assert f"{limit:,}" in page
-    for limit in (foreign.LARGEST, files.LARGEST, archives.PICKLE):
+    for limit in (stored.LARGEST, files.LARGEST, archives.PICKLE):
         assert f"{limit // 2**20} MB" in page
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch.errors import ModelError
-from mlp_torch.foreign import text_of
 from mlp_torch.ingest.source import Csv, Parquet, source
+from mlp_torch.stored import text_of
 
 TEXT = ("delimiter", "encoding", "decimal")  # how a CSV file's text is read; options of verbs
 LIMITS = ("max_cell_bytes", "strict")
