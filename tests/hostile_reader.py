@@ -29,6 +29,8 @@ from mlp_torch.verbs.rows import trained
 SECONDS = 5
 MEMORY = 2 * 2**30  # bytes beyond what the process has before
 READERS: dict[str, Callable[[Path], object]] = {
+    "a reader that waits": lambda run: (run / "pipe").read_bytes(),  # the controls of time and memory
+    "a reader that takes too much": lambda run: bytearray(2 * MEMORY),
     "checkpoint": lambda run: read(run / "checkpoints" / "last.ckpt"),
     "load": lambda run: mlp_torch.load(run / "model"),
     "schema": lambda run: stored_schema(run / "model"),

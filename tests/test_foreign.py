@@ -24,6 +24,7 @@ from mlp_torch.ingest.schema import MAX_CELL
 from mlp_torch.serving.export import SHIPPED
 from mlp_torch.verbs import sweep as sweep_module
 from mlp_torch.verbs.folders import allowed, new_folder, placed, resumed, stored_configuration
+from mlp_torch.verbs.options import check_model
 from mlp_torch.verbs.sweep import again
 from mlp_torch.verbs.train import main as train
 from mlp_torch.verbs.train import trusted
@@ -334,6 +335,7 @@ def test_the_model_with_this_sha256_is_loaded_in_capitals_too(model):
 
     known = files.sha256(model / "manifest.json")
     for sha256 in (known, known.upper()):
+        check_model(str(model), sha256)  # as serve, predict and evaluate do
         assert mlp_torch.load(model, sha256=sha256).name == "tiny"
 
 

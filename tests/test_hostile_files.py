@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -118,10 +119,10 @@ def test_a_command_in_yaml_that_is_run_would_be_seen(run: Path, tmp_path: Path) 
 
 
 def test_a_reader_that_waits_or_takes_too_much_would_be_seen(run: Path, read: Read) -> None:
-    """The control of time and memory: a reader of the last checkpoint alone is given what it does not read."""
-    assert read("checkpoint", run)["megabytes"] < 700
-    found = read("no such reader", run)
-    assert found == {"refused": None, "says": "ended with 1", "seconds": 0, "megabytes": 0}
+    """The control of the bounds of time and memory."""
+    os.mkfifo(run / "pipe")
+    for reader, end in (("a reader that waits", -signal.SIGALRM), ("a reader that takes too much", 1)):
+        assert read(reader, run) == {"refused": None, "says": f"ended with {end}", "seconds": 0, "megabytes": 0}
 
 
 def test_there_are_enough_of_them() -> None:
