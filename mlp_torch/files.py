@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 PART = ".part"  # how the name of a file ends that is not whole yet
+LARGEST = 32 * 2**20  # bytes of a JSON file: it takes up to thirty times as much memory
 LOCK = ".lock"  # in a folder that one process at a time writes to; it holds the process's number
 
 
@@ -89,7 +91,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: with the number of the process that holds it.
     """
-    with (folder / LOCK).open("a+") as file:
+    with os.fdopen(lock(folder / LOCK), "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -100,6 +102,14 @@ def held(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def lock(path: Path) -> int:
+    """Opens a lock file, of which what was in it will be lost: it must be no link to another file."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        raise ConfigError(f"{path} must be a file of the run's own, however: {error.strerror}") from None
 
 
 def write_part(path: Path, save: Callable[[IO[bytes]], object]) -> None:
@@ -134,14 +144,43 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_text(path, text + "\n")
 
 
+def opened(path: Path) -> IO[bytes]:
+    """A file to be read; no device and no pipe, which may have no end.
+
+    Raises:
+        ModelError: for what is no file.
+        OSError: where it cannot be read.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a folder the system says so itself
+        raise ModelError(f"{path} must be a file, however: it is a device, a pipe or a socket")
+    return path.open("rb")
+
+
+def read_text(path: Path, most: int) -> str:
+    """UTF-8 text of so many bytes at most.
+
+    Raises:
+        ModelError: if it is longer, or no file.
+        OSError, UnicodeDecodeError: if it cannot be read.
+    """
+    with opened(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ModelError(f"{path} must have at most {most:,} bytes, however: it has more")
+    return content.decode()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Reads what `write_json` wrote.
 
     Raises:
-        ModelError: if the file is missing, is no JSON object, or has another format.
+        ModelError: if the file is missing, too long, no JSON object, or has another format.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path, LARGEST))
+    except ModelError:
+        raise
     except FileNotFoundError:
         raise ModelError(f"{path} is missing") from None
     except OSError as error:
@@ -164,5 +203,5 @@ def check_format(found: object, path: Path) -> None:
 
 def sha256(path: Path) -> str:
     """Checksum of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # mypy wants more than IO has

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.errors import ConfigError
 
-OWN = ("folder", "member", "resume", "resume_allow")  # of a process, not of the run
+OWN = ("folder", "member", "resume", "resume_allow", "allow")  # of a process, not of the run
 # where it runs, and how that looks
 FREE = ("threads", "trainer.accelerator", "trainer.devices", "trainer.enable_progress_bar", "callback.progress")
 LONGER = ("trainer.max_epochs", "trainer.max_steps")

@@ -5,7 +5,7 @@ DIR's config.yaml and model.pt are programs: evaluate only models that you trust
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
-from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
 
-from mlp_torch import files
+from mlp_torch import archives, foreign
 from mlp_torch.configuration import check_targets
 from mlp_torch.errors import DataError, ModelError, Problem, near
 from mlp_torch.evaluation.breakdown import Answers, check_fields, chosen_metric, slices_of
@@ -42,7 +41,13 @@ from mlp_torch.verbs.rows import reader, trained
 
 @torch.no_grad()
 def evaluate(
-    folder: Path, path: Path, *, device: str = "cpu", by: Sequence[str] = (), metric: str | None = None
+    folder: Path,
+    path: Path,
+    *,
+    device: str = "cpu",
+    by: Sequence[str] = (),
+    metric: str | None = None,
+    allow: Collection[str] = (),
 ) -> Evaluation:
     """A model's metrics on a file of labelled rows.
 
@@ -52,6 +57,7 @@ def evaluate(
         device: where the graph runs.
         by: fields of the file, read by the model or not, by whose values rows are cut into slices.
         metric: that orders slices; by default the first of the head's that tells better from worse.
+        allow: classes of one's own that the model's config.yaml may name as target, head or metric.
 
     Raises:
         ConfigError: for a field or metric that there is not.
@@ -59,7 +65,7 @@ def evaluate(
         DataError: with every problem of the rows, `missing_label_column` and `missing_label` among them.
     """
     predictor = Predictor(folder, device=device)
-    cfg = configuration(folder)
+    cfg = configuration(folder, allow)
     target, heads, constant = restored(cfg, folder)
     block = reader(path, trained(folder)).read()
     check_fields(by, block)
@@ -124,22 +130,24 @@ def compare(
     return verdicts, dict(unseen)
 
 
-def configuration(folder: Path) -> DictConfig:
+def configuration(folder: Path, allow: Collection[str] = ()) -> DictConfig:
     """The configuration that the model was trained by.
 
     Raises:
-        ModelError: if it is missing or no configuration of this version.
+        ModelError: if it is missing or no configuration of this version, or names what is neither ours nor allowed.
     """
     path = folder / "config.yaml"
     if not path.is_file():
         raise ModelError(f"{path} is missing; evaluation builds target and metrics from it")
     try:
-        cfg = OmegaConf.load(path)
-        if not isinstance(cfg, DictConfig) or "_target_" not in cfg.data.target or "_target_" not in cfg.head:
+        cfg = foreign.configuration(path)
+        if "_target_" not in cfg.data.target or "_target_" not in cfg.head:
             raise ValueError("it must name data.target and head")
         parts = {"metric": cfg.metric} if "metric" in cfg else {}
-        check_targets(OmegaConf.create({"data": {"target": cfg.data.target}, "head": cfg.head, **parts}))
-    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
+        wanted = OmegaConf.create({"data": {"target": cfg.data.target}, "head": cfg.head, **parts})
+        foreign.judge(OmegaConf.to_container(wanted), path, allow, say=foreign.in_options)
+        check_targets(wanted)
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise ModelError(f"{path} must be a run's configuration, however: {error}") from None
     return cfg
 
@@ -153,8 +161,7 @@ def restored(cfg: DictConfig, folder: Path) -> tuple[Target, dict[str, Head], Te
     path = folder / "target.pt"
     if not path.is_file():
         raise ModelError(f"{path} is missing; evaluation restores target and head from it")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    files.check_format(state.get("format"), path)
+    state = archives.load(path)
     try:
         target: Target = instantiate(cfg.data.target, _convert_="all")
         restore(target, state["target"])
@@ -177,8 +184,8 @@ def perspectives(cfg: DictConfig) -> dict[str, Any]:
 
 def trained_on(cfg: DictConfig, path: Path) -> list[str]:
     """A warning where the file is the one that the model was trained on."""
-    known = getattr(instantiate(cfg.data.source, _convert_="all"), "path", None)
-    if known is None or Path(known).resolve() != path.resolve():
+    known = OmegaConf.select(cfg, "data.source.path")  # it is not built: the reader may be a user's own
+    if not isinstance(known, str) or Path(known).resolve() != path.resolve():
         return []
     text = "WARNING: the model was trained on rows of this file; what it does on rows it has not seen is in the run's"
     return [f"{text} metrics.json (test/…) and predictions/test.parquet"]
@@ -187,7 +194,8 @@ def trained_on(cfg: DictConfig, path: Path) -> list[str]:
 def whole(schema: Schema, target: Target, cfg: DictConfig) -> Schema:
     """The model's fields and the target's, with the policies of training (which may drop rows) and its ranges."""
     reads = [*schema.reads.values(), *target.reads.values()]
-    policies = instantiate(cfg.data.fields, _convert_="all") if "fields" in cfg.data and cfg.data.fields else {}
+    stored: Any = OmegaConf.to_container(cfg.data.fields) if "fields" in cfg.data and cfg.data.fields else {}
+    policies = {str(name): policy for name, policy in stored.items()}
     named = {read.field for read in reads}
     full = Schema.of(reads, {name: policy for name, policy in policies.items() if name in named}, strict=schema.strict)
     ranged = {

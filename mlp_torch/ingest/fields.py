@@ -113,7 +113,8 @@ class Field:
             tuple(value["kinds"]),
             **{key: checked(value["name"], key, item) for key, item in policies.items()},
         )
-        return replace(full, low=value.get("low"), high=value.get("high"), blanked=value.get("blanked"))
+        low, high, blanked = (bound(f"{value['name']}.{key}", value.get(key)) for key in ("low", "high", "blanked"))
+        return replace(full, low=low, high=high, blanked=blanked)
 
 
 def checked(name: str, key: str, value: object) -> Any:

@@ -10,6 +10,7 @@ mlp_torch.errors.DataError: out_of_range: column "hour": a number lies outside t
 row 0; e.g. "25"; policy: data.fields.hour.invalid
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -28,6 +29,7 @@ from mlp_torch.ingest.notice import blanks
 from mlp_torch.ingest.reads import Inputs, Kind, Read, Words
 
 __all__ = ["Checked", "Field", "Schema"]
+MAX_CELL = 2**24  # values that a schema may say a cell has: an image of 2,300 × 2,300 in three colours
 
 TYPICAL_ROWS = 10_000  # evenly spaced, of which the example row is made
 
@@ -197,8 +199,13 @@ def options_of(item: Read) -> dict[str, Any]:
 
 
 def read_of(field: str, kind: Kind, options: Mapping[str, Any] = MappingProxyType({})) -> Read:
-    """What `options_of` was taken from."""
-    return Read(field, kind, options.get("max_tokens", 0), tuple(options.get("size", ())), options.get("separator", ""))
+    """What `options_of` was taken from. Raises ValueError for what it cannot have been."""
+    most, size, separator = options.get("max_tokens", 0), tuple(options.get("size", ())), options.get("separator", "")
+    if not all(isinstance(text, str) for text in (field, kind, separator)):
+        raise ValueError(f"a read must have names, however: {field!r}, {kind!r}, {separator!r}")
+    if not all(type(n) is int and 0 < n <= MAX_CELL for n in (*size, most or 1)) or math.prod(size) > MAX_CELL:
+        raise ValueError(f"a cell must have at most {MAX_CELL:,} values, however: {field!r} has {size or most}")
+    return Read(field, kind, most, size, separator)
 
 
 def typical(reads: list[Read], inputs: Inputs, words: Words) -> object:

@@ -14,9 +14,10 @@ auroc       0.7    0.8
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from mlp_torch.errors import how_many
+from mlp_torch.errors import ModelError, how_many
 
 SUFFIX = {"model": "", "constant": "_baseline", "look-up": "_lookup"}  # of others: _ and their name
 TITLES = {"val": "validation", "test": "test"}
@@ -146,11 +147,25 @@ class Report:
         return [TITLES[split].ljust(len(rows[0])), *rows]
 
 
-def stored(found: Mapping[str, Any]) -> Report:
-    """The report of which `to_json` made this."""
+def stored(found: Mapping[str, Any], path: str | Path = "report.json") -> Report:
+    """The report of which `to_json` made this.
+
+    Raises:
+        ModelError: if it is none, naming the file that it comes from.
+    """
+    for name, depth in {"higher": 1, "values": 3, "slices": 3}.items():
+        if not is_nested(found.get(name), depth):
+            raise ModelError(f"{path} is damaged: it must have figures by name under {name}")
     report = Report(found["higher"])
     report.values, report.slices, report.labels = found["values"], found["slices"], found.get("labels", {})
     return report
+
+
+def is_nested(value: object, depth: int) -> bool:
+    """Whether a value is a number or nothing, below so many tables of names."""
+    if depth == 0:
+        return value is None or isinstance(value, int | float)
+    return isinstance(value, dict) and all(is_nested(item, depth - 1) for item in value.values())
 
 
 def number(value: float | None) -> str:

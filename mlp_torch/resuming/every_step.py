@@ -16,6 +16,7 @@ from typing import NamedTuple
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_torch import foreign
 from mlp_torch.resuming.comparison import differences, first_difference, in_checkpoints
 from mlp_torch.run import last_checkpoint, learn, prepare
 from mlp_torch.stages.configured import wanted
@@ -130,7 +131,7 @@ def verify(cfg: DictConfig, place: Path, *, steps: int = 40) -> Verified:
     found: dict[int, list[str]] = {}
     restored: Data | None = None
     for number, there in enumerate(copies(place), 1):
-        cfg_there = placed(stored_configuration(there / CONFIG), there)[0]
+        cfg_there = read(there)
         if restored is None and (last := last_checkpoint(there)):
             restored = prepare(cfg_there, there, last)
             found[number] = list(in_tables(data, restored))
@@ -148,7 +149,13 @@ def begun(cfg: DictConfig, folder: Path) -> DictConfig:
     """The configuration of a new run in a folder, as one that goes on would read it."""
     folder.mkdir(parents=True)
     store(cfg.copy(), folder)
-    return placed(stored_configuration(folder / CONFIG), folder)[0]
+    return read(folder)
+
+
+def read(folder: Path) -> DictConfig:
+    """The configuration that was stored in a run's folder a moment ago; it is the user's own."""
+    stored = stored_configuration(folder / CONFIG)
+    return placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))[0]
 
 
 def trained(cfg: DictConfig, data: Data, folder: Path) -> None:

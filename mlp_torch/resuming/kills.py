@@ -77,13 +77,7 @@ class Attempt:
         """The process."""
         command = [sys.executable, "-m", "mlp_torch", "train", *self.arguments, *SHORT, f"runs={self.runs}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        with self.path.open("a") as output:
-            return subprocess.Popen(command, stdout=output, stderr=output, text=True, env=environment)
-
-    @property
-    def path(self) -> Path:
-        """Where what the processes say is kept."""
-        return self.runs.with_suffix(".log")
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
     @property
     def latest(self) -> Path | None:
@@ -98,9 +92,22 @@ class Attempt:
             return PHASES[0]
         return PHASES[2] if (folder / "predictions").exists() else PHASES[1]
 
-    def log(self) -> str:
-        """The last lines of what was said."""
-        return "\n".join(self.path.read_text().splitlines()[-20:])
+    def ends_before(self, seconds: float | None) -> bool:
+        """Whether a process comes to its end before it is killed, after so many seconds; None = it is not killed."""
+        with self.start() as process:
+            said = heard(process, seconds)
+            if said is None:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            self.check(process, said or "")
+        return process.returncode != -signal.SIGKILL
+
+    def check(self, process: "subprocess.Popen[str]", said: str) -> None:
+        """Refuses a process that failed by itself. Raises ModelError."""
+        if process.returncode:
+            last = "\n".join(said.splitlines()[-20:])
+            raise ModelError(f"{' '.join(self.arguments)} must come to its end, however:\n{last}")
 
 
 def killed(
@@ -125,41 +132,34 @@ def killed(
     tell(f"{name}: {seconds:.1f} s when left alone, {begins:.1f} s of them before its first checkpoint")
     found, unfinished = Killed(name), True
     while found.kills.total() < kills or unfinished:
-        process = attempt.start()
         last = found.kills.total() >= kills
         moment = None if last else draw.uniform(*draw.choice([(0, seconds), (begins, seconds)]))
-        unfinished = not ended_before(process, moment)
+        unfinished = not attempt.ends_before(moment)
         if unfinished:
             found.kills[attempt.phase()] += 1
-        elif process.returncode:
-            raise ModelError(f"{name} must come to its end, however:\n{attempt.log()}")
-        else:
-            assert attempt.latest
-            found.ended += 1
-            found.differing += differences(alone.latest, attempt.latest)
-            done = f"{found.kills.total()} of {kills} kills, {found.ended} runs ended"
-            tell(f"  {done}, {len(found.differing)} differences")
+            continue
+        assert attempt.latest
+        found.ended += 1
+        found.differing += differences(alone.latest, attempt.latest)
+        done = f"{found.kills.total()} of {kills} kills, {found.ended} runs ended"
+        tell(f"  {done}, {len(found.differing)} differences")
     return found
 
 
 def left_alone(attempt: Attempt) -> tuple[float, float]:
     """Seconds until the first checkpoint, and until the end."""
     started, begins = time.monotonic(), 0.0
-    process = attempt.start()
-    while process.poll() is None:
-        time.sleep(WAIT)
-        if not begins and attempt.phase() != PHASES[0]:
-            begins = time.monotonic() - started
-    if process.returncode:
-        raise ModelError(f"{' '.join(attempt.arguments)} must come to its end, however:\n{attempt.log()}")
+    with attempt.start() as process:
+        while (said := heard(process, WAIT)) is None:
+            if not begins and attempt.phase() != PHASES[0]:
+                begins = time.monotonic() - started
+    attempt.check(process, said)
     return begins, time.monotonic() - started
 
 
-def ended_before(process: "subprocess.Popen[str]", seconds: float | None) -> bool:
-    """Whether a process came to its end before it was killed, after so many seconds; None = it is not killed."""
+def heard(process: "subprocess.Popen[str]", seconds: float | None) -> str | None:
+    """What a process has said, once it has ended; None after so many seconds."""
     try:
-        process.wait(seconds)
+        return process.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    return process.returncode != -signal.SIGKILL
+        return None

@@ -65,7 +65,7 @@ class Predictor:
         folder = Path(folder)
         check_folder(folder)
         self.manifest = checked_manifest(folder)
-        self.schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
+        self.schema = served(stored_schema(folder))
         self.device = torch.device(device)
         self.module = torch.jit.load(str(folder / "model.pt"), map_location=self.device).eval()  # type: ignore[no-untyped-call]
         self.name, self.version = str(self.manifest["name"]), str(self.manifest["version"])
@@ -196,11 +196,23 @@ def checked_manifest(folder: Path) -> dict[str, Any]:
             f"{path} is damaged: it must have a name, a version and the sha256 of model.pt and schema.json"
         )
     for name, known in sums.items():
+        if Path(name).parts != (name,) or name == "..":
+            raise ModelError(f"{path} must name files of its folder, however: {name}")
         if not (folder / name).is_file():
             raise ModelError(f"{folder / name} is missing")
         if files.sha256(folder / name) != known:
             raise ModelError(f"{folder / name} is damaged: its sha256 is not the manifest's")
     return manifest
+
+
+def stored_schema(folder: Path) -> Schema:
+    """The schema of a model's folder. Raises ModelError where it is none, naming the file."""
+    path = folder / "schema.json"
+    found = files.read_json(path)
+    try:
+        return Schema.from_json(found)
+    except ModelError as error:
+        raise ModelError(f"{path} is damaged: {error}") from None
 
 
 def served(schema: Schema) -> Schema:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from mlp_torch import files
+from mlp_torch import archives, files
 from mlp_torch.errors import ModelError
 
 log = logging.getLogger("mlp_torch")
@@ -92,7 +92,7 @@ def read(path: Path) -> dict[str, Any]:
     told = path.with_suffix(".json")
     try:
         text = told.read_bytes()
-        path.stat()
+        archives.check(path)  # it may be of strangers
     except FileNotFoundError as error:
         is_half = error.filename == str(told) and path.exists()
         reason = f"not whole: it has no manifest {told.name}" if is_half else "missing"
@@ -110,7 +110,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def loaded(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint whose bytes are known to be those that were written."""
+    """The content of a checkpoint whose bytes are known to be those that its manifest was made for."""
     try:
         checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of a file that is none torch.load lets through whatever zip and unpickling raise

@@ -11,6 +11,7 @@
 - neighbours: which words an embedding of a run has learned to be alike
 - data: the real data sets of the examples, fetched
 - sweep: several runs, one after the other, and what they have in common
+- plan: what a sweep was begun with
 - closing: what a run that ends prints
 - folders: a run's folder, made and found again
 - problems: what is told of data, in a verb's own options

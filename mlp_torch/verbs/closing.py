@@ -4,11 +4,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from mlp_torch import files, foreign
 from mlp_torch.errors import UserError
 from mlp_torch.responsible.report import Report
+from mlp_torch.serving.folder import MANIFEST
 
 
 def guarded(run: Callable[[], None]) -> int:
@@ -34,13 +37,16 @@ def closing(cfg: DictConfig, folder: Path, report: Report) -> None:
     run, model = shlex.quote(str(folder)), shlex.quote(str(folder / "model"))
     page = folder / "data.html"  # not there where an earlier run's encoded rows were used
     told = f"data      {shlex.quote(str(page))}\n" if page.exists() else ""
+    judged: Any = OmegaConf.to_container(OmegaConf.create([cfg.data.target, cfg.head, cfg.metric]))
+    own = foreign.in_options(foreign.own(judged))
     print(
         f"\nrun       {run}\n"
         f"{told}"
         f"watch     tensorboard --logdir {shlex.quote(str(cfg.runs))}\n"
-        f"evaluate  {command('evaluate')} --model {model} --input labelled.csv\n"
+        f"evaluate  {command('evaluate')} --model {model} --input labelled.csv{' ' if own else ''}{own}\n"
         f"predict   {command('predict')} --model {model} --input rows.csv --output predictions.parquet\n"
-        f"serve     {command('serve')} {model} --port 8000"
+        f"serve     {command('serve')} {model} --port 8000\n"
+        f"sha256    {files.sha256(folder / 'model' / MANIFEST)}  (of {model}/{MANIFEST}: for --sha256)"
     )
 
 

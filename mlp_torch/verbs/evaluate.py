@@ -8,7 +8,7 @@ from pathlib import Path
 from mlp_torch import files
 from mlp_torch.errors import ConfigError
 from mlp_torch.ingest.endings import check_there
-from mlp_torch.verbs.options import Options, check_device, check_model
+from mlp_torch.verbs.options import PINNED, Options, check_device, check_model, checksum
 from mlp_torch.verbs.problems import in_options
 
 EPILOG = """\
@@ -29,18 +29,27 @@ def main(arguments: list[str]) -> int:
     )
     options.add_argument("--metric", metavar="NAME", help="which orders slices; by default the first that can")
     options.add_argument("--json", metavar="FILE", help="where to write the figures")
+    options.add_argument(
+        "--allow",
+        action="append",
+        metavar="NAME",
+        help="a class of yours that DIR's config.yaml may name; again for more",
+    )
+    options.add_argument("--sha256", type=checksum, metavar="HEX", help=PINNED)
     options.add_argument("--device", default="cpu", help="where the model runs: cpu, cuda, cuda:1")
     chosen = options.parse(arguments)
     if chosen.metric and not chosen.by:
         raise ConfigError(f"--metric orders slices, which need --by FIELD, however: --metric {chosen.metric} alone")
-    check_model(chosen.model)
+    check_model(chosen.model, chosen.sha256)
     check_there(Path(chosen.input))
     check_device(chosen.device)
     from mlp_torch.evaluation.evaluation import evaluate  # here, so that --help and mistyped paths need no torch
 
     with in_options(options, trained=True):
         model, rows = Path(chosen.model), Path(chosen.input)
-        found = evaluate(model, rows, device=chosen.device, by=chosen.by or (), metric=chosen.metric)
+        found = evaluate(
+            model, rows, device=chosen.device, by=chosen.by or (), metric=chosen.metric, allow=chosen.allow or ()
+        )
     print(found.text())
     if chosen.json:
         files.write_json(Path(chosen.json), found.to_json())

@@ -2,15 +2,14 @@
 
 import os
 import sys
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]  # ships no types
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from mlp_torch import files
+from mlp_torch import files, foreign
 from mlp_torch.configuration import check_targets, composed
 from mlp_torch.errors import ConfigError, ModelError, near
 from mlp_torch.overrides import check_key, key_of
@@ -90,7 +89,7 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
         ModelError: where there is no run.
         ConfigError: for a change that `resume_allow` does not name, or of a run that is finished.
     """
-    own = [text for text in overrides if key_of(text) in ("resume", "resume_allow")]
+    own = [text for text in overrides if key_of(text) in ("resume", "resume_allow", "allow")]
     changes = [text for text in overrides if text not in own]
     asked = composed(own)
     folder = run_folder(Path(str(asked.resume)))
@@ -100,7 +99,7 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
     for text in changes:
         apply(text, stored, list(asked.resume_allow))
     stored.resume_allow = asked.resume_allow
-    return placed(stored, folder)
+    return placed(stored, folder, allowed(own))
 
 
 def unfinished(cfg: DictConfig) -> Path | None:
@@ -118,10 +117,31 @@ def unfinished(cfg: DictConfig) -> Path | None:
     return None
 
 
-def placed(stored: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
-    """A stored configuration, checked, with the run's folder as it lies now, from here."""
+def allowed(overrides: list[str]) -> list[str]:
+    """The names that `allow` among the arguments trusts: what a stored configuration says itself does not count."""
+    own = [text for text in overrides if key_of(text) == "allow"]
+    names = composed(own).allow if own else ListConfig([])
+    if not isinstance(names, ListConfig) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"allow must be a list of names, as in allow=[mypackage.squared.Squared], however: {own[-1]}")
+    return [str(name) for name in names]
+
+
+def placed(stored: DictConfig, folder: Path, allow: Collection[str] = ()) -> tuple[DictConfig, Path]:
+    """A stored configuration, judged and checked, with the run's folder as it lies now, from here.
+
+    Args:
+        stored: as `stored_configuration` reads it.
+        folder: the run's.
+        allow: classes of a user's own that it may name.
+
+    Raises:
+        ConfigError: for what it may not name, places outside of the run's folder, and arguments that are refused.
+    """
+    foreign.judge(OmegaConf.to_container(stored), folder / CONFIG, allow)
     here = os.path.relpath(folder.resolve())  # not by the link `latest`, which may point elsewhere before the run ends
-    merged = OmegaConf.create(moved(OmegaConf.to_container(stored), str(stored.folder), here))
+    values = moved(OmegaConf.to_container(stored), str(stored.folder), here)
+    foreign.check_places(values, folder, folder / CONFIG)
+    merged = OmegaConf.create(values)
     check_targets(merged)
     return merged, Path(here)
 
@@ -132,11 +152,8 @@ def stored_configuration(path: Path) -> DictConfig:
     Raises:
         ModelError: if the file is damaged.
     """
-    try:
-        stored = OmegaConf.load(path)
-    except (OSError, UnicodeDecodeError, OmegaConfBaseException, YAMLError) as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
-    if not isinstance(stored, DictConfig) or "folder" not in stored:
+    stored = foreign.configuration(path)
+    if "folder" not in stored:
         raise ModelError(f"{path} is damaged: it must be a run's configuration")
     return stored
 

@@ -8,12 +8,18 @@ mlp_torch.errors.ConfigError: no such option: --prot; did you mean --port?
 """
 
 import argparse
+import re
 from pathlib import Path
 from typing import NoReturn
 
 from mlp_torch import files
 from mlp_torch.errors import ConfigError, near
-from mlp_torch.serving.folder import MANIFEST, check_folder
+from mlp_torch.serving.folder import MANIFEST, check_folder, check_pinned
+
+PINNED = (
+    "the sha256 of the model's manifest.json, which holds the sha256 of every other file: `sha256sum "
+    "DIR/manifest.json` where the model comes from; anything else is refused before it is loaded"
+)
 
 
 class Options(argparse.ArgumentParser):
@@ -79,10 +85,27 @@ def port(text: str) -> int:
     return int(text)
 
 
-def check_model(folder: str) -> None:
-    """Refuses what is no model's folder, before torch is loaded, which takes seconds. Raises ModelError."""
+def checksum(text: str) -> str:
+    """A sha256 in hex, as `sha256sum` prints it."""
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise argparse.ArgumentTypeError(f"must be the 64 hex digits that `sha256sum` prints, however: {text!r}")
+    return text.lower()
+
+
+def check_model(folder: str, sha256: str | None = None) -> None:
+    """Refuses what is no model's folder, before torch is loaded, which takes seconds.
+
+    Args:
+        folder: the model's.
+        sha256: what that of its manifest must be, if it is known.
+
+    Raises:
+        ModelError: naming the file that is not as it must be.
+    """
     check_folder(Path(folder))
     files.read_json(Path(folder) / MANIFEST)
+    if sha256 is not None:
+        check_pinned(Path(folder), sha256)
 
 
 def check_device(text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlp_torch.ingest.endings import check_there
 from mlp_torch.serving.outputs import check_output
-from mlp_torch.verbs.options import Options, check_model, count
+from mlp_torch.verbs.options import PINNED, Options, check_model, checksum, count
 from mlp_torch.verbs.problems import in_options
 
 EPILOG = """\
@@ -31,10 +31,11 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--delimiter", help="of a CSV; by default as in training")
     options.add_argument("--encoding", help="of a CSV; by default as in training")
     options.add_argument("--decimal", help="of a CSV's numbers; by default as in training")
+    options.add_argument("--sha256", type=checksum, metavar="HEX", help=PINNED)
     options.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     options.add_argument("--no-progress", action="store_true", help="show no bar, and in a log no lines")
     chosen = options.parse(arguments)
-    check_model(chosen.model)
+    check_model(chosen.model, chosen.sha256)
     check_there(Path(chosen.input))
     check_output(Path(chosen.output), Path(chosen.input))
     import torch  # here, so that --help and mistyped paths do without

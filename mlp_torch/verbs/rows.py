@@ -14,6 +14,7 @@ import yaml  # type: ignore[import-untyped]  # ships no types
 
 from mlp_torch.errors import ModelError
 from mlp_torch.ingest.source import Csv, Parquet, source
+from mlp_torch.stored import text_of
 
 TEXT = ("delimiter", "encoding", "decimal")  # how a CSV file's text is read; options of verbs
 LIMITS = ("max_cell_bytes", "strict")
@@ -63,6 +64,6 @@ def trained(model: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["data"]["source"])
+        return dict(yaml.safe_load(text_of(path))["data"]["source"])
     except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} must be a run's configuration, however: {error!r}") from None

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 from mlp_torch.errors import ConfigError
-from mlp_torch.verbs.options import Options, check_device, check_model, count, port
+from mlp_torch.verbs.options import PINNED, Options, check_device, check_model, checksum, count, port
 
 NEEDED = ("starlette", "uvicorn", "orjson")
 ENDPOINTS = """\
@@ -23,10 +23,11 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--port", type=port, default=8000, help="0 takes a free one")
     options.add_argument("--device", default="cpu", help="where the model runs: cpu, cuda, cuda:1")
     options.add_argument("--threads", type=count, default=1, help="threads of torch for one request")
+    options.add_argument("--sha256", type=checksum, metavar="HEX", help=PINNED)
     chosen = options.parse(arguments)
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise ConfigError(f"serving needs {', '.join(missing)}: pip install 'mlp_torch[serve]'")
-    check_model(chosen.folder)
+    check_model(chosen.folder, chosen.sha256)
     check_device(chosen.device)
     from mlp_torch.serving.server import serve  # here, so that --help and a missing extra are told first
 

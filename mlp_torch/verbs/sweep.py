@@ -16,19 +16,19 @@ import signal
 import statistics
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch import files
+from mlp_torch import files, foreign
 from mlp_torch.configuration import composed
-from mlp_torch.errors import ConfigError
+from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.files import held
 from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.overrides import key_of
-from mlp_torch.responsible.report import stored
+from mlp_torch.responsible.report import is_nested, stored
 from mlp_torch.responsible.spread import Spread
 from mlp_torch.verbs.closing import command, guarded, outcome
 from mlp_torch.verbs.folders import (
@@ -43,8 +43,9 @@ from mlp_torch.verbs.folders import (
     store,
     stored_configuration,
 )
+from mlp_torch.verbs.plan import PLAN, Member, begun, members_of
 
-PLAN, METRICS = "sweep.json", "metrics.json"
+METRICS = "metrics.json"
 REPEATED = ("seed", "fold")  # runs that differ in nothing else are repetitions of one setting
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # exit codes of a run that was asked to stop
 
@@ -73,14 +74,6 @@ class Planned(NamedTuple):
             value = re.sub(r"[^A-Za-z0-9_.-]+", ".", text.partition("=")[2]).strip(".")
             short.append(f"{key_of(text).rpartition('.')[2]}-{value}")
         return "_".join(short)[:100].strip(".-")
-
-
-class Member(NamedTuple):
-    """A run of a sweep, begun or not."""
-
-    name: str
-    setting: str
-    folder: Path
 
 
 def folded(cfg: DictConfig, varied: list[str]) -> Iterator[Planned]:
@@ -119,12 +112,13 @@ def begin(runs: list[Planned], arguments: list[str]) -> None:
         store(run.cfg, folder / name)
     members = [{"name": run.name, "setting": run.setting, "folder": run.folder} for run in runs]
     files.write_json(folder / PLAN, {"arguments": arguments, "members": members})
-    failed = through(folder)
+    allow = sorted({name for run in runs for name in foreign.own(OmegaConf.to_container(run.cfg))})  # composed just now
+    failed = through(folder, allow)
     if len(failed) == len(runs) and not any(has_trained(folder / run.folder) for run in runs):
         shutil.rmtree(folder)
         point_back(latest, before)
         raise ConfigError(f"none of {len(runs)} runs came to training; each has said above why")
-    end(folder, failed)
+    end(folder, failed, allow)
 
 
 def meant(overrides: list[str], *, several: bool) -> Path | None:
@@ -133,44 +127,34 @@ def meant(overrides: list[str], *, several: bool) -> Path | None:
     Raises:
         ConfigError: for other arguments than those.
     """
-    own = [text for text in overrides if key_of(text) == "resume"]
+    own = [text for text in overrides if key_of(text) in ("resume", "allow")]
     rest = [text for text in overrides if text not in own]
     given = Path(str(composed(own).resume))
     folder = next((path for path in (given, given.resolve().parent) if (path / PLAN).is_file()), None)
     if folder is None:
         return None
-    begun = list(files.read_json(folder / PLAN)["arguments"])
-    if folder != given and not several and sorted(rest) != sorted(begun):
+    known = begun(folder)
+    if folder != given and not several and sorted(rest) != sorted(known):
         return None  # the member alone
-    if rest and sorted(rest) != sorted(begun):
-        raise ConfigError(f"runs go on as they were begun, by {' '.join(begun)}, however: {' '.join(rest)}")
+    if rest and sorted(rest) != sorted(known):
+        raise ConfigError(f"runs go on as they were begun, by {' '.join(known)}, however: {' '.join(rest)}")
     return Path(os.path.relpath(folder.resolve()))
 
 
-def unfinished(parent: Path, arguments: list[str]) -> Path | None:
-    """The newest sweep that was begun with these arguments, if some of its runs are not finished."""
-    for plan in sorted(parent.glob(f"[0-9]*/{PLAN}"), reverse=True):
-        if sorted(files.read_json(plan)["arguments"]) == sorted(arguments):
-            return None if all(is_finished(member.folder) for member in members_of(plan.parent)) else plan.parent
-    return None
-
-
-def proceed(folder: Path) -> None:
+def proceed(folder: Path, allow: Sequence[str]) -> None:
     """Runs what is not finished, and tells what all runs have in common.
+
+    Args:
+        folder: the sweep's.
+        allow: classes of a user's own that the runs' configurations may name.
 
     Raises:
         SystemExit: 130 or 143 where it was stopped, 1 where a run failed.
     """
-    end(folder, through(folder))
+    end(folder, through(folder, allow), allow)
 
 
-def members_of(folder: Path) -> list[Member]:
-    """The runs of a sweep."""
-    found = files.read_json(folder / PLAN)["members"]
-    return [Member(member["name"], member["setting"], folder / member["folder"]) for member in found]
-
-
-def through(folder: Path) -> list[str]:
+def through(folder: Path, allow: Sequence[str]) -> list[str]:
     """Runs the members that are not finished, in turn; the names of those that failed."""
     members, failed = members_of(folder), []
     for i, member in enumerate(members, 1):
@@ -179,9 +163,9 @@ def through(folder: Path) -> list[str]:
             print("is finished", flush=True)
             continue
         point(folder.parent / "latest", member.folder)
-        code = run(member.folder)
+        code = run(member.folder, allow)
         if code in STOPPED:
-            print(f"\nStopped in {member.name}. Go on with:  {again(folder)}", file=sys.stderr)
+            print(f"\nStopped in {member.name}. Go on with:  {again(folder, allow)}", file=sys.stderr)
             sys.exit(code)
         if not is_finished(member.folder):
             print(f"\n{member.name} failed, exit code {code}; the others go on", file=sys.stderr, flush=True)
@@ -190,24 +174,25 @@ def through(folder: Path) -> list[str]:
     return failed
 
 
-def again(folder: Path) -> str:
+def again(folder: Path, allow: Sequence[str]) -> str:
     """The command that goes on with a sweep."""
-    return f"{command('train')} resume={shlex.quote(str(folder))}"
+    own = f" {foreign.in_overrides(allow)}" if allow else ""
+    return f"{command('train')} resume={shlex.quote(str(folder))}{own}"
 
 
-def end(folder: Path, failed: list[str]) -> None:
+def end(folder: Path, failed: list[str], allow: Sequence[str]) -> None:
     """Tells what the runs have in common, and which of them failed."""
     members = members_of(folder)
     tell(folder, members)
     if failed:
         text = f"{len(failed)} of {len(members)} runs failed: {'; '.join(failed)}."
-        print(f"\n{text} Try them again with:  {again(folder)}", file=sys.stderr)
+        print(f"\n{text} Try them again with:  {again(folder, allow)}", file=sys.stderr)
         sys.exit(1)
 
 
-def run(folder: Path) -> int:
+def run(folder: Path, allow: Sequence[str]) -> int:
     """Trains in a process of its own; its exit code. A signal that asks this process to stop is passed on to it."""
-    process = multiprocessing.get_context("spawn").Process(target=train, args=(folder,))
+    process = multiprocessing.get_context("spawn").Process(target=train, args=(folder, allow))
     with interruptible():
         try:
             process.start()
@@ -222,20 +207,20 @@ def run(folder: Path) -> int:
     return process.exitcode or 0
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, allow: Sequence[str]) -> None:
     """What a member's process does: a run that goes on, from its start or from its last checkpoint."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the parent passes it on
     threading.Thread(target=end_with_parent, daemon=True).start()
-    sys.exit(guarded(lambda: trained(folder)))
+    sys.exit(guarded(lambda: trained(folder, allow)))
 
 
-def trained(folder: Path) -> None:
+def trained(folder: Path, allow: Sequence[str]) -> None:
     """Trains, and prints the table."""
     from mlp_torch.run import quiet, train  # lightning takes seconds, which the parent need not wait for
 
     quiet()
     try:
-        cfg, here = placed(stored_configuration(folder / CONFIG), folder)
+        cfg, here = placed(stored_configuration(folder / CONFIG), folder, allow)
         with held(here), interruptible():
             outcome(train(cfg, here))
     except Interrupted as stopped:
@@ -260,7 +245,8 @@ def settings(members: list[Member]) -> dict[str, list[Member]]:
 
 def spread_of(members: list[Member]) -> Spread:
     """What finished members have in common."""
-    return Spread({member.name: stored(files.read_json(member.folder / "report.json")) for member in members})
+    paths = {member.name: member.folder / "report.json" for member in members}
+    return Spread({name: stored(files.read_json(path), path) for name, path in paths.items()})
 
 
 def write(folder: Path, members: list[Member]) -> None:
@@ -288,6 +274,8 @@ def write(folder: Path, members: list[Member]) -> None:
 def figures(member: Member) -> dict[str, float]:
     """A finished member's metrics.json."""
     found = files.read_json(member.folder / METRICS)
+    if not is_nested(found, 1):
+        raise ModelError(f"{member.folder / METRICS} is damaged: it must have numbers by name")
     return {name: value for name, value in found.items() if name != "format"}
 
 

@@ -12,6 +12,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_torch import foreign
 from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options
 from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.files import held
@@ -20,10 +21,11 @@ from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
-from mlp_torch.verbs import sweep
+from mlp_torch.verbs import plan, sweep
 from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import (
     CONFIG,
+    allowed,
     has_trained,
     is_finished,
     new_folder,
@@ -58,7 +60,8 @@ def main(arguments: list[str]) -> int:
         if len(runs) > 1:
             return guarded(lambda: several(runs, chosen.overrides, is_auto=is_auto))
         if is_auto and (folder := unfinished(runs[0].cfg)):
-            return guarded(lambda: go(*placed(stored_configuration(folder / CONFIG), folder)))
+            stored = stored_configuration(folder / CONFIG)  # equal to what its user has composed now
+            return guarded(lambda: go(*placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))))
     flags = [text for text in arguments if opened(text) not in chosen.overrides]
     sys.argv = [sys.argv[0], *flags, *chosen.overrides]  # Hydra's own parser wants the overrides side by side
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
@@ -67,9 +70,9 @@ def main(arguments: list[str]) -> int:
 
 def several(runs: list[sweep.Planned], overrides: list[str], *, is_auto: bool) -> None:
     """Several runs: those that were begun with these arguments and are not finished if asked, else new ones."""
-    folder = sweep.unfinished(Path(runs[0].cfg.runs) / str(runs[0].cfg.name), overrides) if is_auto else None
+    folder = plan.unfinished(Path(runs[0].cfg.runs) / str(runs[0].cfg.name), overrides) if is_auto else None
     if folder:
-        sweep.proceed(folder)
+        sweep.proceed(folder, [name for run in runs for name in foreign.own(OmegaConf.to_container(run.cfg))])
     else:
         sweep.begin(runs, overrides)
 
@@ -77,7 +80,7 @@ def several(runs: list[sweep.Planned], overrides: list[str], *, is_auto: bool) -
 def resume(overrides: list[str], *, several: bool) -> int:
     """Goes on with a run, or with several of which some are not finished."""
     if folder := sweep.meant(overrides, several=several):
-        return guarded(lambda: sweep.proceed(folder))
+        return guarded(lambda: sweep.proceed(folder, allowed(overrides)))
     return guarded(lambda: go(*resumed(overrides)))
 
 
@@ -212,6 +215,12 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
         with held(folder), interruptible():
             closing(cfg, folder, train(cfg, folder))
     except Interrupted as stopped:
-        hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}" if folder else ""
+        hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}{trusted(cfg)}" if folder else ""
         print(f"\nStopped.{hint}", file=sys.stderr)
         sys.exit(stopped.code)
+
+
+def trusted(cfg: DictConfig) -> str:
+    """What a run with classes of a user's own needs to go on."""
+    own = foreign.own(OmegaConf.to_container(cfg))
+    return f" {foreign.in_overrides(own)}" if own else ""

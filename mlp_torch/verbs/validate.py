@@ -72,14 +72,13 @@ def by_model(chosen: Namespace) -> "Validation":
     """What the model's server would say. Raises ModelError for files of a model that are missing or damaged."""
     check_model(chosen.model)
     check_file(chosen)
-    from mlp_torch.ingest.schema import Schema
-    from mlp_torch.serving.predictor import checked_manifest, served
+    from mlp_torch.serving.predictor import checked_manifest, served, stored_schema
     from mlp_torch.validation.validation import validated
     from mlp_torch.verbs.rows import reader, reading, trained
 
     folder = Path(chosen.model)
     checked_manifest(folder)
-    schema = served(Schema.from_json(files.read_json(folder / "schema.json")))
+    schema = served(stored_schema(folder))
     rows = reader(Path(chosen.file), trained(folder), reading(chosen))
     return validated(rows.only(schema.fields).blocks(), schema)
 

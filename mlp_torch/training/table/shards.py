@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from mlp_torch import files
+from mlp_torch import archives, files
 from mlp_torch.column import Sample
 from mlp_torch.errors import ConfigError, ModelError, how_many
 from mlp_torch.ingest.arrow_file import read_arrow
@@ -172,6 +172,8 @@ def load(folder: Path, wanted: Definition, is_new: bool) -> Prepared:
     manifest = files.read_json(folder / MANIFEST)
     if not is_new:
         check_sums(folder, manifest["sha256"])
+    for name in ("state.pt", "crossed.pt"):
+        archives.check(folder / name, "file")
     wanted.restore(torch.load(folder / "state.pt", map_location="cpu", weights_only=True))
     mapped = {
         name: Mapped(folder / name, table["rows"], [StoredColumn(*column) for column in table["columns"]])
