@@ -26,6 +26,7 @@ from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import directions, judge, labelled
 from mlp_torch.training.checkpoints import LAST, AtomicFiles
 from mlp_torch.training.data import Data
+from mlp_torch.training.freezing import Plan
 from mlp_torch.training.task import Task
 from mlp_torch.training.tensorboard import TensorBoard
 
@@ -46,9 +47,11 @@ class Fit(NamedTuple):
     notes: list[str]
 
 
-def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: bool = True) -> Fit:
+def fit(
+    cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: bool = True, plan: Plan | None = None
+) -> Fit:
     """Trains a model, or goes on where `folder` stopped; a model with nothing to learn is only calibrated."""
-    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed)
+    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed, plan=plan)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []

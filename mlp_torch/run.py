@@ -1,7 +1,7 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
 RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/{best,last}.ckpt  metrics.json  report.json
-predictions/  embeddings/  model/  stages/STAGE/{fold_0,…,whole}/{tensorboard,checkpoints}
+predictions/  embeddings/  model/  transfer.json  init_from.pt  stages/STAGE/{fold_0,…,whole}/{tensorboard,checkpoints}
 """
 
 import logging
@@ -38,6 +38,11 @@ from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
+from mlp_torch.training.transfer import Origin
+from mlp_torch.transfer.configured import own_origin
+from mlp_torch.transfer.origin import KEPT, OWN, origin_of
+from mlp_torch.transfer.start import begin
+from mlp_torch.verbs.folders import CONFIG
 
 log = logging.getLogger("mlp_torch")
 
@@ -46,18 +51,21 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     """Trains what a configuration describes, or goes on where `folder` stopped; everything is left in `folder`."""
     started = time.perf_counter()
     check_formats(cfg.export.formats)  # of a run that goes on too
+    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
+        train_origin(cfg, folder / OWN)
     checkpoint = last_checkpoint(folder)
-    data = prepare(cfg, folder, checkpoint)
+    data, origin = prepare(cfg, folder, checkpoint)
     if wanted(cfg):
         rehearse(cfg, data)
     stages = trained_stages(cfg, data, folder / "stages")
     learning = with_predictions(data, stages)
     models = {name: stage.model for name, stage in stages.items()}
     model = build(cfg, learning, stages=models)
+    plan = begin(cfg, model, data, origin, folder)
     if stages and learns(model):
         hashes = {name: stage.hash for name, stage in stages.items()}
         check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
-    task, logger, epoch, notes = fit(cfg, learning, model, folder)
+    task, logger, epoch, notes = fit(cfg, learning, model, folder, plan=plan)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     report = evaluate(cfg, task, data, folder, models)
@@ -84,6 +92,17 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     return report
 
 
+def train_origin(cfg: DictConfig, folder: Path) -> None:
+    """Trains the run that this one begins with, or goes on with it: no baselines, no report, no export."""
+    own = own_origin(cfg, str(folder))
+    folder.mkdir(exist_ok=True)
+    files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
+    log.info("%s: the run that this one begins with", folder)
+    data, _ = prepare(own, folder, last_checkpoint(folder))
+    for line in fit(own, data, build(own, data), folder, calibrated=False).notes:
+        log.info("%s: %s", folder, line)
+
+
 def last_checkpoint(folder: Path) -> dict[str, Any] | None:
     """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
 
@@ -102,9 +121,12 @@ def last_checkpoint(folder: Path) -> dict[str, Any] | None:
     return checkpoint
 
 
-def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> Data:
-    """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
-    data = table(cfg)
+def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) -> tuple[Data, Origin | None]:
+    """Encoded tables; transform and target are restored before anything is encoded, and never fitted again.
+
+    The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
+    """
+    data, origin = table(cfg, folder)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
@@ -114,11 +136,11 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
-    return data
+    return data, origin
 
 
-def table(cfg: DictConfig) -> Data:
-    """The table before anything is read, split into folds if the configuration says so."""
+def table(cfg: DictConfig, folder: Path | None = None) -> tuple[Data, Origin | None]:
+    """The table before anything is read, split into folds if need be; and the run that this one begins with."""
     data: Data = built(cfg.data)
     # an experiment's options stay where rebalancing=none leaves them without anything to set
     data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
@@ -127,7 +149,9 @@ def table(cfg: DictConfig) -> Data:
     if wanted(cfg):
         check_table(data)
         data.others = targets_of(cfg)
-    return data
+    origin = origin_of(cfg, folder, data.transform)
+    data.inherited = origin.inherited(data.transform, grow=cfg.init_grow) if origin else None
+    return data, origin
 
 
 def describe(data: Data, path: Path, block: Block) -> list[str]:
@@ -183,8 +207,13 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data = table(cfg).prepare()
-    return looked(cfg, data) if wanted(cfg) else overview(data, build(cfg, data))
+    data, origin = table(cfg)
+    data.prepare()
+    if wanted(cfg):
+        return looked(cfg, data)
+    model = build(cfg, data)
+    plan = begin(cfg, model, data, origin)
+    return overview(data, model, plan)
 
 
 def quiet() -> None:

@@ -24,6 +24,7 @@ LAYERS = {
             "build",
             "fitting",
             "stages",
+            "transfer",
             "notebook",
             "run",
             "configuration",

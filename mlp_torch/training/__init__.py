@@ -5,6 +5,8 @@
 - batches: slices of a permutation of a table
 - task: `Task`, the LightningModule
 - checkpoints: best and last, whole or not there
+- transfer: what a run takes of another one's weights
+- freezing: what learns, from which epoch on and how fast
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch

@@ -23,6 +23,7 @@ from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
 from mlp_torch.training.table.counts import sentences, weighed
 from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.inherited import Inherited
 from mlp_torch.training.table.memory import in_memory
 from mlp_torch.training.table.prepared import Look, Prepared, is_drawn, one_thread
 from mlp_torch.training.table.shards import Shards
@@ -49,10 +50,12 @@ class Data(LightningDataModule):
         sampling: (N,) how much training rows count by it; None without it.
         prepared: what `prepare` made; its main parts are attributes here too.
         others: targets of earlier stages, by stage.
+        inherited: what another run's columns were fitted to; None unless it is set before `prepare`.
     """
 
     rebalancing: Rebalancing | None = None
     sampling: Tensor | None = None
+    inherited: Inherited | None = None
     prepared: Prepared
 
     def __init__(
@@ -85,7 +88,8 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        wanted = Definition(self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
+        parts = (self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
+        wanted = Definition(*parts, self.inherited)
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)

@@ -22,6 +22,7 @@ from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
 from mlp_torch.training.batches import seed_of
+from mlp_torch.training.freezing import Plan
 from mlp_torch.training.tensorboard import is_logged
 
 
@@ -36,9 +37,10 @@ class Task(LightningModule):
         transform: fitted.
         target: fitted.
         model: built for the transform's features.
-        optimizer: parameters -> optimizer.
+        optimizer: groups of parameters -> optimizer.
         scheduler: optimizer -> learning-rate scheduler, stepped once an epoch; None = a constant rate.
         seed: of every random draw in training.
+        plan: what learns, from which epoch on, and how fast; None = all alike.
     """
 
     def __init__(
@@ -47,24 +49,34 @@ class Task(LightningModule):
         target: Target,
         model: Model,
         *,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
+        optimizer: Callable[[Iterable[Any]], Optimizer] = torch.optim.AdamW,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
+        plan: Plan | None = None,
     ):
         super().__init__()
         self.transform, self.target, self.model = transform, target, model
         self.optimizer, self.scheduler, self.seed = optimizer, scheduler, seed
+        self.plan = plan or Plan()
+        self.factors: tuple[float, ...] = ()  # of the optimizer's groups
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
         self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(p for p in self.model.parameters() if p.requires_grad)
+        self.factors, groups = zip(*self.plan.groups(self.model), strict=True)
+        optimizer = self.optimizer({"params": group} for group in groups)
+        for group, factor in zip(optimizer.param_groups, self.factors, strict=True):
+            group["lr"] *= factor
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
+    def on_train_start(self) -> None:
+        self.plan.begin(self.model, epoch=self.current_epoch + 1)  # a run may go on in the midst of an epoch
+
     def on_train_epoch_start(self) -> None:
         self.model.begin(self.current_epoch)
+        self.plan.begin(self.model, epoch=self.current_epoch + 1)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed = seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank)
@@ -113,7 +125,9 @@ class Task(LightningModule):
             raise NonFiniteLoss(self.diverged("gradient", gradients))
         if is_logged(self.trainer, self.global_step + 1):
             self.log("train/gradient_norm", norm)
-            self.log("train/learning_rate", optimizer.param_groups[0]["lr"])
+            for group, factor in zip(optimizer.param_groups, self.factors, strict=True):
+                slower = "" if factor == self.factors[0] else f"_x{factor:g}"
+                self.log(f"train/learning_rate{slower}", group["lr"])
 
     def on_validation_epoch_start(self) -> None:
         self.held = [[], []]
