@@ -121,9 +121,10 @@ def carry(model: nn.Module, origin: Origin, transform: Transform, target: Target
     refused = dict(refusals(model, origin, has_head=origin.predicts(target)))
     tables = tuple(path for name in found.vocabularies for path in layers(model, name))
     theirs = {name: x for name, x in below(origin.state, "model.").items() if isinstance(x, Tensor)}
-    fitted = {f"{path}.{name}" for path, head in heads(model) for name, _ in head.named_buffers()}
-    state = model.state_dict()  # of buffers that are part of it, and parameters: copies into them are the model's
-    own = {name: x for name, x in state.items() if isinstance(x, Tensor) and name not in fitted}
+    kept = {f"{path}.{name}" for path, head in heads(model) for name, _ in head.named_buffers()}
+    kept |= {name for name, p in model.named_parameters() if not p.requires_grad}  # a judge's: copies of a member's
+    state = model.state_dict()  # its tensors are the model's own
+    own = {name: x for name, x in state.items() if isinstance(x, Tensor) and name not in kept}
     for name, x in own.items():
         given = theirs.get(name)
         why = next((why for prefix, why in refused.items() if f"{name}.".startswith(prefix)), None)
