@@ -40,7 +40,7 @@ from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
 from mlp_torch.training.transfer import Origin
 from mlp_torch.transfer.configured import own_origin
-from mlp_torch.transfer.origin import KEPT, OWN, origin_of
+from mlp_torch.transfer.origin import KEPT, OWN, inherited
 from mlp_torch.transfer.start import begin
 from mlp_torch.verbs.folders import CONFIG
 
@@ -126,7 +126,8 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
 
     The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
     """
-    data, origin = table(cfg, folder)
+    data = table(cfg)
+    origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
@@ -139,8 +140,8 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
     return data, origin
 
 
-def table(cfg: DictConfig, folder: Path | None = None) -> tuple[Data, Origin | None]:
-    """The table before anything is read, split into folds if need be; and the run that this one begins with."""
+def table(cfg: DictConfig) -> Data:
+    """The table before anything is read, split into folds if the configuration says so."""
     data: Data = built(cfg.data)
     # an experiment's options stay where rebalancing=none leaves them without anything to set
     data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
@@ -149,9 +150,7 @@ def table(cfg: DictConfig, folder: Path | None = None) -> tuple[Data, Origin | N
     if wanted(cfg):
         check_table(data)
         data.others = targets_of(cfg)
-    origin = origin_of(cfg, folder, data.transform)
-    data.inherited = origin.inherited(data.transform, grow=cfg.init_grow) if origin else None
-    return data, origin
+    return data
 
 
 def describe(data: Data, path: Path, block: Block) -> list[str]:
@@ -207,7 +206,8 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data, origin = table(cfg)
+    data = table(cfg)
+    origin = inherited(cfg, None, data)
     data.prepare()
     if wanted(cfg):
         return looked(cfg, data)

@@ -18,6 +18,7 @@ from mlp_torch import files
 from mlp_torch.errors import ConfigError
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.training.checkpoints import read
+from mlp_torch.training.data import Data
 from mlp_torch.training.table.definition import below
 from mlp_torch.training.transfer import Origin
 from mlp_torch.transfer.configured import located
@@ -27,6 +28,13 @@ from mlp_torch.verbs.folders import CONFIG, stored_configuration
 KEPT = "init_from.pt"
 OWN = "origin"  # the folder of the run that a run trains itself, to begin with it
 DEFINED = ("data.columns", "data.target", "head")
+
+
+def inherited(cfg: DictConfig, folder: Path | None, data: Data) -> Origin | None:
+    """What a run begins with, as `origin_of`; the columns that it has fitted are restored when data are prepared."""
+    origin = origin_of(cfg, folder, data.transform)
+    data.inherited = origin.inherited(data.transform, grow=cfg.init_grow) if origin else None
+    return origin
 
 
 def origin_of(cfg: DictConfig, folder: Path | None, transform: Transform) -> Origin | None:
