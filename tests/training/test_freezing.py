@@ -184,7 +184,7 @@ def test_the_curves_of_the_learning_rate_are_one_for_each_factor(tmp_path):
     model = resnet(data)
     task = Task(data.transform, data.target, model, plan=planned(model, rates={"encoder.*": 0.1, "head.*": 2}))
     task.log = lambda name, value, **options: seen.__setitem__(name, float(value))
-    tiny.trainer(max_epochs=1, log_every_n_steps=1).fit(task, data)
+    tiny.trainer(max_epochs=1, log_every_n_steps=1, enable_checkpointing=False).fit(task, data)
     rates = {name: value for name, value in seen.items() if "rate" in name}
     assert rates == pytest.approx(
         {"train/learning_rate": 2e-3, "train/learning_rate_x1": 1e-3, "train/learning_rate_x0.1": 1e-4}
