@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from mlp_torch.configuration import check_targets
+from mlp_torch.configuration import PARTS, check_targets
 from mlp_torch.errors import ConfigError, near
 from mlp_torch.stages.configured import wanted
 from mlp_torch.verbs.folders import CONFIG, moved
 
+OPEN = (*PARTS, "data.fields", "rates", "unfreeze")  # tables of a user's own keys
 KEYS = ("init_from", "freeze", "unfreeze", "rates", "layer_decay")
 
 
@@ -33,13 +33,23 @@ def check(cfg: DictConfig) -> None:
     for glob, factor in named(cfg.rates).items():
         check_factor(f"rates of {glob}", factor)
     if isinstance(cfg.init_from, DictConfig):
-        check_targets(own_origin(cfg, ""))
+        check_origin(cfg)
     elif cfg.init_from is not None:
         located(cfg.init_from)
     used = [key for key in KEYS if cfg[key] not in (None, [], {}, 1)]
     if used and wanted(cfg):
         text = "transfer learning is of a run with one model, which begins, learns and is judged as one"
         raise ConfigError(f"{text}, however: {used[0]}={cfg[used[0]]} beside stages")
+
+
+def check_origin(cfg: DictConfig) -> None:
+    """Refuses what the run that is trained first could not be built of."""
+    own = own_origin(cfg, "")
+    try:
+        check_targets(own)
+        check(own)
+    except ConfigError as error:
+        raise ConfigError(f"init_from: {error}") from None
 
 
 def own_origin(cfg: DictConfig, folder: str) -> DictConfig:
@@ -53,23 +63,34 @@ def own_origin(cfg: DictConfig, folder: str) -> DictConfig:
     if cfg.folder is not None:
         plain = moved(plain, str(cfg.folder), folder)
     plain |= {"folder": folder, "init_from": None, "freeze": [], "unfreeze": {}, "rates": {}, "layer_decay": 1}
-    known = OmegaConf.create(plain)
-    OmegaConf.set_struct(known, True)
-    try:
-        found = OmegaConf.merge(known, changes)
-    except OmegaConfBaseException as error:
-        hint = near(str(error.key), map(str, OmegaConf.select(known, parent_of(error), default=known)))
-        raise ConfigError(f"init_from must change keys that there are, however: {error.full_key}; {hint}") from None
-    assert isinstance(found, DictConfig)
-    OmegaConf.set_struct(found, False)
+    found = OmegaConf.create(changed(plain, changes))
     if "progress" in found.callback and found.callback.progress is not None:
         found.callback.progress.member = f"{cfg.member}, origin" if cfg.member else "origin"
     return found
 
 
-def parent_of(error: OmegaConfBaseException) -> str:
-    """The table of keys that an error is of."""
-    return str(error.full_key).rpartition(".")[0]
+def changed(node: dict[Any, Any], changes: dict[Any, Any], path: str = "") -> dict[Any, Any]:
+    """A table of keys with some changed; what names a `_target_` takes the place of what was there.
+
+    Raises:
+        ConfigError: for a key that there is not, but for options of a class, which are compared with its signature.
+
+    >>> changed({"seed": 0, "data": {"_target_": "Data"}}, {"data": {"batch_size": 3}})
+    {'seed': 0, 'data': {'_target_': 'Data', 'batch_size': 3}}
+    """
+    found = dict(node)
+    for key, value in changes.items():
+        place = f"{path}.{key}".lstrip(".")
+        if key not in node and "_target_" not in node and path not in OPEN:
+            raise ConfigError(
+                f"init_from must change keys that there are, however: {place}; {near(str(key), map(str, node))}"
+            )
+        old = node.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and "_target_" not in value:
+            found[key] = changed(old, value, place)
+        else:
+            found[key] = value
+    return found
 
 
 def pin(cfg: DictConfig) -> None:

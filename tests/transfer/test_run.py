@@ -206,7 +206,11 @@ def test_a_look_shows_what_is_frozen_and_begins_with_the_other_run(body, tmp_pat
             ["init_from={dta: {batch_size: 3}}"],
             "init_from must change keys that there are, however: dta; did you mean data",
         ),
-        (["init_from={data: {batch_sise: 3}}"], "however: data.batch_sise; did you mean batch_size"),
+        (
+            ["init_from={data: {batch_sise: 3}}"],
+            "init_from: data: mlp_torch.training.data.Data takes no batch_sise; did you mean batch_size",
+        ),
+        (["init_from={trainer: {max_epochs: 2}, freeze: encoder}"], "init_from: freeze must be a list of globs"),
         (["init_from=3"], "init_from must name a run's folder, however: init_from=3"),
         (["init_grow=maybe"], "init_grow must be true or false, however: init_grow=maybe"),
         (["freeze=encoder"], "freeze must be a list of globs, as in ['encoder.*'], however: freeze=encoder"),
