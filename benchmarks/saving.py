@@ -50,7 +50,7 @@ def measured(experiment: str, folder: Path) -> tuple[float, float]:
     run = new_folder(cfg)
     cfg.callback.last = {"_target_": f"{__name__}.Timed", "folder": f"{run}/checkpoints", "every_n_steps": 2}
     Timed.seconds = []
-    learn(cfg, prepare(cfg, run, None), run)
+    learn(cfg, prepare(cfg, run, None)[0], run)
     return statistics.median(Timed.seconds), Timed.bytes / 2**20
 
 

@@ -70,8 +70,11 @@ class Column(nn.Module):
     def fit(self, sample: Sample) -> None:
         """Learns from training rows; by default there is nothing to learn."""
 
+    def grow(self, sample: Sample) -> None:
+        """Learns the words of other training rows beside those that it knows, whose codes stay; as a rule nothing."""
+
     def resize(self) -> None:
-        """Sets `codes`, `dim` and other plain attributes from the fitted buffers; after fit and after restore."""
+        """Sets `codes`, `dim` and other plain attributes from the fitted buffers; after fit, growth and restore."""
 
     def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         """Features of each row, row by row: (B,) int64 codes, or (B, w) float32. Must script."""
@@ -80,7 +83,8 @@ class Column(nn.Module):
     def see(self, codes: Tensor) -> None:
         """Notes which codes training rows hold, (N, …) int64, and more of them when called again."""
         held = torch.bincount(codes.reshape(-1), minlength=self.codes) > 0
-        self.seen = held | self.seen if len(self.seen) else held
+        held[: len(self.seen)] |= self.seen  # which is shorter where a vocabulary has grown
+        self.seen = held
 
     def notes(self) -> list[str]:
         """What is worth knowing of it once it is fitted and has seen the codes of training rows; as a rule nothing."""

@@ -28,6 +28,7 @@ from mlp_torch.resumption import plain
 from mlp_torch.training.checkpoint_files import discard, newest
 from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
+from mlp_torch.training.freezing import Plan
 from mlp_torch.training.task import Task
 from mlp_torch.training.tensorboard import TensorBoard
 
@@ -48,9 +49,12 @@ class Fit(NamedTuple):
     notes: list[str]
 
 
-def fit(cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: bool = True) -> Fit:
+def fit(
+    cfg: DictConfig, data: Data, model: Model, folder: Path, *, calibrated: bool = True, plan: Plan | None = None
+) -> Fit:
     """Trains a model, or goes on where `folder` stopped; a model with nothing to learn is only calibrated."""
-    task = Task(data.transform, data.target, model, **optimization(cfg), seed=cfg.seed, configuration=plain(cfg))
+    given = optimization(cfg)
+    task = Task(data.transform, data.target, model, **given, seed=cfg.seed, configuration=plain(cfg), plan=plan)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []

@@ -11,15 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch.errors import ConfigError, near
 from mlp_torch.ingest.policies import WORD, setting
 
+OPEN = ("data.fields.", "data.fields={", "stages.", "unfreeze={", "rates={")
+
 
 def opened(text: str) -> str:
-    """An override of a field's policy, a column's option or a stage as one that may add its key (Hydra's `++`).
+    """An override of a field's policy, a column's option, a stage or a glob as one that may add its key (Hydra's `++`).
 
     Keys of `data.fields` are a user's own fields; options of a column are compared with its signature later, what a
-    stage may say with what stages know.
+    stage may say with what stages know, globs with the names of parameters.
     """
     is_option = text.startswith("data.columns.") and key_of(text).count(".") > 2
-    return f"++{text}" if text.startswith(("data.fields.", "data.fields={", "stages.")) or is_option else text
+    return f"++{text}" if text.startswith(OPEN) or is_option else text
 
 
 def key_of(text: str) -> str:

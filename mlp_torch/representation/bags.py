@@ -16,13 +16,14 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mlp_torch.column import Column, Rows, Sample
 from mlp_torch.ingest.fingerprint import bigquery_bucket, cat, cross
 from mlp_torch.ingest.kinds.rows import rows_with
 from mlp_torch.ingest.reads import Read
-from mlp_torch.representation.embeddings import Lookup, checked_dim, default_dim, meanings_of, spelled
+from mlp_torch.representation.embeddings import Lookup, checked_dim, default_dim, grown, meanings_of, spelled
 from mlp_torch.representation.pretrained import Pretrained, width_of
 
 Pool = Literal["mean", "sum", "sqrtn", "attention"]
@@ -114,11 +115,15 @@ class Vocabulary(Column):
         if (most := int(cells.max())) < self.min_count:
             text = f"a word of {self.key} must be in {self.min_count:,} training rows, however: the most frequent is in"
             raise ValueError(f"{text} {most:,}; a lower min_count takes it")
-        frequent = np.flatnonzero(cells >= self.min_count)
-        kept = frequent[np.argsort(-cells[frequent], kind="stable")[: self.most]]
-        self.vocabulary = torch.from_numpy(np.sort(words[kept]))
+        self.vocabulary = self.frequent(words, cells, self.most)
         self.code = torch.arange(len(self.vocabulary)) + 2
         self.spelled = spelled(self.vocabulary, sample.words(self.reads["x"]))
+
+    def frequent(self, words: NDArray[np.int64], cells: NDArray[np.int64], most: int) -> Tensor:
+        """Of (n,) words in so many cells each those that have a code, (m,) ascending, m ≤ most."""
+        often = np.flatnonzero(cells >= self.min_count)
+        kept = often[np.argsort(-cells[often], kind="stable")[:most]]
+        return torch.from_numpy(np.sort(words[kept]))
 
     def meanings(self) -> list[str]:
         return meanings_of(self.code, self.vocabulary, self.spelled)
@@ -152,6 +157,8 @@ class Bag(Vocabulary):
         ValueError: in `fit`, if no word is frequent enough.
     """
 
+    fitted: Tensor
+
     def __init__(
         self,
         read: Read,
@@ -168,15 +175,26 @@ class Bag(Vocabulary):
         if not 0 <= hide < 1:
             raise ValueError(f"hide must be at least 0 and less than 1, however: {hide=}")
         self.width, self.pool, self.hide, self.vectors = checked_dim(dim), pool, hide, vectors
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.int64))  # codes before it grew, which say how wide
 
     def fit(self, sample: Sample) -> None:
         super().fit(sample)
         if self.vectors is not None:
             self.vectors.fit(self.vocabulary, self.code, name=self.key, dim=self.width)
+        self.fitted = self.code.max() + 1
+
+    def grow(self, sample: Sample) -> None:
+        words, cells = rows_with(sample.inputs[self.key])
+        is_new = ~np.isin(words, self.vocabulary.numpy())
+        more = self.frequent(words[is_new], cells[is_new], max(0, self.most - len(self.vocabulary)))
+        if self.vectors is not None:
+            self.vectors.grow(more, int(self.code.max()) + 1 + torch.arange(len(more)), name=self.key)
+        known = sample.words(self.reads["x"])
+        self.vocabulary, self.code, self.spelled = grown(self.vocabulary, self.code, self.spelled, more, known)
 
     def resize(self) -> None:
         super().resize()
-        self.dim = self.width or width_of(self.vectors) or default_dim(self.codes)
+        self.dim = self.width or width_of(self.vectors) or default_dim(int(self.fitted))
 
     def notes(self) -> list[str]:
         return [] if self.vectors is None else [self.vectors.note(len(self.vocabulary))]

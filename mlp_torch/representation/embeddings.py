@@ -110,6 +110,7 @@ class Embedding(Column):
     code: Tensor
     spelled: Tensor
     rare: Tensor
+    fitted: Tensor
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class Embedding(Column):
         self.register_buffer("code", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("spelled", torch.zeros(0, dtype=torch.uint8))
         self.register_buffer("rare", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.int64))  # codes before it grew, which say how wide
         self.lookup = Lookup(self.vocabulary, self.code)
 
     def fit(self, sample: Sample) -> None:
@@ -147,8 +149,7 @@ class Embedding(Column):
             words: what they stand for.
             name: of the fields, for messages.
         """
-        found, rows = distinct(x)
-        found, rows = found[found != 0], rows[found != 0]
+        found, rows = counted(x)
         if not len(found):
             raise ValueError(f"{name} must have a value in training rows, however: all are missing")
         if (largest := int(rows.max())) < self.min_count:
@@ -158,14 +159,30 @@ class Embedding(Column):
         if (count := len(self.vocabulary)) > self.most:
             raise ValueError(f"{name} must have at most {self.most:,} categories, however: {count:,}; use Hashed")
         self.code = torch.arange(count) + 2
+        self.fitted = torch.tensor(count + 2)
         self.rare = torch.tensor(len(found) - count)
         self.spelled = spelled(self.vocabulary, words)
         if self.vectors is not None:
             self.vectors.fit(self.vocabulary, self.code, name=name, dim=self.width)
 
+    def grow(self, sample: Sample) -> None:
+        self.learn_more(sample.inputs[self.key], sample.words(self.reads["x"]), self.key)
+
+    def learn_more(self, x: Tensor, words: Iterable[tuple[int, str]], name: str) -> None:
+        """Adds the categories of cells (N,) that the vocabulary lacks; arguments as those of `learn`."""
+        found, rows = counted(x)
+        is_new = ~torch.isin(found, self.vocabulary)
+        more = found[is_new & (rows >= self.min_count)].sort().values
+        self.rare = is_new.sum() - len(more)
+        if (count := len(self.vocabulary) + len(more)) > self.most:
+            raise ValueError(f"{name} must have at most {self.most:,} categories, however: {count:,}; use Hashed")
+        if self.vectors is not None:
+            self.vectors.grow(more, int(self.code.max()) + 1 + torch.arange(len(more)), name=name)
+        self.vocabulary, self.code, self.spelled = grown(self.vocabulary, self.code, self.spelled, more, words)
+
     def resize(self) -> None:
         self.codes = int(self.code.max()) + 1
-        self.dim = self.width or width_of(self.vectors) or default_dim(self.codes)
+        self.dim = self.width or width_of(self.vectors) or default_dim(int(self.fitted))
         missing = self.vocabulary.new_zeros(1)
         self.lookup = Lookup(torch.cat([self.vocabulary, missing]), torch.cat([self.code, missing + 1]))
 
@@ -189,6 +206,28 @@ class Embedding(Column):
     def layer(self) -> nn.Module:
         rows = Rows(self.codes, self.dim, seen=self.seen, hide=self.hide)
         return rows if self.vectors is None else self.vectors.into(rows)
+
+
+def counted(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct categories of (N,) cells, and how many rows hold each; 0 = missing is none."""
+    found, rows = distinct(x)
+    return found[found != 0], rows[found != 0]
+
+
+def grown(
+    vocabulary: Tensor, code: Tensor, known: Tensor, more: Tensor, words: Iterable[tuple[int, str]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A vocabulary, (n,) ascending, its codes and words, with m more fingerprints, whose codes follow the last.
+
+    >>> grown(torch.tensor([3, 9]), torch.tensor([2, 3]), spelled(torch.tensor([3, 9]), []), torch.tensor([5]), [])[:2]
+    (tensor([3, 5, 9]), tensor([2, 4, 3]))
+    """
+    pairs = dict(words)
+    if len(known):
+        pairs |= dict(zip(vocabulary.tolist(), json.loads(known.numpy().tobytes()), strict=True))
+    together, order = torch.cat([vocabulary, more]).sort()
+    codes = torch.cat([code, int(code.max()) + 1 + torch.arange(len(more))])[order]
+    return together, codes, spelled(together, pairs.items())
 
 
 def distinct(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,6 +74,19 @@ class Pretrained(nn.Module):
             name: of the raw field, for messages.
             dim: the width that they must have; None = any.
         """
+        self.codes, self.vectors = self.found(vocabulary, codes, name=name, dim=dim)
+        if not len(self.codes):
+            text = f"{self.path} must hold words of {name}, byte for byte, however: none of {len(vocabulary):,}"
+            raise ValueError(text)
+
+    def grow(self, vocabulary: Tensor, codes: Tensor, *, name: str) -> None:
+        """Reads the vectors of further words, of which the file may know none; arguments as those of `fit`."""
+        if len(vocabulary):
+            more, vectors = self.found(vocabulary, codes, name=name, dim=self.vectors.shape[1])
+            self.codes, self.vectors = torch.cat([self.codes, more]), torch.cat([self.vectors, vectors])
+
+    def found(self, vocabulary: Tensor, codes: Tensor, *, name: str, dim: int | None) -> tuple[Tensor, Tensor]:
+        """The codes of words that the file knows, (m,), and their vectors, (m, d)."""
         wanted, order = vocabulary.sort()
         if not Path(self.path).exists():
             raise ValueError(f"{self.path} is missing; {name} begins with the vectors that it holds")
@@ -82,8 +95,7 @@ class Pretrained(nn.Module):
         except (OSError, BadZipFile, KeyError, ValueError) as error:  # Arrow's errors are among these
             raise ValueError(f"{self.path} must hold words and vectors, however: {error}") from None
         if not found:
-            text = f"{self.path} must hold words of {name}, byte for byte, however: none of {len(wanted):,}"
-            raise ValueError(text)
+            return codes[:0], torch.zeros(0, dim or 0)
         widths = sorted({part.vectors.shape[1] for part in found} | ({dim} if dim else set()))
         if len(widths) > 1:
             raise ValueError(f"dim and all vectors of {self.path} must be of one width, however: {widths}")
@@ -91,7 +103,7 @@ class Pretrained(nn.Module):
         if not np.isfinite(vectors).all():
             raise ValueError(f"vectors of {self.path} must be finite, however: {vectors[~np.isfinite(vectors)][0]}")
         at, first = np.unique(np.concatenate([part.at for part in found]), return_index=True)
-        self.codes, self.vectors = codes[order][torch.from_numpy(at)], torch.from_numpy(vectors[first])
+        return codes[order][torch.from_numpy(at)], torch.from_numpy(vectors[first])
 
     def into(self, rows: Rows) -> nn.Module:
         """The rows with these vectors in place, as a layer."""

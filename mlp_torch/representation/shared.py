@@ -63,6 +63,11 @@ class SharedEmbedding(Column):
         words = [pair for read in self.reads.values() for pair in sample.words(read)]
         self.words.learn(cells, words, self.name)
 
+    def grow(self, sample: Sample) -> None:
+        cells = torch.cat([sample.inputs[key] for key in self.keys])  # (k · N,)
+        words = [pair for read in self.reads.values() for pair in sample.words(read)]
+        self.words.learn_more(cells, words, self.name)
+
     @property
     def name(self) -> str:
         """Of all fields, for messages."""

@@ -11,6 +11,7 @@ Shape: Inputs, (B,) each -> Features by column name, (B, …) float32 or int64.
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Self
 
 import torch
@@ -53,8 +54,15 @@ class Transform(nn.Module):
 
     __jit_unused_properties__ = ("reads",)
 
-    def fit(self, sample: Sample) -> Self:
-        """Fits every column on training rows.
+    def fit(
+        self, sample: Sample, known: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}), *, grow: bool = True
+    ) -> Self:
+        """Fits every column on training rows, but for those that another run has fitted.
+
+        Args:
+            sample: of training rows.
+            known: by column what another run has fitted it to, which is restored.
+            grow: whether these columns' vocabularies grow by the words of `sample`.
 
         Raises:
             DataError: with each column that cannot be fitted.
@@ -63,7 +71,12 @@ class Transform(nn.Module):
         for name, column in self.named_columns().items():
             column.seen = column.seen.new_zeros(0)
             try:
-                column.fit(sample)
+                if name not in known:
+                    column.fit(sample)
+                    continue
+                restore(column, known[name])
+                if grow:
+                    column.grow(sample)
             except ValueError as error:
                 fields = tuple(dict.fromkeys(read.field for read in column.reads.values()))
                 problems.append(Problem("cannot_fit", str(error), fields, key=f"data.columns.{name}"))

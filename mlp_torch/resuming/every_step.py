@@ -23,6 +23,7 @@ from mlp_torch.stages.configured import wanted
 from mlp_torch.training.checkpoint_files import name_of
 from mlp_torch.training.checkpoints import LastCheckpoint
 from mlp_torch.training.data import Data
+from mlp_torch.training.transfer import Origin
 from mlp_torch.verbs.folders import CONFIG, placed, store, stored_configuration
 
 WHOLE = "whole"
@@ -122,25 +123,25 @@ def verify(cfg: DictConfig, place: Path, *, steps: int = 40) -> Verified:
     started = time.perf_counter()
     short = shortened(cfg, steps)
     whole = begun(short, place / WHOLE)
-    data = prepare(whole, place / WHOLE, None)
+    data, origin = prepare(whole, place / WHOLE, None)
     watched = whole.copy()
     folder = whole.callback.last.folder
     watched.callback.last = {"_target_": f"{__name__}.EveryStep", "folder": folder, "place": str(place)}
-    trained(watched, data, place / WHOLE)
+    trained(watched, data, place / WHOLE, origin)
     copy(place)  # stopped after all training
     found: dict[int, list[str]] = {}
     restored: Data | None = None
     for number, there in enumerate(copies(place), 1):
         cfg_there = read(there)
         if restored is None and (last := last_checkpoint(there)):
-            restored = prepare(cfg_there, there, last)
+            restored, origin = prepare(cfg_there, there, last)
             found[number] = list(in_tables(data, restored))
-        trained(cfg_there, restored or data, there)
+        trained(cfg_there, restored or data, there, origin)
         found[number] = [*found.get(number, []), *differences(place / WHOLE, there)]
     differing = {number: lines for number, lines in found.items() if lines}
     other = begun(short, place / "other")
     other.seed += 1
-    trained(other, data, place / "other")
+    trained(other, data, place / "other", origin)
     control = bool(list(in_checkpoints(place / WHOLE, place / "other")))
     return Verified(str(cfg.name), len(found) - 1, len(found), differing, control, time.perf_counter() - started)
 
@@ -158,9 +159,9 @@ def read(folder: Path) -> DictConfig:
     return placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))[0]
 
 
-def trained(cfg: DictConfig, data: Data, folder: Path) -> None:
+def trained(cfg: DictConfig, data: Data, folder: Path, origin: Origin | None) -> None:
     """Trains in a run's folder, from where it stands, as far as the last model's calibration."""
-    learned, _ = learn(cfg, data, folder)
+    learned, _ = learn(cfg, data, folder, origin)
     learned.logger.close()
 
 

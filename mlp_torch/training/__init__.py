@@ -8,6 +8,8 @@
 - checkpoint_files: a folder of checkpoints, each with a manifest; which one a run goes on from
 - environment: versions, threads and device, told where a run goes on elsewhere
 - retuning: another learning rate for a run that goes on
+- transfer: what a run takes of another one's weights
+- freezing: what learns, from which epoch on and how fast
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch

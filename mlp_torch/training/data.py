@@ -23,6 +23,7 @@ from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
 from mlp_torch.training.table.counts import sentences, weighed
 from mlp_torch.training.table.definition import Definition
+from mlp_torch.training.table.inherited import Inherited
 from mlp_torch.training.table.memory import in_memory
 from mlp_torch.training.table.prepared import Look, Prepared, is_drawn, one_thread
 from mlp_torch.training.table.shards import Shards
@@ -49,12 +50,14 @@ class Data(LightningDataModule):
         sampling: (N,) how much training rows count by it; None without it.
         prepared: what `prepare` made; its main parts are attributes here too.
         others: targets of earlier stages, by stage.
+        inherited: what another run's columns were fitted to; None unless it is set before `prepare`.
         rows_per_epoch: rows after which validation comes; None: a pass over all training rows.
         resume_allow: what may differ where a run goes on: data.fingerprint, data.batch_size.
     """
 
     rebalancing: Rebalancing | None = None
     sampling: Tensor | None = None
+    inherited: Inherited | None = None
     rows_per_epoch: int | None = None
     resume_allow: Sequence[str] = ()
     prepared: Prepared
@@ -89,7 +92,8 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        wanted = Definition(self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
+        parts = (self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
+        wanted = Definition(*parts, self.inherited)
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)

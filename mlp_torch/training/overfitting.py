@@ -20,6 +20,7 @@ from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import mean_loss
 from mlp_torch.training.batches import select
 from mlp_torch.training.data import Data
+from mlp_torch.training.freezing import Plan
 
 ROWS = 32
 STEPS = 500
@@ -28,12 +29,13 @@ FAR = 0.5  # of the constant's loss
 NUMBERS, WIDTH = 6, 60  # of a feature, and characters of its raw values
 
 
-def overview(data: Data, model: Model) -> str:
+def overview(data: Data, model: Model, plan: Plan | None = None) -> str:
     """Columns, parameters by part, first loss beside the constant's, and the loss after learning 32 rows by heart.
 
-    The model is trained by it; nothing is written.
+    The model is trained by it, as it is in its first epoch; nothing is written.
     """
-    return "\n".join([*columns(data), "", *parameters(model), "", *first_loss(model, data), *by_heart(model, data)])
+    learns = parameters(model) + [f"  {line}" for line in (plan or Plan()).notes()]
+    return "\n".join([*columns(data), "", *learns, "", *first_loss(model, data), *by_heart(model, data)])
 
 
 def columns(data: Data) -> list[str]:

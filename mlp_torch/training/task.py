@@ -25,6 +25,7 @@ from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
 from mlp_torch.training.batches import seed_of
 from mlp_torch.training.environment import environment, told
+from mlp_torch.training.freezing import Plan
 from mlp_torch.training.retuning import retune
 from mlp_torch.training.tensorboard import is_logged
 
@@ -44,10 +45,11 @@ class Task(LightningModule):
         transform: fitted.
         target: fitted.
         model: built for the transform's features.
-        optimizer: parameters -> optimizer.
+        optimizer: groups of parameters -> optimizer.
         scheduler: optimizer -> learning-rate scheduler, stepped once an epoch; None = a constant rate.
         seed: of every random draw in training.
         configuration: what the run was configured with, as plain values, kept in its checkpoints.
+        plan: what learns, from which epoch on, and how fast; None = all alike.
     """
 
     def __init__(
@@ -56,22 +58,27 @@ class Task(LightningModule):
         target: Target,
         model: Model,
         *,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
+        optimizer: Callable[[Iterable[Any]], Optimizer] = torch.optim.AdamW,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
         configuration: Mapping[str, Any] = MappingProxyType({}),
+        plan: Plan | None = None,
     ):
         super().__init__()
         self.transform, self.target, self.model = transform, target, model
         self.optimizer, self.scheduler, self.seed = optimizer, scheduler, seed
-        self.configuration = dict(configuration)
+        self.configuration, self.plan = dict(configuration), plan or Plan()
+        self.factors: tuple[float, ...] = ()  # of the optimizer's groups
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
         self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
         self.look_every = 1  # steps: more on a device that would have to be waited for
         self.first_bad: dict[str, Tensor] = {}  # the step at which something was not finite, -1 where it always was
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(p for p in self.model.parameters() if p.requires_grad)
+        self.factors, groups = zip(*self.plan.groups(self.model), strict=True)
+        optimizer = self.optimizer({"params": group} for group in groups)
+        for group, factor in zip(optimizer.param_groups, self.factors, strict=True):
+            group["lr"] *= factor
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
@@ -79,9 +86,11 @@ class Task(LightningModule):
     def on_train_start(self) -> None:
         if self.device.type != "cpu":
             self.look_every = max(self.trainer.log_every_n_steps, 1)  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+        self.plan.begin(self.model, epoch=self.current_epoch + 1)  # a run may go on in the midst of an epoch
 
     def on_train_epoch_start(self) -> None:
         self.model.begin(self.current_epoch)
+        self.plan.begin(self.model, epoch=self.current_epoch + 1)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed = seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank)
@@ -153,7 +162,9 @@ class Task(LightningModule):
             raise NonFiniteLoss(self.diverged("gradient", gradients))
         if is_logged(self.trainer, self.global_step + 1):
             self.log("train/gradient_norm", norm)
-            self.log("train/learning_rate", optimizer.param_groups[0]["lr"])
+            for group, factor in zip(optimizer.param_groups, self.factors, strict=True):
+                slower = "" if factor == self.factors[0] else f"_x{factor:g}"
+                self.log(f"train/learning_rate{slower}", group["lr"])
 
     def on_validation_epoch_start(self) -> None:
         self.held = [[], []]

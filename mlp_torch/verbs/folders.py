@@ -59,7 +59,8 @@ def is_finished(folder: Path) -> bool:
 
 def has_trained(folder: Path) -> bool:
     """Whether a run has come as far as training."""
-    return any((folder / "tensorboard").exists() for folder in [folder, *folder.glob("stages/*/*")])
+    parts = [folder, folder / "origin", *folder.glob("stages/*/*")]
+    return any((part / "tensorboard").exists() for part in parts)
 
 
 def point(link: Path, folder: Path) -> None:

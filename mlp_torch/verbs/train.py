@@ -21,6 +21,8 @@ from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
+from mlp_torch.transfer.configured import check as check_transfer
+from mlp_torch.transfer.configured import pin
 from mlp_torch.verbs import plan, sweep
 from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import (
@@ -102,6 +104,8 @@ def planned(chosen: Namespace) -> list[sweep.Planned]:
         check_targets(cfg)
         check_folds(cfg)
         check_stages(cfg)
+        check_transfer(cfg)
+        pin(cfg)
         varied = [text for text, values in zip(overrides, each, strict=True) if len(values) > 1]
         runs += sweep.folded(cfg, varied)
     if chosen.multirun and not lists and len(runs) < 2:
@@ -188,6 +192,7 @@ def start(cfg: DictConfig) -> None:
 
 def begin(cfg: DictConfig) -> None:
     """A new run; one that is refused before it trains leaves no folder, and `latest` where it was."""
+    pin(cfg)
     latest = Path(cfg.runs) / str(cfg.name) / "latest"
     before = pointed(latest)
     folder = new_folder(cfg)

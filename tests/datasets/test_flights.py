@@ -153,3 +153,18 @@ def test_the_weather_is_handed_on_as_it_was_before_the_join(rows):
     weather = rows.joined["weather.csv"]
     assert len(weather) == 26_115
     assert count(pc.greater(weather["wind_speed"], 200)) == 1
+
+
+@installed
+def test_flights_of_some_origins_are_theirs_alone_with_the_lines_of_the_file(rows):
+    some = Flights(["LGA", "EWR"]).read()
+    kept = pc.is_in(rows.table["origin"], pa.array(["EWR", "LGA"])).to_numpy()
+    assert some.table.equals(rows.table.filter(pa.array(kept)))
+    assert some.places.of([0, 1, 2]) == tuple(i + 2 for i in kept.nonzero()[0][:3].tolist())
+    assert some.places.of([0, 1, 2]) != (2, 3, 4)
+
+
+@pytest.mark.parametrize("origins", [["SFO"], ["JFK", "jfk"], []])
+def test_origins_that_there_are_not_are_refused(origins):
+    with pytest.raises(ValueError, match="origins must be some of EWR, JFK, LGA, however"):
+        Flights(origins)

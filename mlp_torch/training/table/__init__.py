@@ -1,6 +1,7 @@
 """A table for training: its rows read, checked, split, fitted and encoded, in memory or on disk.
 
 - definition: what the rows of a table are to become
+- inherited: what another run's columns were fitted to
 - prepared: what training needs of a table, however its rows are held
 - memory: a table that fits into memory
 - suspicions: rows that two splits share, classes of one row

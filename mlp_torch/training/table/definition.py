@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mlp_torch.column import Sample
 from mlp_torch.errors import MAX_EXAMPLES, MAX_ROWS, ConfigError, DataError, Problem, quote
 from mlp_torch.ingest.fields import Missing
 from mlp_torch.ingest.kinds.read import KINDS
@@ -16,6 +17,7 @@ from mlp_torch.ingest.schema import Schema
 from mlp_torch.reproducibility.split import SPLITS, Split
 from mlp_torch.reproducibility.transform import Transform, restore
 from mlp_torch.target import Target
+from mlp_torch.training.table.inherited import Inherited
 
 TOGETHER: Missing = "drop_together"
 
@@ -32,6 +34,7 @@ class Definition:
         policies: of raw fields by name.
         weight: the raw field that says what a row weighs; None = all weigh alike.
         others: what earlier stages predict, by stage.
+        inherited: what another run's columns were fitted to; None = all are fitted.
     """
 
     transform: Transform
@@ -41,6 +44,7 @@ class Definition:
     policies: Mapping[str, Mapping[str, Any]]
     weight: str | None = None
     others: Mapping[str, Target] = field(default_factory=dict)
+    inherited: Inherited | None = None
 
     @property
     def needed(self) -> list[str]:
@@ -99,6 +103,13 @@ class Definition:
         """What was fitted, by the names that it has in a Task's state."""
         parts = {"target.": self.target, "transform.": self.transform}
         return {prefix + key: value for prefix, part in parts.items() for key, value in part.state_dict().items()}
+
+    def fit(self, sample: Sample) -> None:
+        """Fits the columns on training rows; those of another run are restored, and grow if they shall."""
+        if self.inherited is None:
+            self.transform.fit(sample)
+        else:
+            self.transform.fit(sample, self.inherited.columns, grow=self.inherited.grow)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes what was fitted from a state, which may hold more than that, or nothing of the target."""

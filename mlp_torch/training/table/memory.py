@@ -68,7 +68,7 @@ def in_memory(
     check_weights(wanted.weight, {name: (len(at), float(weight[at].double().sum())) for name, at in rows.items()})
     warnings += rare_classes(wanted.target, y[train])
     if state is None:
-        wanted.transform.fit(Sample(seen, y[train], words))
+        wanted.fit(Sample(seen, y[train], words))
     row = row_fingerprints(checked, wanted.key_reads())
     transform = script(wanted.transform)
     tables = {name: Batch(transform(parts[name]), y[at], weight[at], row[at]) for name, at in rows.items()}

@@ -143,7 +143,7 @@ def fit(survey: Survey, wanted: Definition, state: Mapping[str, Any] | None) -> 
     survey.check_labels()
     inputs, words = survey.spill.take(list(survey.schema.reads), sampled), survey.spill.words(sampled)
     if state is None:
-        wanted.transform.fit(Sample(inputs, wanted.target.encode(inputs), words))
+        wanted.fit(Sample(inputs, wanted.target.encode(inputs), words))
     learned = survey.schema.subset(wanted.transform.reads).learn(inputs, words).counted(survey.counts)
     fields = dict(learned.fields)
     for name, (low, high) in survey.ranges.items():
