@@ -17,10 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_torch import files
 from mlp_torch.build import ship, without_advice
 from mlp_torch.configuration import built
-from mlp_torch.fitting import build, fit, learns
+from mlp_torch.fitting import Fit, build, fit, learns
 from mlp_torch.ingest.block import Block
 from mlp_torch.judgement import evaluate, importance
-from mlp_torch.model import predicted
+from mlp_torch.model import Model, predicted
 from mlp_torch.problem import prior_correction
 from mlp_torch.problem.curves import value_curves
 from mlp_torch.profile import page
@@ -46,18 +46,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     """Trains what a configuration describes, or goes on where `folder` stopped; everything is left in `folder`."""
     started = time.perf_counter()
     check_formats(cfg.export.formats)  # of a run that goes on too
-    checkpoint = last_checkpoint(folder)
-    data = prepare(cfg, folder, checkpoint)
-    if wanted(cfg):
-        rehearse(cfg, data)
-    stages = trained_stages(cfg, data, folder / "stages")
-    learning = with_predictions(data, stages)
-    models = {name: stage.model for name, stage in stages.items()}
-    model = build(cfg, learning, stages=models)
-    if stages and learns(model):
-        hashes = {name: stage.hash for name, stage in stages.items()}
-        check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
-    task, logger, epoch, notes = fit(cfg, learning, model, folder)
+    data, models, (task, logger, epoch, notes) = learn(cfg, folder)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
     report = evaluate(cfg, task, data, folder, models)
@@ -84,6 +73,22 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     return report
 
 
+def learn(cfg: DictConfig, folder: Path) -> tuple[Data, dict[str, Model], Fit]:
+    """The part of a run that learns, or goes on learning: tables, the models of stages by name, the fit of the last."""
+    checkpoint = last_checkpoint(folder)
+    data = prepare(cfg, folder, checkpoint)
+    if wanted(cfg):
+        rehearse(cfg, data)
+    stages = trained_stages(cfg, data, folder / "stages")
+    learning = with_predictions(data, stages)
+    models = {name: stage.model for name, stage in stages.items()}
+    model = build(cfg, learning, stages=models)
+    if stages and learns(model):
+        hashes = {name: stage.hash for name, stage in stages.items()}
+        check_reads(folder / "checkpoints" / "stages.json", "the last model", hashes)
+    return data, models, fit(cfg, learning, model, folder)
+
+
 def last_checkpoint(folder: Path) -> dict[str, Any] | None:
     """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
 
@@ -107,7 +112,8 @@ def prepare(cfg: DictConfig, folder: Path, checkpoint: dict[str, Any] | None) ->
     data = table(cfg)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
-    look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
+    told = report.exists() or cfg.trial  # by the run that goes on; of a study's many runs nobody reads it
+    look = None if told else partial(describe, data, report)
     data.prepare(checkpoint and checkpoint["state_dict"], look=look)
     if checkpoint:
         data.load_state_dict(checkpoint[type(data).__qualname__])  # refuses rows that have changed

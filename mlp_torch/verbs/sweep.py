@@ -16,7 +16,7 @@ import signal
 import statistics
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -169,7 +169,7 @@ def through(folder: Path) -> list[str]:
             print("is finished", flush=True)
             continue
         point(folder.parent / "latest", member.folder)
-        code = run(member.folder)
+        code = run(member.folder, trained)
         if code == STOPPED:
             print(f"\nStopped in {member.name}. Go on with:  {again(folder)}", file=sys.stderr)
             sys.exit(STOPPED)
@@ -195,9 +195,9 @@ def end(folder: Path, failed: list[str]) -> None:
         sys.exit(1)
 
 
-def run(folder: Path) -> int:
+def run(folder: Path, work: Callable[[Path], None], *, method: str = "spawn") -> int:
     """Trains in a process of its own; its exit code. A signal that asks this process to stop is passed on to it."""
-    process = multiprocessing.get_context("spawn").Process(target=train, args=(folder,))
+    process: Any = multiprocessing.get_context(method).Process(target=train, args=(folder, work))  # type: ignore[attr-defined]
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         process.start()
@@ -213,11 +213,11 @@ def run(folder: Path) -> int:
     return process.exitcode or 0
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, work: Callable[[Path], None]) -> None:
     """What a member's process does: a run that goes on, from its start or from its last checkpoint."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the parent passes it on
     threading.Thread(target=end_with_parent, daemon=True).start()
-    sys.exit(guarded(lambda: trained(folder)))
+    sys.exit(guarded(lambda: work(folder)))
 
 
 def trained(folder: Path) -> None:
