@@ -13,6 +13,7 @@ VERBS = {
     "validate": "judge a file as training or serving would, and tell every problem",
     "train": "train an experiment, or resume a run",
     "evaluate": "score a model on labelled rows, beside the baseline",
+    "compare": "tell in what finished runs differ, and whether that is more than luck",
     "predict": "score a table of any size, from file to file",
     "serve": "answer requests with a model",
     "neighbours": "show which words an embedding has learned to be alike",

@@ -34,7 +34,6 @@ def plan(folder: Path, *more: str) -> Plan:
     found = checked(*more)
     base = found.base.copy()
     base.runs = str(folder / "runs")
-    base.data.source.path = "tiny.parquet"
     return found._replace(base=base)
 
 

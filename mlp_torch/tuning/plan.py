@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from mlp_torch.configuration import check_targets, composed, options
+from mlp_torch.configuration import check_targets, composed, flat, options
 from mlp_torch.errors import ConfigError, MissingExtra
 from mlp_torch.overrides import check_group, check_key, key_of, opened
 from mlp_torch.tuning.space import OWN, Values, parsed, space
-from mlp_torch.tuning.storage import DATABASE, flat
+from mlp_torch.tuning.storage import DATABASE
 from mlp_torch.verbs.closing import command
 
 GROUP = "hparams_search"

@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError, UserError
 
@@ -56,23 +54,6 @@ def intact(where: str) -> Iterator[None]:
     except (OptunaError, SQLAlchemyError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
         raise ModelError(f"{where} is damaged, or no storage of studies: {reason}") from error
-
-
-def flat(cfg: DictConfig, leave: tuple[str, ...]) -> dict[str, Any]:
-    """A configuration as `{"optimizer.lr": 0.001}` of plain values; lists are values."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    return dict(leaves({key: value for key, value in plain.items() if key not in leave}))
-
-
-def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no table with entries, by its path."""
-    for key, value in node.items():
-        name = f"{path}.{key}".lstrip(".")
-        if isinstance(value, dict) and value:
-            yield from leaves(value, name)
-        else:
-            yield name, value
 
 
 def check_same(study: "optuna.Study", wanted: Mapping[str, Any], where: str) -> None:

@@ -5,6 +5,7 @@
 - init: from someone's own table to an experiment
 - validate: a file, judged as training or serving would
 - evaluate: a model on labelled rows
+- compare: finished runs side by side
 - predict: a model on a table of any size
 - serve: a model as a service
 - neighbours: which words an embedding of a run has learned to be alike
