@@ -15,12 +15,15 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from mlp_torch.errors import ConfigError, UserError
 from mlp_torch.training.pruning import connected
 from mlp_torch.tuning.plan import planned
 from mlp_torch.tuning.search import search
-from mlp_torch.verbs.train import check
+from mlp_torch.verbs.folders import resumed
+from mlp_torch.verbs.train import check, main
 
-ASKED = ["-m", "hparams_search=default", "hparams_search.n_trials=3", "optimizer.weight_decay=0.01"]
+FIXED = ["optimizer.weight_decay=0.01", "trainer.max_epochs=8", "trainer.enable_progress_bar=true"]
+ASKED = ["-m", "hparams_search=default", "hparams_search.n_trials=3", *FIXED]
 
 
 def study_in(folder: Path, name: str = "default") -> optuna.Study:
@@ -63,7 +66,7 @@ def test_a_study_ends_with_its_table_and_each_trial_in_hparams(finished):
     assert lines[2].split() == ["trial", "val/loss", "state", "epoch", "epochs", "seconds", "optimizer.lr"]
     assert [int(line.split()[0]) for line in lines[3:6]] == sorted(range(3), key=lambda i: study.trials[i].value)
     assert "3 complete trials, of which that cannot be told; it takes 10" in output
-    following = " ".join([*arguments, "optimizer.weight_decay=0.01", "from_study=default"])
+    following = " ".join([*arguments, *FIXED, "from_study=default"])
     assert f"next      python {ROOT}/train.py {following}" in output
     for trial in study.trials:
         own = folder / "runs" / "tiny" / "study_default" / f"trial_{trial.number}"
@@ -101,7 +104,7 @@ def test_a_study_that_is_finished_says_so_again_and_tries_no_more(finished, monk
 def best(finished):
     """The run that the study's best trial is trained as: its folder, and what it printed."""
     folder, arguments, _ = finished
-    code, output = run([*arguments, "optimizer.weight_decay=0.01", "from_study=default"], folder)
+    code, output = run([*arguments, *FIXED, "from_study=default"], folder)
     assert code == 0, output
     return folder / "runs" / "tiny" / "latest", output
 
@@ -130,12 +133,11 @@ def test_a_run_from_a_study_goes_on_without_the_study(best, finished, tmp_path):
 def test_a_trial_is_not_resumed_alone(finished):
     folder = finished[0]
     trial = folder / "runs" / "tiny" / "study_default" / "trial_1"
-    code, output = run([f"resume={trial}"], folder)
-    assert code == 2
-    assert (
-        f"a trial goes on with its study, by the command that began that, however: {trial} is trial 1 of tiny/default"
-        in output
-    )
+    with pytest.raises(ConfigError) as caught:
+        resumed([f"resume={trial}"])
+    text = "a trial goes on with its study, by the command that began that"
+    assert str(caught.value).startswith(f"{text}, however: ")
+    assert str(caught.value).endswith("trial_1 is trial 1 of tiny/default")
 
 
 @pytest.mark.parametrize(
@@ -149,9 +151,9 @@ def test_a_trial_is_not_resumed_alone(finished):
 def test_a_study_that_is_not_there_is_told(finished, given, message):
     folder, arguments, _ = finished
     names = {"runs": folder / "runs" / "tiny", "folder": folder}
-    code, output = run([*arguments, f"from_study={given.format(**names)}"], folder)
-    assert code == 2
-    assert message.format(**names) in output
+    with pytest.raises(UserError) as caught:
+        main([*arguments, f"from_study={given.format(**names)}"])
+    assert message.format(**names) in str(caught.value)
 
 
 def waits_for(process, done) -> None:
@@ -168,17 +170,19 @@ def test_what_is_killed_goes_on_in_the_trial_that_was_running_from_its_checkpoin
     arguments = tiny.experiment(tmp_path)
     process = start([*arguments, *ASKED], tmp_path)
     running = tmp_path / "runs" / "tiny" / "study_default" / "trial_1"
-    waits_for(process, (running / "checkpoints" / "last.ckpt").exists)
+    last = running / "checkpoints" / "last.ckpt"
+    waits_for(process, lambda: last.exists() and torch.load(last, weights_only=True)["global_step"] > 20)  # 10 an epoch
     process.kill()
     process.communicate()  # ends when the trial's own process has ended
     assert [t.state.name for t in study_in(tmp_path).trials] == ["COMPLETE", "RUNNING"]
     first = (tmp_path / "runs" / "tiny" / "study_default" / "trial_0" / "trial.json").stat()
-    begun = (running / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     code, output = run([*arguments, *ASKED], tmp_path)
     assert code == 0, output
     assert "trial 0 of 3" not in output
     assert "trial 1 of 3" in output
-    assert begun < (running / "trial.json").stat().st_mtime_ns
+    assert "trial 1: epoch 8 of 8: " in output
+    assert "trial 1: epoch 1 of 8: " not in output, "it went on from its checkpoint"
+    assert "trial 2: epoch 1 of 8: " in output
     assert (tmp_path / "runs" / "tiny" / "study_default" / "trial_0" / "trial.json").stat() == first
     assert told(study_in(tmp_path)) == told(study_in(finished[0]))
 
@@ -195,18 +199,16 @@ def test_ctrl_c_ends_with_the_command_that_goes_on(tmp_path):
 
 
 def test_processes_share_one_study(tmp_path):
-    arguments = [*tiny.experiment(tmp_path), *ASKED, "hparams_search.n_trials=5"]
+    arguments = [*tiny.experiment(tmp_path), *ASKED, "hparams_search.n_trials=4", "trainer.max_epochs=1"]
     processes = [start(arguments, tmp_path) for _ in range(2)]
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     study = study_in(tmp_path)
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 5
-    assert len({trial.params["optimizer.lr"] for trial in study.trials}) == 5
-    begun = [
-        line for output in outputs for line in output.splitlines() if line.startswith("trial ") and " of 5" in line
-    ]
-    assert len(begun) == 5
-    assert sum("of 5: " in output for output in outputs) == 2, "both processes had trials"
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
+    assert len({trial.params["optimizer.lr"] for trial in study.trials}) == 4
+    begun = [output.count(" of 4: ") for output in outputs]
+    assert sum(begun) == 4
+    assert min(begun) > 0, "both processes had trials"
 
 
 def test_a_trial_without_a_value_fails_and_the_others_go_on(tmp_path):
