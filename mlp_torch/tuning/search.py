@@ -90,6 +90,6 @@ def told(study: Study, trial: FrozenTrial, code: int) -> None:
         print(f"trial {trial.number} failed, exit code {code}; the others go on", file=sys.stderr, flush=True)
         return
     own = trial.user_attrs
-    how = f"pruned after {how_many(own['epochs'], 'epoch')}" if own["pruned"] else f"{own['epochs']} epochs"
+    how = ("pruned after " if own["pruned"] else "") + how_many(own["epochs"], "epoch")
     what = f"{study.plan.monitor} {number(own['value'])}, best epoch {own['epoch']}"
     print(f"trial {trial.number}: {what}, {how}, {own['seconds']} s", flush=True)

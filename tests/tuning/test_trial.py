@@ -13,7 +13,8 @@ from mlp_torch.errors import ConfigError
 from mlp_torch.tuning.search import free
 from mlp_torch.tuning.storage import alone
 from mlp_torch.tuning.study import Outcome, Study
-from mlp_torch.tuning.trial import direction, outcome_of, store_trial, tried
+from mlp_torch.tuning.trial import close, direction, outcome_of, store_trial, tried
+from mlp_torch.verbs.folders import stored_configuration
 
 PRUNES = ("hparams_search.pruner.n_startup_trials=1", "hparams_search.pruner.n_warmup_steps=0")
 
@@ -77,3 +78,16 @@ def test_a_trials_folder_is_waited_for_while_an_orphan_is_still_at_work(tmp_path
         free(tmp_path / "none")
         stack.enter_context(alone(tmp_path))
     free(tmp_path)
+
+
+@pytest.mark.parametrize(("way", "best"), [("minimize", 1), ("maximize", 3)])
+def test_a_trials_value_is_that_of_its_best_epoch(way, best, folder):
+    study = Study.opened(studied.plan(folder), lambda: way)
+    with ExitStack() as stack:
+        trial = of_trial(study, stack)
+        for epoch, value in enumerate([0.5, 0.3, 0.4, 0.6, 0.5]):
+            study.trial(0).report(value, epoch)
+        (trial / "checkpoints").mkdir()
+        close(stored_configuration(trial / "config.yaml"), trial, pruned=False, seconds=1.0)
+        assert outcome_of(trial) == Outcome(False, [0.5, 0.3, 0.4, 0.6, 0.5][best], best + 1, 5, 1.0)
+        assert not (trial / "checkpoints").exists()
