@@ -41,14 +41,15 @@ def main(arguments: list[str]) -> int:
     looks = chosen.help or chosen.hydra_help or chosen.info or chosen.cfg
     if not looks and is_asked(chosen.overrides, "resume"):
         return resume(chosen.overrides, several=chosen.multirun)
-    if not looks and is_asked(chosen.overrides, "from_study"):
-        chosen.overrides = with_best(chosen.overrides, configs_of(chosen))
+    typed = chosen.overrides
+    if not looks and is_asked(typed, "from_study"):
+        chosen.overrides = with_best(typed, configs_of(chosen))
     if not looks and is_asked(chosen.overrides, GROUP):
         check_tuning(chosen)
     elif not looks:
         runs = planned(chosen)
         if len(runs) > 1:
-            return guarded(lambda: sweep.begin(runs, chosen.overrides))
+            return guarded(lambda: sweep.begin(runs, typed))
     flags = [text for text in arguments if opened(text) not in chosen.overrides]
     sys.argv = [sys.argv[0], *flags, *chosen.overrides]  # Hydra's own parser wants the overrides side by side
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()

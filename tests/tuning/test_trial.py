@@ -5,16 +5,21 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import staged
 import studied
 import tiny
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_torch.build import without_advice
+from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
+from mlp_torch.tuning.plan import planned
 from mlp_torch.tuning.search import free
 from mlp_torch.tuning.storage import alone
 from mlp_torch.tuning.study import Outcome, Study
 from mlp_torch.tuning.trial import close, direction, outcome_of, store_trial, tried
 from mlp_torch.verbs.folders import stored_configuration
+from mlp_torch.verbs.train import check
 
 PRUNES = ("hparams_search.pruner.n_startup_trials=1", "hparams_search.pruner.n_warmup_steps=0")
 
@@ -91,3 +96,28 @@ def test_a_trials_value_is_that_of_its_best_epoch(way, best, folder):
         close(stored_configuration(trial / "config.yaml"), trial, pruned=False, seconds=1.0)
         assert outcome_of(trial) == Outcome(False, [0.5, 0.3, 0.4, 0.6, 0.5][best], best + 1, 5, 1.0)
         assert not (trial / "checkpoints").exists()
+
+
+def test_a_stages_values_are_not_those_of_the_trial(folder):
+    arguments = staged.experiment(folder, staged.STACK)
+    plan = planned([*arguments[2:], "hparams_search=default"], Path(arguments[1]), check)
+    study = Study.opened(plan, lambda: direction(plan.base))
+    with ExitStack() as stack:
+        trial = of_trial(study, stack)
+        tried(trial)
+        found, reported = outcome_of(trial), study.trials()[0].intermediate_values
+    events = EventAccumulator(str(trial / "tensorboard" / "val"))
+    events.Reload()
+    assert found.value == pytest.approx(min(event.value for event in events.Scalars("loss")))
+    assert len(reported) == len(events.Scalars("loss"))
+    assert not list(trial.glob("stages/*/*/checkpoints"))
+    assert list(trial.glob("stages/*/whole/tensorboard"))
+
+
+def test_a_last_model_that_learns_nothing_itself_cannot_be_tuned(folder):
+    arguments = staged.experiment(folder, staged.CASCADE)
+    cfg = composed(arguments[2:], Path(arguments[1]))
+    with pytest.raises(
+        ConfigError, match=r"a trial's last model must learn, .*, however: .*ascade has nothing to learn"
+    ):
+        direction(cfg)
