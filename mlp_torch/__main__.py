@@ -14,6 +14,7 @@ VERBS = {
     "train": "train an experiment, or resume a run",
     "verify-resume": "prove that stopped runs end with the bits of those that were not stopped",
     "evaluate": "score a model on labelled rows, beside the baseline",
+    "compare": "tell in what finished runs differ, and whether that is more than luck",
     "predict": "score a table of any size, from file to file",
     "serve": "answer requests with a model",
     "neighbours": "show which words an embedding has learned to be alike",

@@ -11,7 +11,7 @@ quickstart?
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,23 @@ def targets(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(node, list):
         for i, value in enumerate(node):
             yield from targets(value, f"{path}[{i}]")
+
+
+def flat(cfg: DictConfig, leave: Collection[str] = ()) -> dict[str, Any]:
+    """A configuration without some of its top-level keys, as `{"optimizer.lr": 0.001}`; lists are values."""
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    return dict(leaves({key: value for key, value in plain.items() if key not in leave}))
+
+
+def leaves(node: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is no table with entries, by its path."""
+    for key, value in node.items():
+        name = f"{path}.{key}".lstrip(".")
+        if isinstance(value, dict) and value:
+            yield from leaves(value, name)
+        else:
+            yield name, value
 
 
 def built(node: DictConfig, *, refused: Iterable[type[Exception]] = (), **given: Any) -> Any:

@@ -9,11 +9,12 @@
 True
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_torch.configuration import leaves
 from mlp_torch.errors import ConfigError
 
 OWN = ("folder", "member", "resume", "resume_allow", "allow")  # of a process, not of the run
@@ -42,16 +43,6 @@ def moved(value: Any, old: str, new: str) -> Any:
     if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
         return new + value.removeprefix(old)
     return value
-
-
-def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value that is no table of keys, by its dotted key."""
-    for key, value in values.items():
-        name = f"{path}.{key}".lstrip(".")
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, name)
-        else:
-            yield name, value
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

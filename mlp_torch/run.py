@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mlp_torch import files
 from mlp_torch.build import ship, without_advice
-from mlp_torch.configuration import built
+from mlp_torch.configuration import built, leaves
 from mlp_torch.fitting import Fit, build, fit, learns
 from mlp_torch.ingest.block import Block
 from mlp_torch.judgement import evaluate, importance
@@ -53,11 +53,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     """Trains what a configuration describes, or goes on where `folder` stopped; everything is left in `folder`."""
     started = time.perf_counter()
     check_formats(cfg.export.formats)  # of a run that goes on too
-    files.clear(folder)
-    last = last_checkpoint(folder)
-    if last:
-        check_resumed(cfg, folder, last)
-    data, origin = prepare(cfg, folder, last)
+    data, origin = ready(cfg, folder)
     (task, logger, epoch, notes), models = learn(cfg, data, folder, origin)
     trained = time.perf_counter()
     log.info("trained; now the baselines, the report and the export")
@@ -84,6 +80,19 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
     report.notes.append(f"{metrics['seconds']} s to prepare and train, {time.perf_counter() - started:.1f} s in all")
     return report
+
+
+def ready(cfg: DictConfig, folder: Path) -> tuple[Data, Origin | None]:
+    """The run's table, encoded as it was where the run goes on, and what it begins with if it begins with another run.
+
+    Raises:
+        ConfigError: where it would go on otherwise than it began.
+    """
+    files.clear(folder)
+    last = last_checkpoint(folder)
+    if last:
+        check_resumed(cfg, folder, last)
+    return prepare(cfg, folder, last)
 
 
 def learn(cfg: DictConfig, data: Data, folder: Path, origin: Origin | None = None) -> tuple[Fit, dict[str, Model]]:
@@ -153,7 +162,8 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
     origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
-    look = None if report.exists() else partial(describe, data, report)  # a run that goes on has told it
+    told = report.exists() or cfg.trial  # by the run that goes on; of a study's many runs nobody reads it
+    look = None if told else partial(describe, data, report)
     data.prepare(restored_from(folder, last), look=look)
     if last:
         data.load_state_dict(last.content[type(data).__qualname__])  # refuses rows that have changed
@@ -212,20 +222,13 @@ def log_closing(logger: TensorBoard, cfg: DictConfig, task: Task, data: Data, me
         if data.rebalancing:
             logger.log_pictures(prior_correction.pictures(task.model, out, table.y))
     logger.log_columns(figures(pairs(data.transform, data.drawn)))
-    chosen = {key: cfg[key] for key in ("optimizer", "scheduler", "backbone", "head", "rebalancing", "seed")}
+    given: Any = OmegaConf.to_container(cfg, resolve=True)
+    chosen = {key: given[key] for key in ("optimizer", "scheduler", "backbone", "head", "rebalancing", "seed")}
     chosen |= {"max_epochs": cfg.trainer.max_epochs, "batch_size": data.batch_size}
+    named = {name: value for name, value in leaves(chosen) if not name.rpartition(".")[2].startswith("_")}
     logger.log_notes(data.notes())
-    logger.log_hyperparams(flattened(chosen), {key: value for key, value in metrics.items() if key.startswith("test/")})
+    logger.log_hyperparams(named, {key: value for key, value in metrics.items() if key.startswith("test/")})
     logger.finalize("success")
-
-
-def flattened(values: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """`{"optimizer.lr": 0.001}` of nested tables."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{path}.{key}".lstrip(".")
-        found |= flattened(dict(value), name) if isinstance(value, dict | DictConfig) else {name: value}
-    return {name: value for name, value in found.items() if not name.rpartition(".")[2].startswith("_")}
 
 
 def look(cfg: DictConfig) -> str:

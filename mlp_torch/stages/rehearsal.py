@@ -28,8 +28,8 @@ def check_table(data: Data) -> None:
         raise ConfigError(text + seen[0])
 
 
-def rehearse(cfg: DictConfig, data: Data) -> None:
-    """Builds all models of a run, the last one of stages that have learned nothing.
+def rehearse(cfg: DictConfig, data: Data) -> Model:
+    """Builds all models of a run; the last one, of stages that have learned nothing.
 
     Raises:
         ConfigError: for labels, monitors and models that do not fit together.
@@ -46,6 +46,7 @@ def rehearse(cfg: DictConfig, data: Data) -> None:
     model = build(cfg, with_predictions(data, done), stages=models)
     if learns(model):
         monitored(cfg, model)
+    return model
 
 
 def untrained(cfg: DictConfig, name: str, data: Data) -> Model:

@@ -13,5 +13,6 @@
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch
+- pruning: trials of a study that are worse than others end early
 - overfitting: can 32 rows be learned by heart?
 """

@@ -6,6 +6,7 @@
 - validate: a file, judged as training or serving would
 - verify_resume: the proof that stopped runs end with the same bits
 - evaluate: a model on labelled rows
+- compare: finished runs side by side
 - predict: a model on a table of any size
 - serve: a model as a service
 - neighbours: which words an embedding of a run has learned to be alike

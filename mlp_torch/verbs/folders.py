@@ -95,6 +95,9 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
     asked = composed(own)
     folder = run_folder(Path(str(asked.resume)))
     stored = stored_configuration(folder / CONFIG)
+    if stored.trial is not None:
+        what = f"{folder} is trial {stored.trial.number} of {stored.trial.study}"
+        raise ConfigError(f"a trial goes on with its study, by the command that began that, however: {what}")
     if changes and is_finished(folder):
         raise ConfigError(f"a finished run keeps its configuration, however: {changes[0]}; start a new run")
     for text in changes:

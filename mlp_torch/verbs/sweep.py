@@ -16,7 +16,8 @@ import signal
 import statistics
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,7 +164,7 @@ def through(folder: Path, allow: Sequence[str]) -> list[str]:
             print("is finished", flush=True)
             continue
         point(folder.parent / "latest", member.folder)
-        code = run(member.folder, allow)
+        code = run(member.folder, partial(trained, allow=allow))
         if code in STOPPED:
             print(f"\nStopped in {member.name}. Go on with:  {again(folder, allow)}", file=sys.stderr)
             sys.exit(code)
@@ -190,9 +191,9 @@ def end(folder: Path, failed: list[str], allow: Sequence[str]) -> None:
         sys.exit(1)
 
 
-def run(folder: Path, allow: Sequence[str]) -> int:
+def run(folder: Path, work: Callable[[Path], None], *, method: str = "spawn") -> int:
     """Trains in a process of its own; its exit code. A signal that asks this process to stop is passed on to it."""
-    process = multiprocessing.get_context("spawn").Process(target=train, args=(folder, allow))
+    process: Any = multiprocessing.get_context(method).Process(target=train, args=(folder, work))  # type: ignore[attr-defined]
     with interruptible():
         try:
             process.start()
@@ -207,11 +208,11 @@ def run(folder: Path, allow: Sequence[str]) -> int:
     return process.exitcode or 0
 
 
-def train(folder: Path, allow: Sequence[str]) -> None:
+def train(folder: Path, work: Callable[[Path], None]) -> None:
     """What a member's process does: a run that goes on, from its start or from its last checkpoint."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the parent passes it on
     threading.Thread(target=end_with_parent, daemon=True).start()
-    sys.exit(guarded(lambda: trained(folder, allow)))
+    sys.exit(guarded(lambda: work(folder)))
 
 
 def trained(folder: Path, allow: Sequence[str]) -> None:

@@ -23,6 +23,9 @@ from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
 from mlp_torch.transfer.configured import check as check_transfer
 from mlp_torch.transfer.configured import pin
+from mlp_torch.tuning.chosen import with_best
+from mlp_torch.tuning.plan import GROUP
+from mlp_torch.tuning.plan import planned as tuned
 from mlp_torch.verbs import plan, sweep
 from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import (
@@ -55,12 +58,17 @@ def main(arguments: list[str]) -> int:
     looks = chosen.help or chosen.hydra_help or chosen.info or chosen.cfg
     is_auto = AUTO in chosen.overrides
     chosen.overrides = [text for text in chosen.overrides if text != AUTO]
-    if not looks and any(key_of(text) == "resume" and not text.endswith(("=", "=null")) for text in chosen.overrides):
+    if not looks and is_asked(chosen.overrides, "resume"):
         return resume(chosen.overrides, several=chosen.multirun)
-    if not looks:
+    typed = chosen.overrides
+    if not looks and is_asked(typed, "from_study"):
+        chosen.overrides = with_best(typed, configs_of(chosen))
+    if not looks and is_asked(chosen.overrides, GROUP):
+        check_tuning(chosen)
+    elif not looks:
         runs = planned(chosen)
         if len(runs) > 1:
-            return guarded(lambda: several(runs, chosen.overrides, is_auto=is_auto))
+            return guarded(lambda: several(runs, typed, is_auto=is_auto))
         if is_auto and (folder := unfinished(runs[0].cfg)):
             stored = stored_configuration(folder / CONFIG)  # equal to what its user has composed now
             return guarded(lambda: go(*placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))))
@@ -79,6 +87,24 @@ def several(runs: list[sweep.Planned], overrides: list[str], *, is_auto: bool) -
         sweep.begin(runs, overrides)
 
 
+def is_asked(overrides: list[str], key: str) -> bool:
+    """Whether a key that is null by default is set."""
+    return any(key_of(text) == key and not text.endswith(("=", "=null")) for text in overrides)
+
+
+def configs_of(chosen: Namespace) -> Path | None:
+    """The folder of `--config-dir`."""
+    return Path(chosen.config_dir) if chosen.config_dir else None
+
+
+def check_tuning(chosen: Namespace) -> None:
+    """Refuses a study that cannot be, before it is handed to Hydra, whose sweeper begins it."""
+    if not chosen.multirun:
+        raise ConfigError(f"a study has many runs, however: {GROUP} without -m; write -m {GROUP}=default")
+    check_sweeper(chosen)
+    tuned(chosen.overrides, configs_of(chosen), check)
+
+
 def resume(overrides: list[str], *, several: bool) -> int:
     """Goes on with a run, or with several of which some are not finished."""
     if folder := sweep.meant(overrides, several=several):
@@ -95,16 +121,11 @@ def planned(chosen: Namespace) -> list[sweep.Planned]:
     each = choices(chosen.overrides)
     lists = [text for text, values in zip(chosen.overrides, each, strict=True) if len(values) > 1]
     check_lists(lists, chosen)
-    folder = Path(chosen.config_dir) if chosen.config_dir else None
+    folder = configs_of(chosen)
     runs: list[sweep.Planned] = []
     for overrides in product(*each):
         cfg = composed(list(overrides), folder)
-        check_switches(cfg)
-        check_source(cfg)
-        check_targets(cfg)
-        check_folds(cfg)
-        check_stages(cfg)
-        check_transfer(cfg)
+        check(cfg)
         pin(cfg)
         varied = [text for text, values in zip(overrides, each, strict=True) if len(values) > 1]
         runs += sweep.folded(cfg, varied)
@@ -115,11 +136,26 @@ def planned(chosen: Namespace) -> list[sweep.Planned]:
     return runs
 
 
+def check(cfg: DictConfig) -> None:
+    """Refuses what is wrong with a run's configuration, before anything is read."""
+    check_switches(cfg)
+    check_source(cfg)
+    check_targets(cfg)
+    check_folds(cfg)
+    check_stages(cfg)
+    check_transfer(cfg)
+
+
 def check_lists(lists: list[str], chosen: Namespace) -> None:
-    """Refuses a list without -m, and what Hydra would sweep by, which is not asked."""
+    """Refuses a list without -m."""
     if lists and not chosen.multirun:
         hint = f"write -m {lists[0]}, [...] for one list, or quote a text that holds a comma"
         raise ConfigError(f"a list of values needs -m, however: {lists[0]}; {hint}")
+    check_sweeper(chosen)
+
+
+def check_sweeper(chosen: Namespace) -> None:
+    """Refuses what Hydra would sweep by, which is not asked but by `hparams_search`."""
     own = [text for text in chosen.overrides if key_of(text).startswith(("hydra/", "hydra."))]
     if own and chosen.multirun:
         raise ConfigError(f"-m begins one run after the other, by no sweeper or launcher of Hydra's, however: {own[0]}")
