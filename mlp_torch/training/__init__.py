@@ -10,6 +10,7 @@
 - retuning: another learning rate for a run that goes on
 - transfer: what a run takes of another one's weights
 - freezing: what learns, from which epoch on and how fast
+- finiteness: the first step whose loss or gradient is not finite
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch

@@ -162,8 +162,8 @@ class Data(LightningDataModule):
     def notes(self) -> list[str]:
         """What happened to the rows, in sentences."""
         columns = [*self.transform.notes(), *self.target.notes()]
-        looked_at, stored = self.prepared.looked_at, self.prepared.stored
-        return [*sentences(self.counts), *self.warnings, *columns, *counted(self), *looked_at, *stored]
+        of_rows = [*counted(self), *self.prepared.looked_at, *self.prepared.stored]
+        return [*sentences(self.counts), *self.warnings, *columns, *of_rows]
 
     def train_dataloader(self) -> Batches:
         """Training rows, rebalanced if that is wanted, with weights of mean 1; their order is of the task's seed."""
@@ -175,8 +175,7 @@ class Data(LightningDataModule):
             weight = train.weight if self.sampling is None else self.sampling
             train = train._replace(weight=(weight / weight.double().mean()).float())
         seed = int(self.trainer.lightning_module.seed) if self.trainer else 0  # type: ignore[arg-type]  # of a Task
-        release = self.prepared.release.get("train")
-        rows = self.rows_per_epoch
+        release, rows = self.prepared.release.get("train"), self.rows_per_epoch
         return Batches(train, self.batch_size, at=self.position, seed=seed, release=release, draw=draw, rows=rows)
 
     def position(self) -> tuple[int, int]:

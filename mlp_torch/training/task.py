@@ -16,7 +16,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from mlp_torch.errors import MAX_ROWS, UserError
+from mlp_torch.errors import MAX_ROWS
 from mlp_torch.files import FORMAT
 from mlp_torch.head import Batch
 from mlp_torch.model import Model, answers, padded
@@ -25,17 +25,12 @@ from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
 from mlp_torch.training.batches import seed_of
 from mlp_torch.training.environment import environment, told
+from mlp_torch.training.finiteness import HINT, Finiteness, NonFiniteLoss
 from mlp_torch.training.freezing import Plan
 from mlp_torch.training.retuning import retune
 from mlp_torch.training.tensorboard import is_logged
 
 log = logging.getLogger("mlp_torch")
-
-HINT = "a lower optimizer.lr or trainer.gradient_clip_val=1 often helps"
-
-
-class NonFiniteLoss(UserError, RuntimeError):
-    """Training diverged: a loss, gradient or weight is not finite. The checkpoints hold the last finite state."""
 
 
 class Task(LightningModule):
@@ -71,8 +66,7 @@ class Task(LightningModule):
         self.factors: tuple[float, ...] = ()  # of the optimizer's groups
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
         self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
-        self.look_every = 1  # steps: more on a device that would have to be waited for
-        self.first_bad: dict[str, Tensor] = {}  # the step at which something was not finite, -1 where it always was
+        self.finite = Finiteness()
 
     def configure_optimizers(self) -> Any:
         self.factors, groups = zip(*self.plan.groups(self.model), strict=True)
@@ -85,7 +79,7 @@ class Task(LightningModule):
 
     def on_train_start(self) -> None:
         if self.device.type != "cpu":
-            self.look_every = max(self.trainer.log_every_n_steps, 1)  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+            self.finite.every = max(self.trainer.log_every_n_steps, 1)  # type: ignore[attr-defined]  # Lightning sets it without declaring it
         self.plan.begin(self.model, epoch=self.current_epoch + 1)  # a run may go on in the midst of an epoch
 
     def on_train_epoch_start(self) -> None:
@@ -105,7 +99,7 @@ class Task(LightningModule):
         # weights are 1 in the mean over all training rows; over the sum of a batch's own, a heavy row would count less
         # the more of its kind are there, and priors would be off
         loss = (losses * batch.weight).sum() / len(losses)
-        if not self.is_finite("loss", loss):
+        if not self.finite.holds("loss", loss, self.global_step):
             rows = {f"feature {name}": x for name, x in batch.features.items()}
             rows |= {"target": batch.y, "row weight": batch.weight, "out": out, "row loss": losses}
             raise NonFiniteLoss(self.diverged("loss", weights(self.model), rows))
@@ -115,28 +109,9 @@ class Task(LightningModule):
             loss = loss + penalty
         return loss
 
-    def is_finite(self, what: str, value: Tensor) -> bool:
-        """Whether a number is finite; where its device must not be waited for, that is noted there for `look`."""
-        if self.look_every == 1:
-            return bool(torch.isfinite(value))
-        first = self.first_bad.setdefault(what, torch.full_like(value, -1, dtype=torch.int64))
-        step = torch.full_like(first, self.global_step)
-        self.first_bad[what] = torch.where((first < 0) & ~torch.isfinite(value.detach()), step, first)
-        return True
-
-    def look(self) -> None:
-        """Stops if something was not finite in a step since training began."""
-        found = {what: int(first) for what, first in self.first_bad.items()}
-        for what, step in sorted(found.items(), key=lambda item: item[1]):
-            if step >= 0:
-                raise NonFiniteLoss(
-                    f"the {what} must be finite, however: step {step:,}, found after step {self.global_step:,} on "
-                    f"{self.device}, which is asked every {self.look_every} steps; {HINT}"
-                )
-
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if self.look_every > 1 and (batch_idx + 1) % self.look_every == 0:
-            self.look()
+        if self.finite.every > 1 and (batch_idx + 1) % self.finite.every == 0:
+            self.finite.check(self.global_step, self.device)
 
     def diverged(self, what: str, whole: Mapping[str, Tensor], by_row: Mapping[str, Tensor] = {}) -> str:
         """The step, the first tensor that is not finite, and the rows: those where it is not, or all of the batch."""
@@ -156,7 +131,7 @@ class Task(LightningModule):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         # with float16 the scaler skips steps whose scaled gradients overflow
-        if self.trainer.precision != "16-mixed" and not self.is_finite("gradient", norm):
+        if self.trainer.precision != "16-mixed" and not self.finite.holds("gradient", norm, self.global_step):
             named = self.model.named_parameters()
             gradients = {f"gradient of {name}": p.grad for name, p in named if p.grad is not None}
             raise NonFiniteLoss(self.diverged("gradient", gradients))
@@ -191,7 +166,7 @@ class Task(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses to save weights that are not finite: a step whose gradient was finite can still overflow."""
-        self.look()
+        self.finite.check(self.global_step, self.device)
         tensors = weights(self.model)
         if not all(torch.isfinite(x).all() for x in tensors.values()):
             raise NonFiniteLoss(self.diverged("weights", tensors))

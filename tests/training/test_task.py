@@ -204,7 +204,7 @@ def test_on_a_device_that_is_asked_now_and_then_the_first_bad_step_is_named(tmp_
             task.model.head.output.weight.register_hook(lambda gradient: gradient * torch.inf)
 
     task = task_of(data)
-    task.look_every = 5
+    task.finite.every = 5
     told = (
         f"the {what} must be finite, however: step {at}, found after step {found} on cpu, which is asked every 5 step"
     )
@@ -216,7 +216,7 @@ def test_on_a_device_that_is_asked_now_and_then_the_first_bad_step_is_named(tmp_
 
 def test_a_step_that_was_not_looked_at_yet_is_found_before_anything_is_saved(tmp_path, data):
     task = task_of(data)
-    task.look_every = 1000
+    task.finite.every = 1000
 
     def poison(task, batch):
         batch.features["age"][3] = torch.nan

@@ -177,7 +177,7 @@ def test_one_command_that_dies_in_either_part_goes_on_to_the_same_bits(body, tmp
         main(arguments(body, tmp_path / "killed", own_origin(body), STOP.replace("13", "5")))
     run = latest(tmp_path / "killed")
     assert not (run / "init_from.pt").exists()
-    allowed = [f"resume={run}", "resume_allow=[callback.stop]"]
+    allowed = [f"resume={run}", "resume_allow=[callback.stop]", "allow=[tiny.Stop]"]
     with pytest.raises(DIES):
         main([*allowed, "callback.stop.after=13"])  # of the origin's steps there are fewer
     assert (run / "init_from.pt").exists()
