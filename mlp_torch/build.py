@@ -191,6 +191,7 @@ def without_advice() -> None:
         ".*number of training batches .* is smaller than the logging interval.*",  # small tables
         r".*module\(s\) in eval mode.*",  # frozen trunks stay so
         ".*torch.jit.*",  # see mlp_torch/script.py
+        ".*sync_dist=True.*",  # what is logged of an epoch is the same in all processes
         ".*LeafSpec.*",  # Lightning's own use of a deprecated name of torch
     ):
         warnings.filterwarnings("ignore", message=advice)

@@ -28,6 +28,7 @@ from mlp_torch.resumption import plain
 from mlp_torch.training.checkpoint_files import discard, newest
 from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
+from mlp_torch.training.distribution import leave, rank
 from mlp_torch.training.freezing import Plan
 from mlp_torch.training.task import Task
 from mlp_torch.training.tensorboard import TensorBoard
@@ -61,6 +62,7 @@ def fit(
     if learns(model):
         trainer = build_trainer(cfg, logger, model)
         trainer.fit(task, data, ckpt_path=start(folder / "checkpoints"), weights_only=True)
+        leave()
         epoch = load_best(task, best_of(trainer))
         notes = epoch_notes(epoch, trainer)
     if calibrated:
@@ -71,7 +73,7 @@ def fit(
 def start(folder: Path) -> Path | None:
     """The checkpoint that a fit goes on from; those of later steps, which are damaged, are deleted."""
     found = newest(folder)
-    if found:
+    if found and not rank():
         discard(folder, found.step)
     return found and found.path
 
@@ -154,7 +156,7 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightni
         refused=refused,
         accelerator=accelerator(cfg.trainer.accelerator),
         callbacks=callbacks,
-        logger=logger,
+        logger=False if rank() else logger,  # one process writes
         plugins=[AtomicFiles()],
     )
     return trainer

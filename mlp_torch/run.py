@@ -36,6 +36,7 @@ from mlp_torch.stages.rehearsal import check_table, looked, rehearse
 from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
 from mlp_torch.training.checkpoint_files import Kept, newest
 from mlp_torch.training.data import Data
+from mlp_torch.training.distribution import rank
 from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
 from mlp_torch.training.task import Task, outputs
@@ -88,7 +89,8 @@ def ready(cfg: DictConfig, folder: Path) -> tuple[Data, Origin | None]:
     Raises:
         ConfigError: where it would go on otherwise than it began.
     """
-    files.clear(folder)
+    if not rank():  # of several processes one writes
+        files.clear(folder)
     last = last_checkpoint(folder)
     if last:
         check_resumed(cfg, folder, last)
@@ -162,12 +164,13 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
     origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
-    told = report.exists() or cfg.trial  # by the run that goes on; of a study's many runs nobody reads it
+    told = report.exists() or cfg.trial or rank()  # by the run that goes on; of a study's many runs nobody reads it
     look = None if told else partial(describe, data, report)
     data.prepare(restored_from(folder, last), look=look)
     if last:
         data.load_state_dict(last.content[type(data).__qualname__])  # refuses rows that have changed
-    files.write_json(folder / "row_counts.json", data.counts)
+    if not rank():
+        files.write_json(folder / "row_counts.json", data.counts)
     for line in data.notes():
         log.info(line)
     return data, origin

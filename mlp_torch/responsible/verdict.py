@@ -153,6 +153,7 @@ def settle(metric: Metric, classes: set[int]) -> tuple[float, str]:
         return math.nan, "every row gets the same class"
     if isinstance(metric, BinaryStatScores):
         metric.zero_division = math.nan  # such as the precision where no row is said to be of class 1
+    metric.sync_on_compute = False  # of several processes each judges all rows
     try:
         return finite(float(metric.compute()))
     except ValueError as error:  # so torchmetrics says that rows are too few

@@ -1,9 +1,9 @@
 """A short version of an experiment, gone on with from the checkpoint of each of its steps, in one process.
 
-After each save the run's folder is copied. A run that was killed a moment before the next manifest was written has that
-next copy but for this manifest: orphans, curves that are ahead of the checkpoint, and best weights of later all are
-there. Each of these is gone on with to the end, by the code that `resume=` runs, and must end as the run that was left
-alone: same weights, optimizer, schedule, average, counters, and curves.
+After each save the run's folder is copied, as a kill a moment later would have left it. Every other copy gets the
+curves of the next one, which are ahead of its checkpoint, as a kill before the next save would have left them. Each
+copy is gone on with to the end, by the code that `resume=` runs, and must end as the run that was left alone: same
+weights, optimizer, schedule, average, counters, and curves.
 """
 
 import os
@@ -20,7 +20,6 @@ from mlp_torch import foreign
 from mlp_torch.resuming.comparison import differences, first_difference, in_checkpoints
 from mlp_torch.run import last_checkpoint, learn, prepare
 from mlp_torch.stages.configured import wanted
-from mlp_torch.training.checkpoint_files import name_of
 from mlp_torch.training.checkpoints import LastCheckpoint
 from mlp_torch.training.data import Data
 from mlp_torch.training.transfer import Origin
@@ -55,7 +54,7 @@ class Verified(NamedTuple):
 
 
 class EveryStep(LastCheckpoint):
-    """Saves at every step; copies the run's folder then, without the manifest of what was saved.
+    """Saves at every step; copies the run's folder then.
 
     Args:
         folder: of the fit's checkpoints.
@@ -68,9 +67,7 @@ class EveryStep(LastCheckpoint):
 
     def save(self, trainer: Trainer) -> None:
         super().save(trainer)
-        copied = copy(self.place)
-        here = self.folder.resolve().relative_to((self.place / WHOLE).resolve())
-        (copied / here / name_of(trainer.global_step)).with_suffix(".json").unlink()
+        copy(self.place)
 
 
 def copies(place: Path) -> list[Path]:
@@ -83,6 +80,12 @@ def copy(place: Path) -> Path:
     to = place / f"{len(copies(place)) + 1:03d}"
     shutil.copytree(place / WHOLE, to, copy_function=link_or_copy)
     return to
+
+
+def ahead(run: Path, later: Path) -> None:
+    """Gives a copy the curves of a later one."""
+    for curves in later.rglob("tensorboard"):
+        shutil.copytree(curves, run / curves.relative_to(later), dirs_exist_ok=True)
 
 
 def link_or_copy(path: str, to: str) -> None:
@@ -132,6 +135,8 @@ def verify(cfg: DictConfig, place: Path, *, steps: int = 40) -> Verified:
     found: dict[int, list[str]] = {}
     restored: Data | None = None
     for number, there in enumerate(copies(place), 1):
+        if number % 2 and number < len(copies(place)):
+            ahead(there, copies(place)[number])
         cfg_there = read(there)
         if restored is None and (last := last_checkpoint(there)):
             restored, origin = prepare(cfg_there, there, last)

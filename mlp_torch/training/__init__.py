@@ -11,6 +11,7 @@
 - transfer: what a run takes of another one's weights
 - freezing: what learns, from which epoch on and how fast
 - finiteness: the first step whose loss or gradient is not finite
+- distribution: several processes that train one model, each on its share of every batch
 - tensorboard: curves beside their baseline
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch

@@ -148,8 +148,10 @@ class LastCheckpoint(Checkpoint):
         whole = done % trainer.accumulate_grad_batches == 0  # gradients in hand are in no checkpoint
         # on resume Lightning would take a validation that comes next for done
         validates = done % (trainer.val_check_batch or math.inf) == 0
+        if not whole or validates or done >= trainer.num_training_batches:
+            return
         is_due = done % self.every == 0 if self.every else time.monotonic() - self.saved_at >= self.seconds
-        if (is_due or self.asked) and whole and not validates and done < trainer.num_training_batches:
+        if agreed(trainer, is_due or self.asked > 0):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -163,8 +165,16 @@ class LastCheckpoint(Checkpoint):
         if trainer.is_global_zero:
             checkpoint_files.retain(self.folder, self.keep)
         self.saved_at = time.monotonic()
-        if self.asked:
-            raise Interrupted(self.asked)
+        if agreed(trainer, self.asked > 0):
+            raise Interrupted(self.asked or signal.SIGTERM)
+
+
+def agreed(trainer: Trainer, is_wanted: bool) -> bool:
+    """Whether one of the processes that train together wants something, which all of them must do at the same step."""
+    if trainer.world_size == 1:
+        return is_wanted
+    found: bool = trainer.strategy.reduce_boolean_decision(is_wanted, all=False)
+    return found
 
 
 class StopEarly(AtEndOfPeriod, EarlyStopping):

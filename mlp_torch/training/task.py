@@ -24,11 +24,12 @@ from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import Target
 from mlp_torch.training.batches import seed_of
+from mlp_torch.training.distribution import gathered
 from mlp_torch.training.environment import environment, told
 from mlp_torch.training.finiteness import HINT, Finiteness, NonFiniteLoss
 from mlp_torch.training.freezing import Plan
 from mlp_torch.training.retuning import retune
-from mlp_torch.training.tensorboard import is_logged
+from mlp_torch.training.tensorboard import is_logged, log_now
 
 log = logging.getLogger("mlp_torch")
 
@@ -65,6 +66,7 @@ class Task(LightningModule):
         self.configuration, self.plan = dict(configuration), plan or Plan()
         self.factors: tuple[float, ...] = ()  # of the optimizer's groups
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
+        self.loss = torch.zeros(())  # of that batch, without penalties
         self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
         self.finite = Finiteness()
 
@@ -98,13 +100,14 @@ class Task(LightningModule):
         losses = self.model.loss(out, batch)  # (B,)
         # weights are 1 in the mean over all training rows; over the sum of a batch's own, a heavy row would count less
         # the more of its kind are there, and priors would be off
-        loss = (losses * batch.weight).sum() / len(losses)
+        loss = (losses * batch.weight).sum() / max(len(losses), 1)  # a last batch may leave a process no row
         if not self.finite.holds("loss", loss, self.global_step):
             rows = {f"feature {name}": x for name, x in batch.features.items()}
             rows |= {"target": batch.y, "row weight": batch.weight, "out": out, "row loss": losses}
             raise NonFiniteLoss(self.diverged("loss", weights(self.model), rows))
-        if is_logged(self.trainer, batch_idx + 1):
-            self.log("train/loss", loss.detach(), prog_bar=True)
+        self.loss = loss.detach()
+        if is_logged(self.trainer, self.global_step + 1):
+            self.log("train/loss", self.loss, prog_bar=True, logger=False)
         for penalty in self.model.penalties():
             loss = loss + penalty
         return loss
@@ -136,10 +139,12 @@ class Task(LightningModule):
             gradients = {f"gradient of {name}": p.grad for name, p in named if p.grad is not None}
             raise NonFiniteLoss(self.diverged("gradient", gradients))
         if is_logged(self.trainer, self.global_step + 1):
-            self.log("train/gradient_norm", norm)
+            loss = self.trainer.strategy.reduce(self.loss, reduce_op="mean")
+            values = {"train/loss": loss, "train/gradient_norm": norm}
             for group, factor in zip(optimizer.param_groups, self.factors, strict=True):
                 slower = "" if factor == self.factors[0] else f"_x{factor:g}"
-                self.log(f"train/learning_rate{slower}", group["lr"])
+                values[f"train/learning_rate{slower}"] = group["lr"]
+            log_now(self, values, self.global_step)
 
     def on_validation_epoch_start(self) -> None:
         self.held = [[], []]
@@ -150,7 +155,7 @@ class Task(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Metrics on validation rows and on a fixed sample of training rows, both without dropout."""
         for split, held in zip(("val", "train"), self.held, strict=True):
-            out, y, weight = (torch.cat(parts) for parts in zip(*held, strict=True))
+            out, y, weight = (torch.cat(parts) for parts in zip(*gathered(held), strict=True))
             if bad := int((~torch.isfinite(out)).reshape(len(out), -1).any(dim=1).sum()):
                 raise NonFiniteLoss(
                     f"what the model says must be finite, however: step {self.global_step:,}, not so for {bad:,} of "

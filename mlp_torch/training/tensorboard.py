@@ -25,6 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from mlp_torch.errors import printable
+from mlp_torch.training.distribution import world
 from mlp_torch.training.learned import Learned
 
 if TYPE_CHECKING:
@@ -126,6 +127,20 @@ def is_logged(trainer: Trainer, steps: int) -> bool:
     return every > 0 and steps % every == 0
 
 
+def log_now(module: LightningModule, values: Mapping[str, Any], step: int) -> None:
+    """Logs values of a step, from 0. Lightning would do so after the step's checkpoint: a kill in between loses them.
+
+    Args:
+        module: of which callbacks find them too.
+        values: by name.
+        step: that they are of.
+    """
+    for name, value in values.items():
+        module.log(name, value, logger=False)
+    for logger in module.trainer.loggers:
+        logger.log_metrics({name: float(value) for name, value in values.items()}, step)
+
+
 class RowsPerSecond(Callback):
     """Rows trained on per second of training time, validation left out."""
 
@@ -138,8 +153,10 @@ class RowsPerSecond(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int
     ) -> None:
-        self.rows += len(batch.y)
-        if is_logged(trainer, at + 1):
+        self.rows += len(batch.y) * world()
+        step = trainer.global_step  # done
+        is_whole = (at + 1) % trainer.accumulate_grad_batches == 0 or at + 1 == trainer.num_training_batches
+        if is_whole and is_logged(trainer, step):
             now = time.perf_counter()
-            pl_module.log("train/rows_per_second", self.rows / (now - self.since))
+            log_now(pl_module, {"train/rows_per_second": self.rows / (now - self.since)}, step - 1)
             self.rows, self.since = 0, now

@@ -13,6 +13,7 @@
 - data: the real data sets of the examples, fetched
 - sweep: several runs, one after the other, and what they have in common
 - plan: what a sweep was begun with
+- ranks: several processes that train one run together
 - closing: what a run that ends prints
 - folders: a run's folder, made and found again
 - problems: what is told of data, in a verb's own options

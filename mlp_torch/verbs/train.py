@@ -26,7 +26,7 @@ from mlp_torch.transfer.configured import pin
 from mlp_torch.tuning.chosen import with_best
 from mlp_torch.tuning.plan import GROUP
 from mlp_torch.tuning.plan import planned as tuned
-from mlp_torch.verbs import plan, sweep
+from mlp_torch.verbs import plan, ranks, sweep
 from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import (
     CONFIG,
@@ -144,6 +144,7 @@ def check(cfg: DictConfig) -> None:
     check_folds(cfg)
     check_stages(cfg)
     check_transfer(cfg)
+    ranks.check(cfg)
 
 
 def check_lists(lists: list[str], chosen: Namespace) -> None:
@@ -254,7 +255,10 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
             print(look(cfg))
             return
         with held(folder), interruptible():
-            closing(cfg, folder, train(cfg, folder))
+            if ranks.number(cfg) > 1:
+                ranks.together(cfg, folder)
+            else:
+                closing(cfg, folder, train(cfg, folder))
     except Interrupted as stopped:
         hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}{trusted(cfg)}" if folder else ""
         print(f"\nStopped.{hint}", file=sys.stderr)

@@ -66,7 +66,7 @@ def every_step(wanted: list[list[str]], config_dir: Path | None, *, steps: int) 
         control = "differs" if found.control else "is the same!"
         print(f"{name:<24}{found.steps:>6}{found.resumed:>9}{same:>10}  {control:<14}{found.seconds:>8.0f}", flush=True)
         for number, lines in found.differing.items():
-            print(f"  stopped before manifest {number}: {'; '.join(lines)}", flush=True)
+            print(f"  stopped after save {number}: {'; '.join(lines)}", flush=True)
         failed += [] if found.is_exact else [name]
     if failed:
         print(f"\nnot exact: {', '.join(failed)}", file=sys.stderr)

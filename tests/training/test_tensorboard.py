@@ -168,18 +168,21 @@ def test_the_epoch_is_no_curve_and_a_metric_without_a_split_is_one_of_training(t
 def test_rows_per_second_count_the_rows_since_the_last_time(monkeypatch):
     logged: list[tuple[str, float]] = []
 
-    class Module:
-        def log(self, name, value):
-            logged.append((name, value))
-
     class Trainer:
-        log_every_n_steps = 2
+        log_every_n_steps, accumulate_grad_batches, num_training_batches, loggers = 2, 1, 4, ()
+
+    class Module:
+        trainer = Trainer()
+
+        def log(self, name, value, logger):
+            logged.append((name, value))
 
     clock = iter([0.0, 4.0, 6.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     callback, module = RowsPerSecond(), Module()
     batch = Batch({}, torch.zeros(10), torch.ones(10), torch.arange(10))
-    callback.on_train_epoch_start(Trainer(), module)
+    callback.on_train_epoch_start(module.trainer, module)
     for at in range(4):
-        callback.on_train_batch_end(Trainer(), module, None, batch, at)
+        module.trainer.global_step = at + 1
+        callback.on_train_batch_end(module.trainer, module, None, batch, at)
     assert logged == [("train/rows_per_second", 5.0), ("train/rows_per_second", 10.0)]
