@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlp_torch.__main__ import VERBS
-from mlp_torch.verbs.train import parsed, planned
+from mlp_torch.tuning.plan import planned as tuned
+from mlp_torch.verbs.train import check, is_asked, parsed, planned
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -73,7 +74,9 @@ def test_every_train_command_composes():
     assert len(found) >= 4
     for arguments in found:
         if not any(text.startswith(("resume=", "--", "experiment=mine")) for text in arguments):
-            assert planned(parsed(arguments))
+            chosen = parsed(arguments)
+            is_study = is_asked(chosen.overrides, "hparams_search")
+            assert tuned(chosen.overrides, None, check).space if is_study else planned(chosen)
 
 
 def test_every_verb_that_is_shown_exists():
