@@ -20,6 +20,7 @@ from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.prior_correction import uncorrected
 from mlp_torch.reproducibility.intervals import mean_interval
+from mlp_torch.responsible.entries import worst_entry
 from mlp_torch.responsible.importance import Importance, Permutation, fields_of
 from mlp_torch.responsible.reference import BestMember
 from mlp_torch.responsible.report import Report, number
@@ -54,6 +55,8 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
         found = predictions(task, data, split, out)
         files.write(folder / "predictions" / f"{split}.parquet", partial(pq.write_table, found))
         if split == "test":
+            if split in data.split.same:
+                report.notes += worst_entry(found, found.column_names[: len(data.keys[split])], split)
             report.notes += paired((task.model, out), answers, table, groups=data.prepared.groups.get(split))
     return report
 

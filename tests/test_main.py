@@ -22,7 +22,7 @@ def test_help_names_every_verb_and_every_verb_is_a_file_that_says_what_it_is(cap
     for verb, what in VERBS.items():
         assert f"  {verb}" in shown
         assert what in shown
-        assert callable(import_module(f"mlp_torch.verbs.{verb}").main)
+        assert callable(import_module(f"mlp_torch.verbs.{verb.replace('-', '_')}").main)
     written = import_module("mlp_torch.verbs").__doc__ or ""
     assert all(f"- {verb}:" in written for verb in VERBS)
 

@@ -1,6 +1,7 @@
 """Real data sets: where they lie, joined and renamed; no features are derived here.
 
 - `flights`: departures from New York in 2013 with the weather at the origin (Flights).
+- `distances`: of the pairs of airports that these flights connect (Distances).
 - `california`: house prices by block group (California).
 - `movies`: films with people, countries, genres and critics' figures (Movies).
 - `reviews`: reviews of clothing with rating and recommendation (Reviews).

@@ -40,6 +40,7 @@ What they are made of:
 How else it may be judged (ch. 7):
     perspectives: metrics of a user's choice beside the head's own (`Perspective`).
     value: what each outcome of a decision is worth (`Value`).
+    largest: the largest error of all rows (`LargestError`).
     curves: figures over the threshold.
 
 Rebalancing:

@@ -38,10 +38,12 @@ class Split:
     Attributes:
         reads: what it needs of the raw fields.
         needed: the splits that this rule means to fill; others may be empty.
+        same: the splits whose rows are the training rows.
     """
 
     reads: dict[str, Read]
     needed: tuple[str, ...]
+    same: tuple[str, ...] = ()
 
     def assign(self, inputs: Inputs, words: Words | None = None) -> Tensor:
         """(N,) int64: index into `SPLITS`, -1 = in no split. `words` only make errors readable."""

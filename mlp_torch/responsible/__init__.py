@@ -6,6 +6,7 @@
 - `tables`: look-up tables over columns (Factor, Table).
 - `verdict`: one judge for them and any model: the head's loss and metrics (judge, Verdict).
 - `importance`: how much worse a model gets where a field's values change places (Permutation).
+- `entries`: which entry of a function table a model is most wrong about (worst_entry).
 - `report`: the closing report, model beside baselines (Report).
 - `spread`: the closing report of repeated runs, mean ± standard deviation (Spread).
 """

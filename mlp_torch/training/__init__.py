@@ -16,5 +16,7 @@
 - learned: the vectors of embeddings beside their words
 - progress: a bar on a terminal, elsewhere a line an epoch
 - pruning: trials of a study that are worse than others end early
-- overfitting: can 32 rows be learned by heart?
+- overfitting: a look at columns, parameters and the first loss
+- by_heart: can 32 rows be learned by heart?
+- causes: why they cannot: dead units, noise, what is frozen, scales
 """

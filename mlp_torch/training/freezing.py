@@ -36,10 +36,12 @@ class Plan:
     Args:
         since: by name of each frozen parameter the epoch from which it learns, counted from 1; None = it never does.
         factors: by name of a parameter what the optimizer's learning rate is multiplied by; 1 for all others.
+        globs: by glob of what is frozen the names that it matches.
     """
 
     since: Mapping[str, int | None] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
+    globs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def begin(self, model: nn.Module, *, epoch: int) -> None:
         """Sets what learns in an epoch, counted from 1."""
@@ -100,10 +102,11 @@ def planned(
         ConfigError: for a glob that matches nothing, and where nothing is left to learn.
     """
     known = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    frozen = {name for glob in freeze for name in matching(glob, known, key="freeze")}
+    globs = {glob: matching(glob, known, key="freeze") for glob in freeze}
+    frozen = {name for names in globs.values() for name in names}
     since: dict[str, int | None] = {name: None for name, learns in known.items() if learns and name in frozen}
-    for epoch, globs in sorted(unfreeze.items()):
-        for glob in globs:
+    for epoch, later in sorted(unfreeze.items()):
+        for glob in later:
             still = [name for name, start in since.items() if start is None or start == epoch]
             since |= dict.fromkeys(matching(glob, still, key=f"unfreeze.{epoch}", kind="frozen parameter"), epoch)
     if any(known.values()) and not any(learns and name not in since for name, learns in known.items()):
@@ -112,7 +115,7 @@ def planned(
     factors = by_depth(model, layer_decay) if layer_decay != 1 else {}
     for glob, factor in reversed(list(rates.items())):  # so that the first one has the last word
         factors |= dict.fromkeys(matching(glob, known, key="rates"), float(factor))
-    return Plan(since, {name: factors[name] for name in known if factors.get(name, 1.0) != 1})
+    return Plan(since, {name: factors[name] for name in known if factors.get(name, 1.0) != 1}, globs)
 
 
 def matching(glob: str, names: Collection[str], *, key: str, kind: str = "parameter") -> list[str]:

@@ -1,30 +1,22 @@
-"""Useful overfitting (ch. 4): a look at what goes in, and whether a handful of rows can be learned by heart.
-
-A model that cannot learn 32 rows has a fault that no amount of data mends: no gradient, a wrong loss, a dead layer,
-rows that contradict each other.
+"""Useful overfitting (ch. 4): a look at what goes in, before the rows are learned by heart (`by_heart`).
 
 >>> shown(torch.tensor([0.12345, -1.0])), shown(torch.tensor(7)), shown(torch.zeros(1, 28, 28))
 ('[0.123, -1]', '7', '1×28×28')
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from mlp_torch.head import Batch
 from mlp_torch.ingest.reads import Read
 from mlp_torch.ingest.times import iso
 from mlp_torch.model import Model
 from mlp_torch.responsible.baselines import constant
 from mlp_torch.responsible.verdict import mean_loss
 from mlp_torch.training.batches import select
+from mlp_torch.training.by_heart import by_heart
 from mlp_torch.training.data import Data
 from mlp_torch.training.freezing import Plan
 
-ROWS = 32
-STEPS = 500
-LEARNED = 0.1  # of the loss at the start
 FAR = 0.5  # of the constant's loss
 NUMBERS, WIDTH = 6, 60  # of a feature, and characters of its raw values
 
@@ -35,7 +27,7 @@ def overview(data: Data, model: Model, plan: Plan | None = None) -> str:
     The model is trained by it, as it is in its first epoch; nothing is written.
     """
     learns = parameters(model) + [f"  {line}" for line in (plan or Plan()).notes()]
-    return "\n".join([*columns(data), "", *learns, "", *first_loss(model, data), *by_heart(model, data)])
+    return "\n".join([*columns(data), "", *learns, "", *first_loss(model, data), *by_heart(model, data, plan)])
 
 
 def columns(data: Data) -> list[str]:
@@ -106,66 +98,3 @@ def first_loss(model: Model, data: Data) -> list[str]:
     far = abs(first - expected) > FAR * abs(expected)
     hint = "; they should be near: look for features of a huge scale, or a head that was not fitted" if far else ""
     return [f"first loss {first:.4f}; expected {expected:.4f}, that of the best constant{hint}"]
-
-
-def by_heart(model: Model, data: Data) -> list[str]:
-    """Trains on a few rows, without dropout and hiding, until their loss is near its floor; names what is wrong."""
-    train = data.tables["train"]
-    table = select(train, train.row.argsort()[:ROWS])  # whatever the order of the file, rows from all of it
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if not parameters:
-        return [f"{len(table.y)} rows by heart: NO: every parameter is frozen"]
-    model.eval()
-    before, after, reached = learn(model, table, parameters)
-    silent = [name for name in parameters if name not in reached]
-    equal = contradictions(table)
-    unused = "in vain, or for what these rows do not hold, as a missing picture"
-    lines = [f"  no gradient reaches {', '.join(silent)}: {unused}"] if silent else []
-    if equal:
-        lines.append(f"  {equal} of the rows are equal to another in all features but not in the target")
-    if after <= LEARNED * before:
-        verdict = "yes"
-    elif not math.isfinite(after):
-        verdict = "NO: the loss is not finite"
-    else:
-        verdict = "NO: see below" if lines else "NO: look for a wrong loss, dead units, or a head that sees no feature"
-    found = f"{len(table.y)} rows by heart: {verdict}; loss {before:.4f} → {after:.4f} in {STEPS} steps"
-    return [found, *lines]
-
-
-def learn(model: Model, table: Batch, parameters: dict[str, nn.Parameter]) -> tuple[float, float, set[str]]:
-    """The loss of the rows before and after, and the names of the parameters that a gradient ever reached."""
-    optimizer = torch.optim.Adam(parameters.values(), lr=3e-3)
-    reached: set[str] = set()
-    before = float(loss_of(model, table).detach())
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        loss = loss_of(model, table)
-        if not loss.requires_grad:  # no parameter takes part in it
-            break
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        # in any step: a last layer that starts at zero lets none through in the first, a loss of zero in the last
-        reached |= {name for name in parameters.keys() - reached if has_gradient(parameters[name])}
-    return before, float(loss_of(model, table).detach()), reached
-
-
-def has_gradient(parameter: nn.Parameter) -> bool:
-    """Whether the last backward pass left any slope."""
-    return parameter.grad is not None and bool(parameter.grad.any())
-
-
-def loss_of(model: Model, table: Batch) -> Tensor:
-    """Mean loss of the rows."""
-    return model.loss(model(table.features), table).mean()
-
-
-def contradictions(table: Batch) -> int:
-    """How many rows have a twin with the same features and another target: their loss cannot fall to nothing."""
-    rows = torch.cat([x.reshape(len(x), -1).double() for x in table.features.values()], dim=1)  # (N, d)
-    group = torch.unique(rows, dim=0, return_inverse=True)[1]  # (N,)
-    y = table.y.double().reshape(len(table.y), -1)  # (N, k)
-    group = group.unsqueeze(1).expand_as(y)
-    low = torch.full_like(y, math.inf).scatter_reduce(0, group, y, "amin")
-    high = torch.full_like(y, -math.inf).scatter_reduce(0, group, y, "amax")
-    return int((low.gather(0, group) < high.gather(0, group)).any(dim=1).sum())

@@ -25,6 +25,7 @@ from mlp_torch.ingest.arrow_file import read_arrow, write_arrow
 from mlp_torch.ingest.checks import Checked
 from mlp_torch.ingest.inputs import missing_key, to_inputs, without_key, words_of
 from mlp_torch.ingest.reads import Inputs, Read
+from mlp_torch.reproducibility.everywhere import rows_of
 from mlp_torch.reproducibility.split import SPLITS, TRAIN, check_sizes
 from mlp_torch.serving.keys import occurrences, repeated
 from mlp_torch.training.table.definition import Definition, check_weights, weighed
@@ -61,8 +62,9 @@ class Rehearsal:
             yield from error.problems
             index = torch.full((len(checked.keep),), -1)
         else:
-            for number, name in enumerate(self.sizes):
-                self.sizes[name] += int((index == (number if number < len(SPLITS) else -1)).sum())
+            for name, rows in rows_of(self.wanted.split, index).items():
+                self.sizes[name] += len(rows)
+            self.sizes["no split"] += int((index == -1).sum())
             yield from self.weigh(checked, inputs, index)
         yield from self.labels.add(checked, inputs, index == TRAIN)
         yield from self.keys(checked)
@@ -75,8 +77,8 @@ class Rehearsal:
         except DataError as error:
             yield from error.problems
             weight = torch.full((len(index),), torch.nan)
-        for number, name in enumerate(self.totals):
-            self.totals[name] += float(weight[index == number].sum())
+        for name, rows in rows_of(self.wanted.split, index).items():
+            self.totals[name] += float(weight[rows].sum())
 
     def keys(self, checked: Checked) -> Iterator[Problem]:
         """Rows without a key; the others' wait for the end."""

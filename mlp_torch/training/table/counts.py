@@ -46,7 +46,7 @@ class SplitCounts:
         counts["splits"] = self.sizes
         counts["clipped"] = {name: dict(found) for name, found in self.marked["clipped"].items()}
         counts["unseen"] = {name: dict(found) for name, found in self.marked["unseen"].items() if name != "train"}
-        if outside := counts["used"] - sum(self.sizes.values()):
+        if (outside := counts["used"] - sum(self.sizes.values())) > 0:  # less where splits have the same rows
             counts["used"] -= outside
             counts["dropped"]["in no split"] = outside
 

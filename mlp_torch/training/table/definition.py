@@ -49,7 +49,7 @@ class Definition:
     @property
     def needed(self) -> list[str]:
         """Splits that must have rows."""
-        return [name for name in SPLITS if name in {*self.split.needed, "train", "val"}]
+        return [name for name in SPLITS if name in {*self.split.needed, "train", "val"}.difference(self.split.same)]
 
     def reads(self) -> list[Read]:
         """What columns, targets, split, weight and key need of the raw fields."""

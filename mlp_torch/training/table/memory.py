@@ -20,8 +20,9 @@ from mlp_torch.ingest.notice import notices
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Checked, Schema
 from mlp_torch.ingest.source import Source
+from mlp_torch.reproducibility.everywhere import notes, rows_of
 from mlp_torch.reproducibility.groups import groups
-from mlp_torch.reproducibility.split import SPLITS, check_sizes
+from mlp_torch.reproducibility.split import check_sizes
 from mlp_torch.script import script
 from mlp_torch.training.table.counts import SplitCounts
 from mlp_torch.training.table.definition import Definition, below, check_weights, labelled, weighed
@@ -54,7 +55,7 @@ def in_memory(
     with numbered(checked):
         index = wanted.split.assign(inputs, words_of(checked))  # (N,)
     check_sizes(index, needed=wanted.needed)
-    rows = {name: (index == number).nonzero().squeeze(1) for number, name in enumerate(SPLITS)}
+    rows = rows_of(wanted.split, index)
     parts = {name: {key: x.index_select(0, at) for key, x in inputs.items()} for name, at in rows.items()}
     train, seen, words = rows["train"], parts["train"], words_of(checked, rows["train"])
     if state is not None:
@@ -95,6 +96,7 @@ def in_memory(
         counts,
         warnings,
         digest.hex(),
+        notes(wanted.split),
         drawn=drawn,
         crossed=crossed,
         others=labels_of_others(wanted, checked, inputs, rows),

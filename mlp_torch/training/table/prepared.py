@@ -36,7 +36,7 @@ class Prepared:
         counts: what happened to the rows, as row_counts.json holds it.
         warnings: sentences on what is legal but suspicious.
         fingerprint: of all raw values and targets.
-        looked_at: sentences on which rows are sampled for what; none where all are in memory.
+        looked_at: sentences on which rows figures are of, where that is not all rows of a split that was not learned.
         stored: a sentence on where encoded rows are kept.
         release: for tables on disk, by split: gives the memory of the pages that were read back.
         drawn: raw numbers and times of some training rows for pictures, by `Read.key`.

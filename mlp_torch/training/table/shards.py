@@ -76,8 +76,12 @@ class Shards:
 
         Raises:
             DataError: with every problem of the data.
-            ConfigError: where the folder cannot be written to.
+            ConfigError: where the folder cannot be written to, and for a split that gives rows to several parts.
         """
+        if wanted.split.same:
+            rule = "a table on disk needs a split that gives each row to one part"
+            kind = type(wanted.split).__name__
+            raise ConfigError(f"{rule}, however: data.split is {kind}; read the table into memory (data=csv_in_memory)")
         try:
             name = self.name(wanted, state)
             with made_once(self.folder / name, MANIFEST) as folder:
