@@ -41,7 +41,9 @@ def test_an_experiment_trains_a_step_exports_loads_and_predicts(path, tmp_path, 
     cfg = composed(command(path))
     short = [*SHORT, *(["model.cycle=1"] if "cycle" in cfg.model else [])]
     short += FEW if FEW_OF in cfg.data.source._target_ else []
-    short += [f"trainer.max_epochs={max(cfg.unfreeze)}"] if cfg.unfreeze else []  # a step of what is frozen at first, too
+    short += (
+        [f"trainer.max_epochs={max(cfg.unfreeze)}"] if cfg.unfreeze else []
+    )  # a step of what is frozen at first, too
     main([*command(path), *short, f"runs={tmp_path}", "trainer.enable_progress_bar=false"])
     folder = tmp_path / path.stem / "latest"
     model = mlp_torch.load(folder / "model")

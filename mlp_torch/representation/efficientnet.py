@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (ch. 4, Transfer Learning): a trunk that knows photographs, for images of other kinds.
 
-Of its 16 blocks the first see edges and textures, the last ImageNet's classes. The best bottleneck for other images
-lies between: for clothing block 10 is better than the last layer by far.
+Of its 16 blocks the first see edges and textures, the last ImageNet's classes. Which of them is the bottleneck, whose
+output other images are described by, is a choice.
 
 Shape: (B, 1 or 3, H, W) float32, pixels as (x - 127) / 128 -> (B, d) float32, d = channels of the last block · pool².
 
