@@ -21,6 +21,7 @@ from mlp_torch.column import Column
 from mlp_torch.ingest.source import Frame
 from mlp_torch.model import Encoder, Single
 from mlp_torch.problem.classification import Binary
+from mlp_torch.representation.finetuned import FinetunedImage
 from mlp_torch.representation.images import Image, ImageFeatures
 from mlp_torch.representation.maps import HashedMap
 from mlp_torch.representation.numbers import Scaled
@@ -51,15 +52,17 @@ def columns() -> dict[str, Column]:
         "v": Vector("v", 3),
         "photo": Image("photo", size=SIZE, dim=4, channels=8),
         "frozen": ImageFeatures("photo", size=SIZE, trunk=trunk()),
+        "tuned": FinetunedImage("photo", size=SIZE, trunk=trunk(), cut="2"),
         "age": Scaled("age"),
     }
 
 
-def trunk() -> nn.Module:
+def trunk() -> nn.Sequential:
     """A network that was trained elsewhere, as it were: always the same."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        convolutions = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.ReLU()]
+        return nn.Sequential(*convolutions, nn.AvgPool2d(4), nn.Flatten())
 
 
 def png(pixels: Any) -> bytes:

@@ -25,6 +25,7 @@ from mlp_torch.representation.calendar import SIZES, Calendar, Cyclical
 from mlp_torch.representation.crosses import Crossed
 from mlp_torch.representation.curves import Log, Log1p, Polynomial, Power, Quantile, Sigmoid, SquareRoot
 from mlp_torch.representation.embeddings import Embedding
+from mlp_torch.representation.finetuned import FinetunedImage
 from mlp_torch.representation.hashed import Hashed
 from mlp_torch.representation.images import Image, ImageFeatures
 from mlp_torch.representation.maps import HashedMap
@@ -137,6 +138,7 @@ EXAMPLES: dict[str, dict[str, Make]] = {
     "Vector": {"default": lambda: Vector("vector", 3)},
     "Image": {"default": lambda: Image("photo", size=(1, 8, 8), dim=3, channels=8)},
     "ImageFeatures": {"frozen": lambda: ImageFeatures("photo", size=(1, 8, 8), trunk=trunk())},
+    "FinetunedImage": {"from 1 on": lambda: FinetunedImage("photo", size=(1, 8, 8), trunk=trunk(), cut="1")},
     "Calendar": {part: lambda part=part: Calendar("at", part) for part in SIZES},  # type: ignore[misc]
     "Cyclical": {
         "number": lambda: Cyclical("number", period=360),
@@ -145,7 +147,7 @@ EXAMPLES: dict[str, dict[str, Make]] = {
 }
 
 
-def trunk() -> nn.Module:
+def trunk() -> nn.Sequential:
     """A network that was trained elsewhere, as it were: always the same."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -13,6 +13,7 @@ from mlp_torch.target import Number
 from mlp_torch.verbs.train import main
 
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
+FEW_OF, FEW = "FashionMnist", ["data.source.first=200", "data.source.test=50"]  # a trunk takes 3 ms a picture
 SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "baseline.trees=null"]
 
 
@@ -37,7 +38,12 @@ def test_an_experiment_composes_by_its_headers_command(path):
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_an_experiment_trains_a_step_exports_loads_and_predicts(path, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["train.py"])  # Hydra reads it; main sets it
-    short = [*SHORT, *(["model.cycle=1"] if "cycle" in composed(command(path)).model else [])]
+    cfg = composed(command(path))
+    short = [*SHORT, *(["model.cycle=1"] if "cycle" in cfg.model else [])]
+    short += FEW if FEW_OF in cfg.data.source._target_ else []
+    short += (
+        [f"trainer.max_epochs={max(cfg.unfreeze)}"] if cfg.unfreeze else []
+    )  # a step of what is frozen at first, too
     main([*command(path), *short, f"runs={tmp_path}", "trainer.enable_progress_bar=false"])
     folder = tmp_path / path.stem / "latest"
     model = mlp_torch.load(folder / "model")

@@ -48,24 +48,27 @@ class FashionMnist:
 
     Args:
         first: how many of the training pictures, from the first one on; by default all.
+        test: how many of the test pictures, from the first one on; by default all, with which alone figures compare.
 
     Raises:
         ConfigError: if there are not as many.
     """
 
-    def __init__(self, *, first: int = ROWS["train"]):
+    def __init__(self, *, first: int = ROWS["train"], test: int = ROWS["test"]):
         if not 0 < first <= ROWS["train"]:
             raise ConfigError(f"first must be from 1 to {ROWS['train']:,} training pictures, however: {first=}")
-        self.first = first
+        if not 0 < test <= ROWS["test"]:
+            raise ConfigError(f"test must be from 1 to {ROWS['test']:,} test pictures, however: {test=}")
+        self.first, self.test = first, test
 
     def read(self) -> Block:
         """All rows. Raises DataError if files are missing, or are not the ones known here."""
         train, train_labels, test, test_labels = ORIGIN.paths()
         parts = [
             part("train", numbers(train, 16)[: self.first * SIDE**2], numbers(train_labels, 8)[: self.first]),
-            part("test", numbers(test, 16), numbers(test_labels, 8)),
+            part("test", numbers(test, 16)[: self.test * SIDE**2], numbers(test_labels, 8)[: self.test]),
         ]
-        total = self.first + ROWS["test"]
+        total = self.first + self.test
         return Block(checked(pa.concat_tables(parts), SCHEMA, total, "fashion-mnist"), name="fashion-mnist")
 
 

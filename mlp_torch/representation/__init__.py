@@ -22,5 +22,7 @@
 - maps: `HashedMap`, names with numbers
 - vectors: `Vector`, made by another model
 - images: `Image`, `ImageFeatures` of a frozen trunk
+- finetuned: `FinetunedImage`, of a trunk whose last parts learn
+- efficientnet: a pretrained trunk
 - bags: what text and sets have in common
 """

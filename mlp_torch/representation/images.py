@@ -13,6 +13,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # public, but not in torch.jit.__all__
 
 from mlp_torch.column import Column, Sample
 from mlp_torch.ingest.reads import Read
@@ -112,22 +113,13 @@ class ImageFeatures(Column):
         self, field: str, *, size: tuple[int, int, int], trunk: nn.Module, mean: float = 127.5, scale: float = 127.5
     ):
         super().__init__({"x": Read(field, "image", size=checked_size(size))})
-        self.key, self.middle, self.unit = self.reads["x"].key, mean, scale
-        self.trunk = trunk.eval()
-        for weight in trunk.parameters():  # one by one, which modules of TorchScript take too
-            weight.requires_grad_(False)
+        self.key, self.trunk = self.reads["x"].key, Frozen(trunk, mean=mean, scale=scale)
         self.standard = Standardized()
-
-    def train(self, mode: bool = True) -> Self:
-        """The trunk stays in evaluation mode."""
-        super().train(mode)
-        self.trunk.eval()
-        return self
 
     def fit(self, sample: Sample) -> None:
         with torch.no_grad():
-            parts = [self.read_out(part) for part in torch.split(sample.inputs[self.key], 256)]
-        self.standard.fit(torch.cat(parts), self.key)
+            features = self.read_out(sample.inputs[self.key])
+        self.standard.fit(features, self.key)
 
     def resize(self) -> None:
         self.dim = self.standard.resize()
@@ -139,12 +131,52 @@ class ImageFeatures(Column):
     def read_out(self, x: Tensor) -> Tensor:
         """The trunk's features, NaN where there is no image: (B, C, H, W) uint8 -> (B, d) float32."""
         empty = (x == 0).flatten(1).all(dim=1, keepdim=True)  # (B, 1)
+        features: Tensor = self.trunk(x)
+        return features.masked_fill(empty, float("nan"))
+
+    def layer(self) -> nn.Module:
+        return nn.Identity()
+
+
+class Frozen(nn.Module):
+    """A trunk that is never trained and keeps evaluation mode.
+
+    Args:
+        network: (B, C, H, W) float32 -> (B, …) float32; it must script.
+        mean: subtracted from the pixels' 0 to 255.
+        scale: by which the difference is divided.
+
+    Shape: (B, C, H, W) uint8 -> (B, …) float32.
+    """
+
+    def __init__(self, network: nn.Module, *, mean: float, scale: float):
+        super().__init__()
+        self.network, self.middle, self.unit = network.eval(), mean, scale
+        for weight in network.parameters():  # one by one, which modules of TorchScript take too
+            weight.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+    def forward(self, x: Tensor) -> Tensor:
         # to a multiple of 32 rows, since a row's last bits may depend on how many there are: `mlp_torch.model.padded`
         filled = nn.functional.pad(
             x, [0, 0, 0, 0, 0, 0, 0, (32 - x.shape[0] % 32) % 32]
         )  # torch.export takes no `cat` here
-        features: Tensor = self.trunk((filled.float() - self.middle) / self.unit)  # (B', d)
-        return features[: x.shape[0]].masked_fill(empty, float("nan"))
+        features: Tensor = self.whole(filled) if self.exporting() else self.parts(filled)
+        return features[: x.shape[0]]
 
-    def layer(self) -> nn.Module:
-        return nn.Identity()
+    def parts(self, x: Tensor) -> Tensor:
+        """A few rows at a time: a table's would not fit into memory beside what a network makes of them inside."""
+        return torch.cat([self.whole(part) for part in torch.split(x, 32)])
+
+    def whole(self, x: Tensor) -> Tensor:
+        """Pixels as the network takes them, and what it gives."""
+        features: Tensor = self.network((x.float() - self.middle) / self.unit)
+        return features
+
+    def exporting(self) -> bool:
+        """Whether torch.export looks, which knows no number of rows and so no loop over them."""
+        if is_scripting():
+            return False
+        return torch.compiler.is_exporting()

@@ -62,6 +62,18 @@ def test_the_first_training_pictures_come_with_all_test_pictures(table):
     assert some.equals(table.take([*range(1000), *range(60_000, 70_000)]).combine_chunks())
 
 
+@needs(ORIGIN)
+def test_the_first_test_pictures_for_a_quick_look(table):
+    some = FashionMnist(first=2, test=3).read().table
+    assert some.equals(table.take([0, 1, 60_000, 60_001, 60_002]).combine_chunks())
+
+
+@pytest.mark.parametrize("test", [0, 10_001])
+def test_more_test_pictures_than_there_are_are_refused(test):
+    with pytest.raises(ConfigError, match=f"from 1 to 10,000 test pictures, however: test={test}"):
+        FashionMnist(test=test)
+
+
 @pytest.mark.parametrize("first", [0, -1, 60_001])
 def test_more_pictures_than_there_are_are_refused(first):
     with pytest.raises(ConfigError, match=f"from 1 to 60,000 training pictures, however: first={first}"):
