@@ -55,6 +55,7 @@ OURS = tuple(  # columns, targets, heads, models, backbones and their layers, me
 )
 NAMED = {  # by module: what of ours is of none of these kinds
     "mlp_torch.datasets.california": ("California",),
+    "mlp_torch.datasets.distances": ("Distances",),
     "mlp_torch.datasets.efficientnet": ("weights",),
     "mlp_torch.datasets.fashion_mnist": ("FashionMnist",),
     "mlp_torch.datasets.flights": ("Flights",),
@@ -74,8 +75,10 @@ NAMED = {  # by module: what of ours is of none of these kinds
     "mlp_torch.problem.slices": ("MajoritySlices",),
     "mlp_torch.problem.thresholds": ("AtPrecision", "AtRecall", "BestF", "BestValue", "Cuts", "Fixed"),
     "mlp_torch.problem.value": ("Value",),
+    "mlp_torch.representation.efficientnet": ("efficientnet",),
     "mlp_torch.representation.pretrained": ("Pretrained",),
     "mlp_torch.reproducibility.carved": ("Carved",),
+    "mlp_torch.reproducibility.everywhere": ("Everywhere",),
     "mlp_torch.reproducibility.split": ("ByColumn", "ByFingerprint", "ByTime"),
     "mlp_torch.responsible.baselines": ("Constant", "LookUp", "Trees"),
     "mlp_torch.responsible.importance": ("Permutation",),

@@ -24,7 +24,7 @@ def test_help_names_every_verb_and_every_verb_is_a_file_that_says_what_it_is(cap
         assert what in shown
         assert callable(import_module(f"mlp_torch.verbs.{verb.replace('-', '_')}").main)
     written = import_module("mlp_torch.verbs").__doc__ or ""
-    assert all(f"- {verb}:" in written for verb in VERBS)
+    assert all(f"- {verb.replace('-', '_')}:" in written for verb in VERBS)
 
 
 def test_without_a_verb_the_usage_is_shown_and_the_code_is_2(capsys):

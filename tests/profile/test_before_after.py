@@ -99,6 +99,7 @@ def test_a_run_writes_them_once_also_where_it_was_stopped_at_its_end(tmp_path: P
     task = Task(data.transform, data.target, tiny.model(data))
     for _ in range(2):
         logger = TensorBoard(tmp_path)
+        logger.begin_report()
         log_closing(logger, composed(["experiment=quickstart"]), task, data, {"test/auroc": 0.5})
     found = EventAccumulator(str(tmp_path / "columns"), size_guidance={"images": 0}).Reload()
     assert found.Tags()["images"] == ["before and after"]

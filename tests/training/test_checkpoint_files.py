@@ -8,6 +8,7 @@ import signal
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from mlp_torch.errors import ModelError, WriteError
 from mlp_torch.training.checkpoint_files import clear, discard, name_of, newest, read, retain, save
 from mlp_torch.training.checkpoints import AtomicFiles
 
+KILLED = -signal.SIGKILL
 GOOD = {"format": 1, "epoch": 2, "global_step": 7, "state_dict": {"weight": torch.arange(100_000.0)}}
 
 
@@ -267,7 +269,11 @@ def test_what_could_not_be_gone_on_from_is_deleted_and_what_killed_processes_lef
     assert names(tmp_path) == [".hidden", "stages.json", "step_00000010.ckpt", "step_00000010.json"]
 
 
-def in_child(work: Callable[[], None], *, kill_after: float | None = None) -> int:
+def has_changed(path: Path, before: str) -> bool:
+    return path.read_text() not in ("", before)
+
+
+def in_child(work: Callable[[], None], *, kill_after: float | None = None, once=lambda: True) -> int:
     """Works in a process of its own; its exit code, negative where a signal killed it."""
     child = os.fork()
     if child == 0:
@@ -276,6 +282,8 @@ def in_child(work: Callable[[], None], *, kill_after: float | None = None) -> in
         finally:
             os._exit(3)  # `work` ends by _exit
     if kill_after is not None:
+        while not once():  # it is at work
+            time.sleep(0.001)
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -343,10 +351,11 @@ def test_a_process_that_is_killed_while_it_saves_leaves_the_old_or_the_new(tmp_p
     put(tmp_path / "kept", 0)
     progress.write_text("0")
     for _ in range(kills):
-        assert in_child(saves, kill_after=draw.uniform(0.001, 0.03)) == -signal.SIGKILL
+        before = progress.read_text()
+        assert in_child(saves, kill_after=draw.uniform(0, 0.03), once=partial(has_changed, progress, before)) == KILLED
         told, found = int(progress.read_text() or 0), newest(tmp_path / "kept")
         assert found.step >= told  # what was said to be saved is there
         done = found.step
-    assert done > 2  # they were at work
+    assert done >= kills
     clear(tmp_path / "kept")
     assert len(names(tmp_path / "kept")) <= 6
