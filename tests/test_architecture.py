@@ -298,9 +298,7 @@ def test_exceptions_are_caught_by_name():
             raises = any(isinstance(inner, ast.Raise) and inner.exc is None for inner in node.body)
             if caught in ("", "Exception", "BaseException") and not raises:
                 found.setdefault(name_of(path), []).append(caught)
-    assert found == {"mlp_torch/training/checkpoint_files.py": ["Exception"]}
-    line = (PACKAGE / "training" / "checkpoint_files.py").read_text().split("except Exception", 1)[1].splitlines()[0]
-    assert "#" in line, "the one broad except says why"
+    assert found == {}
 
 
 def test_every_file_opens_with_what_it_is():

@@ -16,7 +16,6 @@ it refers to: these are kept as long as it is. A checkpoint is read with `weight
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +29,6 @@ from mlp_torch.errors import ModelError
 log = logging.getLogger("mlp_torch")
 
 STEP, BEST, ENDING = "step", "best", ".ckpt"
-GLOBAL = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what it refuses to import
 
 
 class Kept(NamedTuple):
@@ -103,25 +101,10 @@ def read(path: Path) -> dict[str, Any]:
     digest = files.sha256(path)
     if digest != expected:
         raise ModelError(f"checkpoint {path} is damaged: its sha256 must be {expected}, however: {digest}")
-    content = loaded(path)
+    content = archives.load(path)
     if text != manifest(content, digest).encode():
         raise ModelError(f"checkpoint {path} is damaged: its manifest {told.name} does not agree with it")
     return content
-
-
-def loaded(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint whose bytes are known to be those that its manifest was made for."""
-    try:
-        checkpoint: object = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of a file that is none torch.load lets through whatever zip and unpickling raise
-        # torch's own text goes on to recommend weights_only=False, which would run what is in the file
-        found = GLOBAL.search(str(error))
-        reason = f"it names {found[1]}, which is no plain value" if found else type(error).__name__
-        raise ModelError(f"checkpoint {path} is damaged or no checkpoint of mlp_torch: {reason}") from error
-    if not isinstance(checkpoint, dict):
-        raise ModelError(f"checkpoint {path} must hold a dict, however: {type(checkpoint).__name__}")
-    files.check_format(checkpoint.get("format"), path)
-    return checkpoint
 
 
 def newest(folder: Path) -> Kept | None:
