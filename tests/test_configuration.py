@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import OrderedDict
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -282,6 +283,7 @@ def test_every_data_set_of_ours_passes_once_it_is_said_what_is_predicted():
 def test_each_yaml_block_of_the_guide_to_columns_passes_and_its_columns_are_built(block, folder, monkeypatch):
     own = {"mypackage": ModuleType("mypackage"), "mypackage.trunks": ModuleType("mypackage.trunks")}
     own["mypackage.trunks"].small = nn.Flatten
+    own["mypackage.trunks"].in_parts = lambda: nn.Sequential(OrderedDict(first=nn.Conv2d(3, 2, 3), last=nn.Flatten()))
     for name, module in own.items():
         monkeypatch.setitem(sys.modules, name, module)
     (folder / "experiment" / "table.yaml").write_text(TABLE)
