@@ -21,7 +21,7 @@ from mlp_torch.reproducibility.split import Split
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
-from mlp_torch.training.distribution import OfProcess, world
+from mlp_torch.training.distribution import OfProcess, own, world
 from mlp_torch.training.table.counts import sentences, weighed
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.inherited import Inherited
@@ -166,7 +166,7 @@ class Data(LightningDataModule):
         of_rows = [*counted(self), *self.prepared.looked_at, *self.prepared.stored]
         return [*sentences(self.counts), *self.warnings, *columns, *of_rows]
 
-    def train_dataloader(self) -> OfProcess:
+    def train_dataloader(self) -> Batches | OfProcess:
         """Training rows, rebalanced if that is wanted, with weights of mean 1; their order is of the task's seed."""
         train, draw = self.tables["train"], None
         if self.rebalancing and self.rebalancing.use == "draw":
@@ -179,7 +179,7 @@ class Data(LightningDataModule):
         release, rows = self.prepared.release.get("train"), self.rows_per_epoch
         size = self.batch_size * world()
         batches = Batches(train, size, at=self.position, seed=seed, release=release, draw=draw, rows=rows)
-        return OfProcess(batches, weighed=True)
+        return own(batches, weighed=True)
 
     def position(self) -> tuple[int, int]:
         """Epoch, and batches of it that are done, by Lightning's own counters, which a checkpoint restores."""
@@ -198,12 +198,12 @@ class Data(LightningDataModule):
                 text = f"a resumed run needs the {name} that it began with: {state[name]}, however: {found}"
                 raise DataError(Problem("changed_data", text, key=f"resume_allow=[data.{name}]"))
 
-    def val_dataloader(self) -> list[OfProcess]:
+    def val_dataloader(self) -> list[Batches | OfProcess]:
         """Validation rows, and some training rows, the same ones each time: those with the smallest fingerprints."""
         val, train = self.judged["val"], self.judged["train"]
         sample = train.row.argsort()[: min(len(val.y), ROWS)]
         whole = [Batches(val, ROWS, release=self.prepared.release.get("val")), Batches(select(train, sample), ROWS)]
-        return [OfProcess(batches, weighed=False) for batches in whole]
+        return [own(batches, weighed=False) for batches in whole]
 
 
 def part(data: Data, tables: Mapping[str, Batch], target: Target) -> Data:

@@ -6,6 +6,7 @@ of a last one that cannot be shared evenly. So two processes learn what one lear
 
 Which process this is stands in its environment, as `torchrun` and Lightning have it.
 
+>>> import torch
 >>> table = Batch({"x": torch.arange(5)}, torch.arange(5.0), torch.ones(5), torch.arange(5))
 >>> one, other = (weighed(share(table, rank, 2), n=5, of=2) for rank in range(2))
 >>> one.y.tolist(), other.y.tolist(), [len(part.y) * float(part.weight[0]) for part in (one, other)]
@@ -59,9 +60,6 @@ class OfProcess:
     def __iter__(self) -> Iterator[Batch]:
         which, of = rank(), world()
         for batch in self.batches:
-            if of == 1:
-                yield batch
-                continue
             part = share(batch, which, of)
             yield weighed(part, len(batch.y), of) if self.weighed else part
 
@@ -72,6 +70,11 @@ class OfProcess:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Nothing."""
+
+
+def own(batches: Batches, *, weighed: bool) -> Batches | OfProcess:
+    """What this process gets of a table's batches: all of them where it is alone."""
+    return OfProcess(batches, weighed=weighed) if world() > 1 else batches
 
 
 def leave() -> None:
@@ -93,6 +96,7 @@ def gathered(held: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
 def interleaved(parts: Sequence[Tensor]) -> Tensor:
     """Rows r, r + n, … from part r of n.
 
+    >>> import torch
     >>> interleaved([torch.tensor([0, 2, 4]), torch.tensor([1, 3])])
     tensor([0, 1, 2, 3, 4])
     """
