@@ -9,7 +9,7 @@ Which process this is stands in its environment, as `torchrun` and Lightning hav
 >>> import torch
 >>> table = Batch({"x": torch.arange(5)}, torch.arange(5.0), torch.ones(5), torch.arange(5))
 >>> one, other = (weighed(share(table, rank, 2), n=5, of=2) for rank in range(2))
->>> one.y.tolist(), other.y.tolist(), [len(part.y) * float(part.weight[0]) for part in (one, other)]
+>>> one.y.tolist(), other.y.tolist(), [round(float(part.weight.sum()), 1) for part in (one, other)]
 ([0.0, 2.0, 4.0], [1.0, 3.0], [3.6, 1.6])
 """
 
