@@ -63,6 +63,7 @@ class TensorBoard(Logger):
         order, so that is what the stopped run did after the checkpoint at which this one began.
         """
         if run not in self.writers:
+            wait_for_later_name(self.folder / run)
             self.writers[run] = SummaryWriter(str(self.folder / run), purge_step=step)
         return self.writers[run]
 
@@ -119,6 +120,14 @@ class TensorBoard(Logger):
         """Ends the threads that write."""
         for writer in self.writers.values():
             writer.close()
+
+
+def wait_for_later_name(folder: Path) -> None:
+    """Waits for the next second if a writer was opened in this one: files are read in the order of seconds in names."""
+    seconds = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    left = max(seconds, default=0) + 1 - time.time()
+    if 0 < left <= 1:
+        time.sleep(left)
 
 
 def is_logged(trainer: Trainer, steps: int) -> bool:
