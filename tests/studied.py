@@ -24,9 +24,15 @@ OVERRIDES = (
 @cache
 def checked(*more: str) -> Plan:
     """The plan of a study; composing it takes a second."""
+    return planned(["experiment=tiny", *OVERRIDES, *more], home() / "configs", check)
+
+
+@cache
+def home() -> Path:
+    """The experiment and its table, the same ones for all studies."""
     folder = Path(mkdtemp())
     tiny.experiment(folder)
-    return planned(["experiment=tiny", *OVERRIDES, *more], folder / "configs", check)
+    return folder
 
 
 def plan(folder: Path, *more: str) -> Plan:

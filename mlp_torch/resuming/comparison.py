@@ -1,5 +1,6 @@
 """Two runs, bit for bit: what their newest checkpoints hold, their curves in TensorBoard, and the files they leave.
 
+>>> import torch
 >>> first_difference({"a": [1, torch.ones(2)]}, {"a": [1, torch.zeros(2)]})
 'a[1]: tensors of 2 numbers, 2 of them other ones'
 >>> first_difference({"a": 1.0}, {"a": 1.0})

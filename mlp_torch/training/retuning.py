@@ -37,12 +37,12 @@ def retune(checkpoint: dict[str, Any], configuration: Mapping[str, Any]) -> None
                 group[key] = new
                 continue
             for name in {"lr", "initial_lr"} & set(group):
-                group[name] *= new / old
+                group[name] = group[name] / old * new
     for schedule in checkpoint["lr_schedulers"]:
         for key, (_, new) in changed(before, configuration, "scheduler").items():
             schedule[key] = new
         if "lr" in (rates := changed(before, configuration, "optimizer")):
-            schedule["base_lrs"] = [rate * rates["lr"][1] / rates["lr"][0] for rate in schedule.get("base_lrs", [])]
+            schedule["base_lrs"] = [rate / rates["lr"][0] * rates["lr"][1] for rate in schedule.get("base_lrs", [])]
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any], part: str) -> dict[str, tuple[Any, Any]]:

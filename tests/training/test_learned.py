@@ -139,6 +139,7 @@ def test_the_projector_reads_words_one_a_line_whatever_they_hold(
     found["many"] = Learned([f"w{i}\n" for i in range(MOST_WORDS + 1)], torch.zeros(MOST_WORDS + 1, 2))
     for _ in range(2):  # the second time after a run that was stopped at its end
         logger = TensorBoard(tmp_path)
+        logger.begin_report()
         logger.log_embeddings(found)
         logger.finalize("success")
     assert "warning" not in capfd.readouterr().out
