@@ -16,14 +16,13 @@ from typing import NamedTuple
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_torch import foreign
 from mlp_torch.resuming.comparison import differences, first_difference, in_checkpoints
 from mlp_torch.run import last_checkpoint, learn, prepare
 from mlp_torch.stages.configured import wanted
 from mlp_torch.training.checkpoints import LastCheckpoint
 from mlp_torch.training.data import Data
 from mlp_torch.training.transfer import Origin
-from mlp_torch.verbs.folders import CONFIG, placed, store, stored_configuration
+from mlp_torch.verbs.folders import reopened, store
 
 WHOLE = "whole"
 
@@ -137,7 +136,7 @@ def verify(cfg: DictConfig, place: Path, *, steps: int = 40) -> Verified:
     for number, there in enumerate(copies(place), 1):
         if number % 2 and number < len(copies(place)):
             ahead(there, copies(place)[number])
-        cfg_there = read(there)
+        cfg_there = reopened(there)[0]
         if restored is None and (last := last_checkpoint(there)):
             restored, origin = prepare(cfg_there, there, last)
             found[number] = list(in_tables(data, restored))
@@ -155,13 +154,7 @@ def begun(cfg: DictConfig, folder: Path) -> DictConfig:
     """The configuration of a new run in a folder, as one that goes on would read it."""
     folder.mkdir(parents=True)
     store(cfg.copy(), folder)
-    return read(folder)
-
-
-def read(folder: Path) -> DictConfig:
-    """The configuration that was stored in a run's folder a moment ago; it is the user's own."""
-    stored = stored_configuration(folder / CONFIG)
-    return placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))[0]
+    return reopened(folder)[0]
 
 
 def trained(cfg: DictConfig, data: Data, folder: Path, origin: Origin | None) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
-from mlp_torch import files, foreign
+from mlp_torch import files
 from mlp_torch.errors import ConfigError
 from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.tuning.plan import Plan
 from mlp_torch.tuning.storage import discard
 from mlp_torch.tuning.study import Direction, Outcome
-from mlp_torch.verbs.folders import CONFIG, placed, store, stored_configuration
+from mlp_torch.verbs.folders import reopened, store
 
 RESULT = "trial.json"
 
@@ -55,8 +55,7 @@ def tried(folder: Path) -> None:
     logging.getLogger("mlp_torch").setLevel(logging.WARNING)  # what is told of the table is the same for each trial
     started, pruned = time.perf_counter(), False
     try:
-        stored = stored_configuration(folder / CONFIG)  # of the study's own process
-        cfg, here = placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))
+        cfg, here = reopened(folder)  # stored by the study's own process
         with files.held(here), interruptible():
             try:
                 data, origin = ready(cfg, here)

@@ -150,6 +150,12 @@ def placed(stored: DictConfig, folder: Path, allow: Collection[str] = ()) -> tup
     return merged, Path(here)
 
 
+def reopened(folder: Path) -> tuple[DictConfig, Path]:
+    """The same of a run whose configuration is its user's own: what it names of his classes is trusted."""
+    stored = stored_configuration(folder / CONFIG)
+    return placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))
+
+
 def stored_configuration(path: Path) -> DictConfig:
     """What a run was started with.
 

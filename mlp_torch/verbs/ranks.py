@@ -17,15 +17,14 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from mlp_torch import foreign
 from mlp_torch.errors import ConfigError
 from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.stages.configured import wanted
 from mlp_torch.verbs import sweep
 from mlp_torch.verbs.closing import closing
-from mlp_torch.verbs.folders import CONFIG, placed, store, stored_configuration
+from mlp_torch.verbs.folders import reopened, store
 
 GRACE = 10.0  # seconds that the others have to end by themselves
 
@@ -120,8 +119,7 @@ def trained(folder: Path, rank: int) -> None:
     from mlp_torch.run import learn, quiet, ready, train  # lightning takes seconds
 
     quiet()
-    stored = stored_configuration(folder / CONFIG)  # of the process that has started this one
-    cfg, here = placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))
+    cfg, here = reopened(folder)  # stored by the process that has started this one
     try:
         with interruptible():
             if rank == 0:

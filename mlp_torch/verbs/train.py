@@ -29,16 +29,14 @@ from mlp_torch.tuning.plan import planned as tuned
 from mlp_torch.verbs import plan, ranks, sweep
 from mlp_torch.verbs.closing import closing, command, guarded
 from mlp_torch.verbs.folders import (
-    CONFIG,
     allowed,
     has_trained,
     is_finished,
     new_folder,
-    placed,
     point_back,
     pointed,
+    reopened,
     resumed,
-    stored_configuration,
     unfinished,
 )
 
@@ -70,8 +68,7 @@ def main(arguments: list[str]) -> int:
         if len(runs) > 1:
             return guarded(lambda: several(runs, typed, is_auto=is_auto))
         if is_auto and (folder := unfinished(runs[0].cfg)):
-            stored = stored_configuration(folder / CONFIG)  # equal to what its user has composed now
-            return guarded(lambda: go(*placed(stored, folder, foreign.own(OmegaConf.to_container(stored)))))
+            return guarded(lambda: go(*reopened(folder)))  # equal to what its user has composed now
     flags = [text for text in arguments if opened(text) not in chosen.overrides]
     sys.argv = [sys.argv[0], *flags, *chosen.overrides]  # Hydra's own parser wants the overrides side by side
     hydra.main(config_path=str(CONFIGS), config_name="train", version_base="1.3")(start)()
