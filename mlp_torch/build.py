@@ -197,8 +197,3 @@ def without_advice() -> None:
         warnings.filterwarnings("ignore", message=advice)
     # deterministic mode fills memory that nobody reads before it is written: half of a step's time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-def accelerator(asked: str) -> str:
-    """`auto` is CUDA where there is one, else the CPU: raw values are float64, which Apple's MPS lacks."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked

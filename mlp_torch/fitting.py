@@ -16,7 +16,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 
-from mlp_torch.build import accelerator, best_of, calibrate, epoch_notes, load_best, parts
+from mlp_torch.build import best_of, calibrate, epoch_notes, load_best, parts
 from mlp_torch.configuration import built
 from mlp_torch.errors import ConfigError, near
 from mlp_torch.head import Head
@@ -28,6 +28,7 @@ from mlp_torch.resumption import plain
 from mlp_torch.training.checkpoint_files import discard, newest
 from mlp_torch.training.checkpoints import AtomicFiles
 from mlp_torch.training.data import Data
+from mlp_torch.training.devices import accelerator
 from mlp_torch.training.distribution import leave, rank
 from mlp_torch.training.freezing import Plan
 from mlp_torch.training.task import Task
@@ -56,6 +57,7 @@ def fit(
     """Trains a model, or goes on where `folder` stopped; a model with nothing to learn is only calibrated."""
     given = optimization(cfg)
     task = Task(data.transform, data.target, model, **given, seed=cfg.seed, configuration=plain(cfg), plan=plan)
+    task.compiled = cfg.compile
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []

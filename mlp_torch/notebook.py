@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mlp_torch.backbone.mlp import MLP
-from mlp_torch.build import accelerator, best_of, calibrate, epoch_notes, load_best, parts, ship, without_advice
+from mlp_torch.build import best_of, calibrate, epoch_notes, load_best, parts, ship, without_advice
 from mlp_torch.head import Head
 from mlp_torch.ingest.source import Csv, Frame, Parquet
 from mlp_torch.problem.classification import Binary, Multiclass
@@ -38,6 +38,7 @@ from mlp_torch.responsible.verdict import judge
 from mlp_torch.target import AtLeast, Category, Number
 from mlp_torch.training.checkpoints import AtomicFiles, BestCheckpoint, StopEarly
 from mlp_torch.training.data import Data
+from mlp_torch.training.devices import accelerator
 from mlp_torch.training.progress import progress
 from mlp_torch.training.table.prepared import one_thread
 from mlp_torch.training.task import Task, outputs

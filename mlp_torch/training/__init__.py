@@ -3,6 +3,8 @@
 - data: `Data`, from a source to encoded tables
 - table: a table's rows read, checked, split, fitted and encoded, in memory or on disk
 - batches: slices of a permutation of a table
+- loaders: the batches of a fit, in the memory of the device that trains
+- devices: CPU or GPU, and in which precision
 - task: `Task`, the LightningModule
 - checkpoints: when what is saved: best and last, and when the process is asked to stop
 - checkpoint_files: a folder of checkpoints, each with a manifest; which one a run goes on from

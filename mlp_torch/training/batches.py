@@ -8,6 +8,9 @@ are permuted, 64 of them at a time are copied into a buffer, and the rows of a b
 found without those before. A table that fits into one buffer has the very order that it would have in memory. Draws are
 shared out among the buffers by what their rows weigh.
 
+A GPU holds the table, or the buffer in use, in its own memory: no step waits for rows from the host. The order is the
+one that a CPU has.
+
 >>> table = Batch({"x": torch.arange(5)}, torch.zeros(5), torch.ones(5), torch.arange(5))
 >>> [batch.features["x"].tolist() for batch in Batches(table, size=2)]
 [[0, 1], [2, 3], [4]]
@@ -23,6 +26,7 @@ import torch
 from torch import Tensor
 
 from mlp_torch.head import Batch
+from mlp_torch.model import CPU
 
 RUN = 4096  # rows that are read together: 32 KB of codes
 BUFFER = 64 * RUN  # rows that are shuffled with each other
@@ -49,6 +53,16 @@ def select(table: Batch, index: Tensor | slice) -> Batch:
     if isinstance(index, slice):
         return each(table, lambda x: x[index])
     return each(table, lambda x: x.index_select(0, index))  # half the time of x[index]
+
+
+def placed(table: Batch, device: torch.device) -> Batch:
+    """A table in a device's memory; itself where it is there already."""
+    return each(table, lambda x: x.to(device))
+
+
+def size_of(table: Batch) -> int:
+    """Bytes of a table."""
+    return sum(x.nbytes for x in [*table.features.values(), *table[1:]])
 
 
 def joined(tables: Sequence[Batch]) -> Batch:
@@ -86,6 +100,7 @@ class Batches:
         draw: (N,) where rows are drawn with replacement instead of shuffled: how often, in proportion.
         rows: of an epoch, where that is no pass over the table (ch. 4, virtual epochs): passes follow each other, and
             each epoch goes on where the one before ended.
+        device: in whose memory the batches are.
     """
 
     def __init__(
@@ -98,10 +113,12 @@ class Batches:
         release: Callable[[], None] | None = None,
         draw: Tensor | None = None,
         rows: int | None = None,
+        device: torch.device = CPU,
     ):
         if size < 1:
             raise ValueError(f"batch_size must be at least 1, however: batch_size={size}")
-        self.table, self.size, self.at, self.seed, self.release = table, size, at, seed, release
+        self.table = table if release else placed(table, device)  # one on disk a buffer at a time
+        self.size, self.at, self.seed, self.release, self.device = size, at, seed, release, device
         self.draw, self.rows = draw, len(table.y) if rows is None else rows
 
     def __len__(self) -> int:
@@ -113,15 +130,15 @@ class Batches:
             yield from self.shuffled(epoch, done * self.size)
             return
         for start in range(0, len(self.table.y), self.size):
-            yield select(self.table, slice(start, start + self.size))
+            yield placed(select(self.table, slice(start, start + self.size)), self.device)
             if self.release:
                 self.release()
 
     def shuffled(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from its row `first` on; one that a buffer cannot fill goes on in the next."""
-        left = select(self.table, slice(0, 0))
-        for table, order in self.stream(epoch * self.rows + first, (epoch + 1) * self.rows):
-            begin = 0
+        left = placed(select(self.table, slice(0, 0)), self.device)
+        for table, cpu_order in self.stream(epoch * self.rows + first, (epoch + 1) * self.rows):
+            begin, order = 0, cpu_order.to(self.device)
             if len(left.y):
                 begin = min(self.size - len(left.y), len(order))
                 left = joined([left, select(table, order[:begin])])
@@ -147,7 +164,7 @@ class Batches:
         """Tables and the order of their rows, which together are the rows `first` to `stop` of a pass."""
         n = len(self.table.y)
         if self.release is None or n <= BUFFER:
-            yield self.table, self.order([slice(0, n)], n, self.seed, epoch)[first:stop]
+            yield placed(self.table, self.device), self.order([slice(0, n)], n, self.seed, epoch)[first:stop]
             return
         runs = torch.arange(0, n, RUN)[permutation(-(-n // RUN), self.seed, epoch)]
         parts = [
@@ -178,7 +195,7 @@ class Batches:
 
     def buffer(self, slices: list[slice]) -> Batch:
         """Runs of the table in memory."""
-        found = each(self.table, lambda x: torch.cat([x[rows] for rows in slices]))
+        found = placed(each(self.table, lambda x: torch.cat([x[rows] for rows in slices])), self.device)
         if self.release:
             self.release()
         return found

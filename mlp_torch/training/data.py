@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Any, Self
 
 import pyarrow as pa
-import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from mlp_torch.column import Column
-from mlp_torch.errors import ConfigError, DataError, Problem
+from mlp_torch.errors import DataError, Problem
 from mlp_torch.head import Batch
 from mlp_torch.ingest.reads import Inputs
 from mlp_torch.ingest.schema import Schema
@@ -21,15 +20,14 @@ from mlp_torch.reproducibility.split import Split
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
-from mlp_torch.training.distribution import OfProcess, own, world
+from mlp_torch.training.distribution import OfProcess
+from mlp_torch.training.loaders import training_batches, validation_batches
 from mlp_torch.training.table.counts import sentences, weighed
 from mlp_torch.training.table.definition import Definition
 from mlp_torch.training.table.inherited import Inherited
 from mlp_torch.training.table.memory import in_memory
 from mlp_torch.training.table.prepared import Look, Prepared, is_drawn, one_thread
 from mlp_torch.training.table.shards import Shards
-
-ROWS = 8192  # of an evaluation batch; also the most training rows that validation looks at
 
 
 class Data(LightningDataModule):
@@ -167,25 +165,12 @@ class Data(LightningDataModule):
         return [*sentences(self.counts), *self.warnings, *columns, *of_rows]
 
     def train_dataloader(self) -> Batches | OfProcess:
-        """Training rows, rebalanced if that is wanted, with weights of mean 1; their order is of the task's seed."""
-        train, draw = self.tables["train"], None
-        if self.rebalancing and self.rebalancing.use == "draw":
-            draw = self.sampling
-            train = train._replace(weight=torch.ones(1).expand(len(train.y)))
-        elif self.sampling is not None or self.weight is not None:
-            weight = train.weight if self.sampling is None else self.sampling
-            train = train._replace(weight=(weight / weight.double().mean()).float())
-        seed = int(self.trainer.lightning_module.seed) if self.trainer else 0  # type: ignore[arg-type]  # of a Task
-        release, rows = self.prepared.release.get("train"), self.rows_per_epoch
-        size = self.batch_size * world()
-        batches = Batches(train, size, at=self.position, seed=seed, release=release, draw=draw, rows=rows)
-        return own(batches, weighed=True)
+        """Training rows in the order of the task's seed."""
+        return training_batches(self)
 
-    def position(self) -> tuple[int, int]:
-        """Epoch, and batches of it that are done, by Lightning's own counters, which a checkpoint restores."""
-        if self.trainer is None:
-            raise ConfigError("training batches need a trainer: Trainer.fit(task, data)")
-        return self.trainer.current_epoch, self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    def val_dataloader(self) -> list[Batches | OfProcess]:
+        """Validation rows, and some training rows."""
+        return validation_batches(self)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must find again; Lightning keeps it in the checkpoint."""
@@ -197,13 +182,6 @@ class Data(LightningDataModule):
             if state[name] != found and not {"data", f"data.{name}"} & set(self.resume_allow):
                 text = f"a resumed run needs the {name} that it began with: {state[name]}, however: {found}"
                 raise DataError(Problem("changed_data", text, key=f"resume_allow=[data.{name}]"))
-
-    def val_dataloader(self) -> list[Batches | OfProcess]:
-        """Validation rows, and some training rows, the same ones each time: those with the smallest fingerprints."""
-        val, train = self.judged["val"], self.judged["train"]
-        sample = train.row.argsort()[: min(len(val.y), ROWS)]
-        whole = [Batches(val, ROWS, release=self.prepared.release.get("val")), Batches(select(train, sample), ROWS)]
-        return [own(batches, weighed=False) for batches in whole]
 
 
 def part(data: Data, tables: Mapping[str, Batch], target: Target) -> Data:

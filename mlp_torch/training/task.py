@@ -2,6 +2,9 @@
 
 Randomness of a step (dropout, hidden categories) is a pure function of (seed, epoch, batch, rank): the generator is
 seeded anew before each step, so that a resumed run draws what the killed one would have drawn.
+
+The model alone runs in lower precision, and compiled, where a trainer asks for that; losses, and validation as a whole,
+are of the model as it is served, in float32.
 """
 
 import logging
@@ -46,7 +49,12 @@ class Task(LightningModule):
         seed: of every random draw in training.
         configuration: what the run was configured with, as plain values, kept in its checkpoints.
         plan: what learns, from which epoch on, and how fast; None = all alike.
+
+    Attributes:
+        compiled: whether training steps go through `torch.compile`; set before training.
     """
+
+    compiled = False
 
     def __init__(
         self,
@@ -68,6 +76,7 @@ class Task(LightningModule):
         self.row = torch.zeros(0, dtype=torch.int64)  # of the batch in hand, for messages
         self.loss = torch.zeros(())  # of that batch, without penalties
         self.held: list[list[tuple[Tensor, Tensor, Tensor]]] = []
+        self.learner: Callable[[dict[str, Tensor]], Tensor] = model.forward
         self.finite = Finiteness()
 
     def configure_optimizers(self) -> Any:
@@ -80,6 +89,8 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
     def on_train_start(self) -> None:
+        if self.compiled:
+            self.learner = torch.compile(self.model.forward)
         if self.device.type != "cpu":
             self.finite.every = max(self.trainer.log_every_n_steps, 1)  # type: ignore[attr-defined]  # Lightning sets it without declaring it
         self.plan.begin(self.model, epoch=self.current_epoch + 1)  # a run may go on in the midst of an epoch
@@ -96,8 +107,9 @@ class Task(LightningModule):
         self.row = batch.row
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        out = self.model(batch.features)
-        losses = self.model.loss(out, batch)  # (B,)
+        out = self.learner(batch.features).float()
+        with torch.autocast(self.device.type, enabled=False):
+            losses = self.model.loss(out, batch)  # (B,)
         # weights are 1 in the mean over all training rows; over the sum of a batch's own, a heavy row would count less
         # the more of its kind are there, and priors would be off
         loss = (losses * batch.weight).sum() / max(len(losses), 1)  # a last batch may leave a process no row
@@ -150,7 +162,8 @@ class Task(LightningModule):
         self.held = [[], []]
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.held[dataloader_idx].append((evaluate(self.model, batch.features), batch.y, batch.weight))
+        with torch.autocast(self.device.type, enabled=False):
+            self.held[dataloader_idx].append((evaluate(self.model, batch.features), batch.y, batch.weight))
 
     def on_validation_epoch_end(self) -> None:
         """Metrics on validation rows and on a fixed sample of training rows, both without dropout."""

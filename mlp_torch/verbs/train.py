@@ -21,6 +21,7 @@ from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
+from mlp_torch.training import devices
 from mlp_torch.transfer.configured import check as check_transfer
 from mlp_torch.transfer.configured import pin
 from mlp_torch.tuning.chosen import with_best
@@ -142,6 +143,7 @@ def check(cfg: DictConfig) -> None:
     check_stages(cfg)
     check_transfer(cfg)
     ranks.check(cfg)
+    devices.check(cfg)
 
 
 def check_lists(lists: list[str], chosen: Namespace) -> None:
@@ -179,9 +181,10 @@ def parsed(arguments: list[str]) -> Namespace:
 
 
 def check_switches(cfg: DictConfig) -> None:
-    """Refuses a name that can be no folder and no part of a URL, a seed, threads or debug that mean nothing."""
-    if type(cfg.debug) is not bool:
-        raise ConfigError(f"debug must be true or false, however: debug={cfg.debug}")
+    """Refuses a name that can be no folder and no part of a URL, a seed, threads or switches that mean nothing."""
+    for key in ("debug", "compile"):
+        if type(cfg[key]) is not bool:
+            raise ConfigError(f"{key} must be true or false, however: {key}={cfg[key]}")
     for key, least in (("seed", 0), ("threads", 1), ("rows_per_epoch", 1)):
         is_open = key == "rows_per_epoch" and cfg[key] is None
         if not is_open and (type(cfg[key]) is not int or cfg[key] < least):

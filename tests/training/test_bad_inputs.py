@@ -217,9 +217,8 @@ def test_row_31_one_row_is_refused_with_the_sizes_and_few_rows_make_one_batch() 
     assert "must have at least 1 row, however: train 1, calibration 0, val 0, test 0" in problem.text
     few = tiny.unprepared(40, batch_size=1024).prepare()
     assert len(few.tables["train"].y) < 40
-    few.position = lambda: (0, 0)  # type: ignore[method-assign]  # without a trainer
-    (batch,) = few.train_dataloader()
-    assert len(batch.y) == len(few.tables["train"].y)
+    (batch,) = few.val_dataloader()[0]
+    assert len(batch.y) == len(few.tables["val"].y)
 
 
 def test_rows_33_to_36_torn_rows_open_quotes_and_wrong_delimiters_are_refused_with_their_lines(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What a run trains on and in which precision: what is not there, or cannot be, is refused before anything is read.
+
+>>> accelerator("cpu")
+'cpu'
+>>> accelerator("mps")
+Traceback (most recent call last):
+mlp_torch.errors.ConfigError: trainer.accelerator must be cpu or cuda, however: mps; raw values, targets and scales \
+are float64, which Apple's GPUs do not have
+"""
+
+from omegaconf import DictConfig
+
+from mlp_torch.errors import ConfigError, near
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuses an accelerator that this machine lacks, and a precision in which no model is served as it was trained.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    chosen = accelerator(cfg.trainer.accelerator)
+    precision = str(cfg.trainer.precision)
+    if precision not in PRECISIONS:
+        raise ConfigError(
+            f"trainer.precision must be one of {', '.join(PRECISIONS)}, in which weights are float32 as they are "
+            f"served, however: {precision}; {near(precision, PRECISIONS)}"
+        )
+    if precision == "16-mixed" and chosen == "cpu":
+        raise ConfigError("trainer.precision=16-mixed needs a GPU, however: the CPU trains; take bf16-mixed")
+
+
+def accelerator(asked: str) -> str:
+    """cpu or cuda: `auto` is CUDA where there is one, `gpu` must be, and any other name is Lightning's to refuse.
+
+    Raises:
+        ConfigError: for a GPU that is not there, and for Apple's.
+    """
+    if asked == "mps":
+        why = "raw values, targets and scales are float64, which Apple's GPUs do not have"
+        raise ConfigError(f"trainer.accelerator must be cpu or cuda, however: mps; {why}")
+    if asked not in ("auto", "gpu", "cuda"):
+        return asked
+    import torch  # takes seconds, for which a mistyped key need not wait
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked != "auto":
+        built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
+        raise ConfigError(
+            f"trainer.accelerator={asked} needs a GPU that torch can use, however: there is none, and torch "
+            f"{torch.__version__} {built}; take trainer.accelerator=cpu"
+        )
+    return "cpu"
