@@ -127,23 +127,22 @@ def shipped(prepared: Data, folder: Path, *, config: str = "") -> Path:
     )
 
 
-def loaded(folder: Path) -> Predictor:
+def loaded(folder: Path, *, device: str = "cpu") -> Predictor:
     """The library call of a model, without the warning of a machine whose kernels round otherwise."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="on this machine a row's last bits", category=RuntimeWarning)
-        return Predictor(folder)
+        return Predictor(folder, device=device)
 
 
 def trainer(**options: Any) -> lightning.Trainer:
     """A quiet one that writes its files as run.py's does."""
     return lightning.Trainer(
-        accelerator="cpu",
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         plugins=[AtomicFiles()],
-        **options,
+        **{"accelerator": "cpu", **options},
     )
 
 
