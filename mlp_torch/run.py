@@ -18,6 +18,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.build import ship, without_advice
 from mlp_torch.configuration import built, leaves
+from mlp_torch.errors import ModelError
 from mlp_torch.fitting import Fit, build, fit, learns
 from mlp_torch.ingest.block import Block
 from mlp_torch.judgement import evaluate, importance
@@ -48,6 +49,8 @@ from mlp_torch.transfer.start import begin
 from mlp_torch.verbs.folders import CONFIG, store
 
 log = logging.getLogger("mlp_torch")
+
+CONTENT = ("global_step", "state_dict", "configuration")  # of a checkpoint, among else
 
 
 def train(cfg: DictConfig, folder: Path) -> Report:
@@ -140,9 +143,16 @@ def check_resumed(cfg: DictConfig, folder: Path, last: Kept) -> None:
 
 
 def last_checkpoint(folder: Path) -> Kept | None:
-    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint."""
+    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
+
+    Raises:
+        ModelError: for one that another program has written.
+    """
     places = (folder / "checkpoints", *sorted(folder.glob("stages/*/*/checkpoints")))
-    return next((found for place in places if (found := newest(place))), None)
+    last = next((found for place in places if (found := newest(place))), None)
+    if last and (missing := [key for key in (*CONTENT, Data.__qualname__) if key not in last.content]):
+        raise ModelError(f"checkpoint {last.path} must be of a run of this program, however: it has no {missing[0]}")
+    return last
 
 
 def restored_from(folder: Path, last: Kept | None) -> dict[str, Tensor] | None:

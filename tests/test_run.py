@@ -9,9 +9,11 @@ import pytest
 import tiny
 from omegaconf import OmegaConf
 
-from mlp_torch.errors import ConfigError
+from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.evaluation.evaluation import configuration, restored
 from mlp_torch.fitting import direction
+from mlp_torch.run import last_checkpoint
+from mlp_torch.training.checkpoint_files import name_of, save
 from mlp_torch.verbs.train import main
 
 HIGHER = {"loss": False, "auroc": True, "coverage": None}
@@ -101,3 +103,10 @@ def test_trees_stand_beside_a_model_that_has_no_calibration_rows(tmp_path: Path)
     )
     assert main([*arguments, "trainer.max_epochs=1"]) == 0
     assert "test/auroc_trees" in json.loads((tmp_path / "runs/tiny/latest/metrics.json").read_text())
+
+
+def test_a_checkpoint_of_another_program_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    save({"format": 1, "global_step": 3, "epoch": 0, "state_dict": {}}, tmp_path / "checkpoints" / name_of(3))
+    with pytest.raises(ModelError, match=r"step_00000003.ckpt must be of a run .*, however: it has no configuration"):
+        last_checkpoint(tmp_path)
