@@ -51,6 +51,13 @@ def experiment(tmp_path: Path, *overrides: str) -> list[str]:
     return [*tiny.experiment(tmp_path)[2:], *overrides]
 
 
+@pytest.mark.proof  # a minute of compiling
+def test_steps_in_bfloat16_that_are_compiled_go_on(tmp_path: Path) -> None:
+    overrides = ["trainer.precision=bf16-mixed", "compile=true"]
+    found = verify(composed(experiment(tmp_path, *overrides), tmp_path / "configs"), tmp_path / "place", steps=6)
+    assert found.is_exact, found.differing
+
+
 @pytest.mark.proof
 def test_stages_go_on_from_each_of_their_steps(tmp_path: Path) -> None:
     arguments = staged.experiment(tmp_path, staged.STACK)
