@@ -11,21 +11,23 @@ from mlp_torch.errors import ModelError
 from mlp_torch.resuming import kills
 from mlp_torch.resuming.kills import killed
 
+SMALL = "backbone.hidden=[32]"
+
 
 @pytest.mark.parametrize(
-    ("experiment", "number"),
+    "overrides",
     [
-        pytest.param("numerical_embedding", 5, marks=needs(california.ORIGIN)),
-        pytest.param("tabm", 5, marks=needs(california.ORIGIN)),
-        pytest.param("snapshot", 5, marks=needs(california.ORIGIN)),
-        pytest.param("bagging", 5, marks=needs(california.ORIGIN)),
-        pytest.param("recommender", 5, marks=needs(movielens.ORIGIN)),
+        pytest.param(["experiment=numerical_embedding"], marks=needs(california.ORIGIN)),
+        pytest.param(["experiment=tabm", "backbone.k=4", "backbone.d_block=32"], marks=needs(california.ORIGIN)),
+        pytest.param(["experiment=snapshot", "model.cycle=1", SMALL], marks=needs(california.ORIGIN)),
+        pytest.param(["experiment=bagging", "model.members=2", SMALL], marks=needs(california.ORIGIN)),
+        pytest.param(["experiment=recommender"], marks=needs(movielens.ORIGIN)),
     ],
+    ids=lambda overrides: overrides[0].partition("=")[2],
 )
-def test_an_experiment_that_is_killed_ends_with_the_same_bits(experiment: str, number: int, tmp_path: Path) -> None:
-    cycle = ["model.cycle=1"] if experiment == "snapshot" else []
-    found = killed([f"experiment={experiment}", *cycle], tmp_path, kills=number, seed=number)
-    assert found.kills.total() == number
+def test_an_experiment_that_is_killed_ends_with_the_same_bits(overrides: list[str], tmp_path: Path) -> None:
+    found = killed(overrides, tmp_path, kills=5, seed=5)
+    assert found.kills.total() == 5
     assert found.is_exact, found.table()
 
 

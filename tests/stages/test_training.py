@@ -68,7 +68,7 @@ def test_no_row_is_routed_by_a_gate_that_has_trained_on_it(cascade) -> None:
     assert 0 < len(routed) < len(found["row"])
 
 
-@pytest.mark.parametrize("calibration", [0.1, 0])
+@pytest.mark.parametrize("calibration", [0.1, pytest.param(0, marks=pytest.mark.proof)])
 def test_out_of_fold_predictions_are_those_of_the_model_of_the_fold(tmp_path: Path, monkeypatch, calibration) -> None:
     seen = Seen(monkeypatch)
     rows = f"calibration: 0.1 -> calibration: {calibration}"

@@ -100,7 +100,7 @@ def at_work(arguments: list[str], runs: Path) -> "subprocess.Popen[str]":
     raise AssertionError("no checkpoint came")
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, pytest.param(1, marks=pytest.mark.proof)])
 def test_a_run_of_which_a_process_is_killed_ends_and_goes_on_to_the_same_bits(which, arguments, two, tmp_path):
     process = at_work(arguments, tmp_path)
     os.kill(workers(process.pid)[which], signal.SIGKILL)

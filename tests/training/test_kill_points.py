@@ -31,6 +31,7 @@ POINTS = {
     "while it exports": ("mlp_torch.serving.export.agree", 0),
     "before the model's manifest": ("mlp_torch.serving.export.manifest", 0),
 }
+LATE = ("at the start of an epoch", "at the end of training", "while it calibrates", "while it exports")
 SCRIPT = """
 import importlib, os, signal, sys
 home, name, passes, *arguments = sys.argv[1:]
@@ -79,7 +80,7 @@ def alone(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return runs / "tiny" / "latest"
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [pytest.param(p, marks=[pytest.mark.proof] if p in LATE else []) for p in POINTS])
 def test_a_run_that_is_killed_at_a_point_goes_on_to_the_same_bits(point, arguments, alone, tmp_path):
     again = [*arguments, f"runs={tmp_path}", "resume=auto"]
     dies(again, *POINTS[point], tmp_path)

@@ -212,6 +212,7 @@ def run(arguments: list[str], folder: Path) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.proof  # what tests/training/test_kill_points.py and tests/resuming/test_kills.py do with resume=auto
 def test_a_run_killed_by_sigkill_resumes_in_its_folder_to_the_same_model(tmp_path):
     arguments = tiny.experiment(tmp_path)
     whole = run(arguments, tmp_path)
