@@ -125,7 +125,8 @@ class Head(nn.Module):
         """What `loss` takes for y in training where another model's answers stand for the labels.
 
         Args:
-            said: (B,) values in the unit of y or probabilities of class 1, (B, n) probabilities, of the data as they are.
+            said: (B,) values in the unit of y or probabilities of class 1, or (B, n) probabilities: of the data as they
+                are, however rows are drawn.
         """
         raise NotImplementedError
 

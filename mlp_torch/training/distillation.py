@@ -1,13 +1,13 @@
 """Distillation (ch. 4, Useful Overfitting): a small student learns from what a large teacher says, and is served alone.
 
-The teacher is a stage of the run. What it says of a row tells more than the row's label, which is one draw of what could
-have come of it: a mean instead of a value, all probabilities instead of one class. The loss is a blend of the head's own
-on the label and of the same on the teacher's answer. Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural
-Network".
+The teacher is a stage of the run. What it says of a row tells more than the label, which is one draw of what could have
+come of it: a mean instead of a value, all probabilities instead of one class. The loss is a blend of the head's
+own on the label and of the same on the teacher's answer. Source: Hinton et al. 2015, "Distilling the Knowledge in a
+Neural Network".
 
-NOTE[BOOK] there the student learns from the outputs of a teacher that has seen the same rows, softened by a temperature
-since it is nearly certain of them; here each answer is out of fold, of a teacher that has not seen the row: it holds none
-of the row's own noise, is as uncertain as it should be, and needs no temperature.
+NOTE[BOOK] there the student learns from a teacher that has seen the same rows, softened by a temperature since it is
+nearly certain of them; here each answer is out of fold, of a teacher that has not seen the row: it holds none of the
+row's own noise, is as uncertain as it should be, and needs no temperature.
 
 Shape: features -> `out` of the student, (B, n) or (B, k, n); in training also `TEACHER.POINT`, (B,) or (B, n).
 """
@@ -24,7 +24,7 @@ from mlp_torch.problem.stacking import said_by
 class Distilled(Single):
     """A student: one encoder, one backbone, one head; it keeps nothing of its teacher but the name.
 
-    Rows that are rebalanced are answered by the teacher as they are; the head shifts that as it does its own answers.
+    A teacher learns from rows as they are. Where the student's are rebalanced, its head shifts the answers to them.
 
     Args:
         parts: the student's columns, backbone and head, and the stages.
@@ -32,8 +32,8 @@ class Distilled(Single):
         share: of the teacher's answers in the loss, 0 to 1; with 0 it learns from labels alone, with 1 from no label.
 
     Raises:
-        ConfigError: for a teacher that does not exist, has no folds or says something else; for an impossible share; for
-            a head that learns from labels only.
+        ConfigError: for a teacher that does not exist, has no folds or says something else; for an impossible share;
+            for a head that learns from labels only.
     """
 
     def __init__(self, parts: Parts, *, teacher: str, share: float = 0.5):
@@ -62,8 +62,8 @@ def check_softens(head: Head) -> None:
         ConfigError: naming it.
     """
     if not head.softens:
-        text = "a student's head must be regression, multilabel, or, with gamma=0, binary, multiclass, neutral or ordinal"
-        raise ConfigError(f"{text}, however: {type(head).__name__}")
+        heads = "regression, multilabel or, with gamma=0, binary, multiclass, neutral or ordinal"
+        raise ConfigError(f"a student's head must be {heads}, however: {type(head).__name__}")
 
 
 def check_says(head: Head, teacher: str, point: str, said: Tensor, *, n: int) -> None:
@@ -82,5 +82,5 @@ def check_says(head: Head, teacher: str, point: str, said: Tensor, *, n: int) ->
     numbers = 1 if said.dim() == 1 else said.shape[1]
     if numbers != n or ("probab" in point) != bool(head.target_classes):
         kind = "probabilities" if head.target_classes else "values"
-        text = f"a teacher of {type(head).__name__} must say {n} {kind} of a row"
-        raise ConfigError(f"{text}, however: {teacher} says {numbers}, {point}; give stage {teacher} the head of the run")
+        text = f"a teacher of {type(head).__name__} must say {kind}, {n} a row, however: {teacher} says {point}"
+        raise ConfigError(f"{text}, {numbers} a row; give stage {teacher} the head of the run")

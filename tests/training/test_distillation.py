@@ -135,10 +135,10 @@ def test_a_head_that_cannot_learn_from_an_answer_is_refused_by_name(kind: type[H
 
 def test_a_teacher_that_says_something_else_is_refused() -> None:
     data = rows(Multiclass, 64)
-    with pytest.raises(ConfigError, match="must say 3 probabilities of a row, however: teacher says 1, expected"):
+    with pytest.raises(ConfigError, match="must say probabilities, 3 a row, however: teacher says expected, 1 a row"):
         student(Multiclass, data.y.float(), data, point="expected")
     data = rows(Binary, 64)
-    with pytest.raises(ConfigError, match="must say 1 probabilities of a row, however: teacher says 1, mean"):
+    with pytest.raises(ConfigError, match="must say probabilities, 1 a row, however: teacher says mean, 1 a row"):
         student(Binary, data.y.float(), data, point="mean")
 
 
@@ -146,7 +146,7 @@ def test_a_teacher_that_does_not_exist_or_has_no_folds_is_refused() -> None:
     with pytest.raises(ConfigError, match="a stage must be one of stages, however: teachr; did you mean teacher"):
         student(Regression, DATA.y.float(), DATA, teacher="teachr")
     parts = parts_of(Regression, {}, DATA, stages={"teacher": parts_of(Regression, {}, DATA).single()})
-    with pytest.raises(ConfigError, match="a stage must have folds, .* however: teacher"):
+    with pytest.raises(ConfigError, match=r"a stage must have folds, .* however: teacher"):
         Distilled(parts, teacher="teacher")
 
 
@@ -154,7 +154,10 @@ def test_a_teacher_that_does_not_exist_or_has_no_folds_is_refused() -> None:
     ("change", "message"),
     [
         ("{teacher: teacher} -> {teacher: teachr}", "model.teacher must be one of stages, however: teachr; did you"),
-        ("    folds: 3\n -> ", "stage teacher is learned from by what it says of rows that it has not seen, so it must"),
+        (
+            "    folds: 3\n -> ",
+            "stage teacher is learned from by what it says of rows that it has not seen, so it must",
+        ),
         (
             "    folds: 3\n ->     folds: 3\n    target: {_target_: mlp_torch.target.Number, field: size}\n",
             "model.teacher must predict what the run does, however: stage teacher has a target of its own",
@@ -164,7 +167,7 @@ def test_a_teacher_that_does_not_exist_or_has_no_folds_is_refused() -> None:
 def test_a_teacher_that_cannot_be_is_refused_before_anything_is_read(tmp_path: Path, change: str, message: str) -> None:
     arguments = staged.experiment(tmp_path, staged.STUDENT, change=change)
     with pytest.raises(ConfigError) as caught:
-        check(composed([*arguments[2:], "baseline=none"], Path(arguments[1])))
+        check(composed([*arguments[2:], "~baseline.teacher"], Path(arguments[1])))
     assert message in str(caught.value)
 
 
@@ -193,7 +196,9 @@ def learned(run: Path) -> dict[str, Tensor]:
 
 
 def test_nothing_of_the_teacher_is_served(run: Path, tmp_path: Path) -> None:
-    alone = trained(tmp_path / "alone", "model=single", "~model.teacher", "stages=null", "~baseline.teacher", "~baseline.alone")
+    alone = trained(
+        tmp_path / "alone", "model=single", "~model.teacher", "stages=null", "~baseline.teacher", "~baseline.alone"
+    )
     assert served(run).keys() == served(alone).keys()
     ours, theirs = ((each / "model" / "model.pt").stat().st_size for each in (run, alone))
     assert ours <= theirs + 1024
