@@ -209,7 +209,7 @@ def test_what_learns_has_a_gradient_and_what_has_learned_has_none(
     model.train()
     said = {
         key: value
-        for member in getattr(model, "members", [])
+        for member in (model.members if isinstance(model, Stacked) else [])
         if (key := getattr(member, "key", ""))
         for value in [predicted(member.model, member.model({"x": data.x}))[member.point].detach()]
     }
