@@ -126,11 +126,7 @@ def targets_of(cfg: DictConfig) -> "dict[str, Target]":
 
 def configured(cfg: DictConfig, name: str, folder: str, member: str | None = None) -> DictConfig:
     """The configuration of one fit of a stage: the run's, but for what the stage says."""
-    amended = cfg.copy()
-    OmegaConf.set_struct(amended, False)  # what a target does not take is refused with it
-    # before anything is resolved: a schedule over ${trainer.max_epochs} is one over the stage's own
-    amended.merge_with({key: cfg.stages[name][key] for key in AMENDED if key in cfg.stages[name]})
-    plain: Any = OmegaConf.to_container(amended, resolve=True)
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
     own = plain.pop("stages")[name]
     if cfg.folder is not None:  # nor is there one where a run is only looked at
         plain = moved(plain, str(cfg.folder), folder)
@@ -143,7 +139,7 @@ def configured(cfg: DictConfig, name: str, folder: str, member: str | None = Non
         plain["data"]["target"] = own["target"]
     if "head" in own or "target" in own:  # metrics of a user's choice are of what the run predicts
         plain["metric"] = {}
-    merged = OmegaConf.create(plain)
+    merged = OmegaConf.merge(OmegaConf.create(plain), {key: own[key] for key in AMENDED if key in own})
     if member and "progress" in merged.callback and merged.callback.progress is not None:
         merged.callback.progress.member = f"{cfg.member}, {member}" if cfg.member else member
     assert isinstance(merged, DictConfig)

@@ -94,10 +94,3 @@ def test_a_stage_is_the_run_but_for_what_it_says(tmp_path: Path) -> None:
     assert early.head == cfg.head
     assert early.trainer.max_epochs == 2
     assert cfg.callback.best.dirpath == "runs/tiny/x/checkpoints"
-
-
-def test_a_schedule_is_over_the_epochs_of_the_stage(tmp_path: Path) -> None:
-    arguments = staged.experiment(tmp_path, staged.CASCADE)
-    cfg = composed([*arguments[2:], "scheduler=cosine"], Path(arguments[1]))
-    assert configured(cfg, "gate", "").scheduler.T_max == 8
-    assert configured(cfg, "whole", "").scheduler.T_max == cfg.scheduler.T_max == 2
