@@ -27,6 +27,7 @@ SHOWN = {
     "snapshot": ["rmse", "mae"],
     "stacking": ["rmse", "mae"],
     "cascade": ["rmse", "mae"],
+    "distillation": ["rmse", "mae"],
     "reframing_california": ["crps", "log_loss", "rmse", "mae", "coverage_80", "coverage_90", "pit_error"],
     "numerical_embedding": ["rmse", "mae"],
     "tabm": ["rmse", "mae"],
@@ -46,6 +47,7 @@ FURTHER = {
     "snapshot": ["best member"],
     "stacking": ["mlp", "dcn", "plain"],
     "cascade": ["one_model", "reframed"],
+    "distillation": ["teacher", "alone"],
 }
 
 

@@ -83,6 +83,7 @@ class Head(nn.Module):
             data in evaluation.
         objective: LightGBM's objective whose raw scores `from_scores` turns into an `out`.
         calibrates: whether `calibrate` must see rows, so that an empty calibration split is refused before training.
+        softens: whether there is a `soften`, so that the head can learn from what another model says.
     """
 
     names: dict[str, list[str]]
@@ -90,6 +91,7 @@ class Head(nn.Module):
     rebalanced: bool = False
     objective: str = "regression"
     calibrates: bool = False
+    softens: bool = False
     if TYPE_CHECKING:  # TorchScript reads annotations, and knows tensors and plain values only
         perspectives: Mapping[str, tuple[str, str, Metric]]
 
@@ -117,6 +119,15 @@ class Head(nn.Module):
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         """(B, n) -> (B,): the loss of each row, unweighted."""
+        raise NotImplementedError
+
+    def soften(self, said: Tensor) -> Tensor:
+        """What `loss` takes for y in training where another model's answers stand for the labels.
+
+        Args:
+            said: (B,) values in the unit of y or probabilities of class 1, or (B, n) probabilities: of the data as they
+                are, however rows are drawn.
+        """
         raise NotImplementedError
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:

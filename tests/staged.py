@@ -1,4 +1,4 @@
-"""Experiments with stages on the tiny table: a cascade whose gate says `late`, and a stack."""
+"""Experiments with stages on the tiny table: a cascade whose gate says `late`, a stack, and a student."""
 
 from pathlib import Path
 
@@ -45,6 +45,25 @@ model: {members: [narrow, wide], columns: [city]}
         "backbone: {hidden: [16, 8], dropout: 0.3}\n": "",
     },
 )
+STUDENT = (
+    """
+stages:
+  teacher:
+    folds: 3
+    backbone: {_target_: mlp_torch.backbone.mlp.MLP, _partial_: true, hidden: [64, 64]}
+    trainer: {max_epochs: 2}
+  alone: {}
+model: {teacher: teacher}
+baseline:
+  trees: null
+  teacher: {_target_: mlp_torch.responsible.reference.Reference, stage: teacher}
+  alone: {_target_: mlp_torch.responsible.reference.Reference, stage: alone}
+""",
+    {
+        "defaults:\n": "defaults:\n  - override /model: distilled\n",
+        "baseline: {trees: null}\n": "",
+    },
+)
 
 
 def experiment(folder: Path, kind: tuple[str, dict[str, str]], **changes: str) -> list[str]:
@@ -52,7 +71,7 @@ def experiment(folder: Path, kind: tuple[str, dict[str, str]], **changes: str) -
 
     Args:
         folder: where.
-        kind: `CASCADE` or `STACK`.
+        kind: `CASCADE`, `STACK` or `STUDENT`.
         changes: by any name, "old -> new" pieces of the YAML.
     """
     added, replaced = kind

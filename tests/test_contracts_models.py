@@ -13,13 +13,14 @@ from mlp_torch.head import Head
 from mlp_torch.model import Model, padded, predicted
 from mlp_torch.parts import Parts
 from mlp_torch.problem.cascade import Cascade
-from mlp_torch.problem.classification import Binary
+from mlp_torch.problem.classification import Binary, Multiclass
 from mlp_torch.problem.ensembles import Bootstrap, Ensemble
 from mlp_torch.problem.regression import Regression
 from mlp_torch.problem.snapshots import Snapshots
 from mlp_torch.problem.stacking import Stacked
 from mlp_torch.reproducibility.transform import restore
 from mlp_torch.script import script
+from mlp_torch.training.distillation import Distilled
 
 WIDTH = 32  # with fewer than 16 units, BLAS may let a row's last bits depend on the rows beside it
 
@@ -94,7 +95,16 @@ def stacked_alone(kind: type[Head], options: dict[str, Any], data: Rows) -> Mode
     return stacked(kind, options, data, ())
 
 
-MAKERS = [ensemble, ensemble_of_members, snapshots, cascade, hard_cascade, stacked, stacked_alone]
+def distilled(kind: type[Head], options: dict[str, Any], data: Rows, *, members: int = 1, share: float = 0.5) -> Model:
+    if not kind.softens:
+        pytest.skip(f"{kind.__name__} learns from labels only")
+    teacher = parts_of(Multiclass if issubclass(kind, Multiclass) else kind, {}, data).single().eval()
+    said = {f"teacher.{teacher.head.point}": predicted(teacher, teacher({"x": data.x}))[teacher.head.point].detach()}
+    parts = parts_of(kind, options, data, members=members, stages={"teacher": teacher}, said=said)
+    return Distilled(parts, teacher="teacher", share=share)
+
+
+MAKERS = [ensemble, ensemble_of_members, snapshots, cascade, hard_cascade, stacked, stacked_alone, distilled]
 Make = Callable[[type[Head], dict[str, Any], Rows], Model]
 every_head = pytest.mark.parametrize(
     ("kind", "options"), [(head, {}) for head in heads()], ids=lambda x: getattr(x, "__name__", "")
@@ -199,15 +209,18 @@ def test_what_learns_has_a_gradient_and_what_has_learned_has_none(
     model.train()
     said = {
         key: value
-        for member in getattr(model, "members", [])
+        for member in (model.members if isinstance(model, Stacked) else [])
         if (key := getattr(member, "key", ""))
         for value in [predicted(member.model, member.model({"x": data.x}))[member.point].detach()]
     }
+    if isinstance(model, Distilled):
+        said[model.key] = model.predict(model({"x": data.x}))[model.key.partition(".")[2]].detach()
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if make in (cascade, hard_cascade):
         assert not learning
         return
-    model.loss(model({"x": data.x, **said}), data.batch()).mean().backward()
+    batch = data.batch()._replace(features={"x": data.x, **said})
+    model.loss(model(batch.features), batch).mean().backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in learning.values())
     if make in (stacked, stacked_alone):
         assert not [name for name in learning if name.startswith("members.")]

@@ -65,6 +65,7 @@ class Binary(Head):
 
     objective = "binary"
     rebalanced = True
+    softens = True
     shift: Tensor
     threshold: Tensor
 
@@ -88,6 +89,7 @@ class Binary(Head):
         # (1,): log-odds of the data less log-odds of the rows drawn
         self.register_buffer("shift", torch.zeros(1))
         self.gamma, self.rule = check_gamma(gamma), rule_of(threshold)
+        self.softens = self.gamma == 0  # the focal loss would not be least where both say the same
         self.calibrator = calibrator(calibration, allowed=("none", "temperature", "isotonic"))
         self.register_buffer("threshold", torch.tensor([self.rule.start], dtype=torch.float64))
         self.calibrates = self.calibrator.learns or self.rule.searches
@@ -101,6 +103,9 @@ class Binary(Head):
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         return binary_focal(out[:, 0] if self.training else out[:, 0] + self.shift, batch.y, gamma=self.gamma)
+
+    def soften(self, said: Tensor) -> Tensor:
+        return (said.double().logit() - self.shift).sigmoid()  # (B,): of the rows as they are drawn
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         logit: Tensor = self.calibrator(out[:, 0].float() + self.shift)
@@ -199,6 +204,7 @@ class Multiclass(Head):
 
     objective = "multiclass"
     rebalanced = True
+    softens = True
     shift: Tensor
 
     def __init__(
@@ -217,6 +223,7 @@ class Multiclass(Head):
         # (n,): log-shares of the data less log-shares of the rows drawn
         self.register_buffer("shift", torch.zeros(len(target.classes)))
         self.gamma, self.calibrator = check_gamma(gamma), calibrator(calibration)
+        self.softens = self.gamma == 0  # as of two classes
         self.calibrates = self.calibrator.learns
 
     def fit(self, y: Tensor, weight: Tensor, sampling: Tensor | None = None) -> None:
@@ -233,6 +240,9 @@ class Multiclass(Head):
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         return focal(out if self.training else out + self.shift, batch.y, gamma=self.gamma)
+
+    def soften(self, said: Tensor) -> Tensor:
+        return (said.double().log() - self.shift).softmax(dim=1)  # (B, n): of the rows as they are drawn
 
     def probabilities(self, out: Tensor) -> Tensor:
         """(B, n) -> (B, n): those of the data, whatever rows were drawn, calibrated. Must script."""

@@ -4,7 +4,7 @@ Book: ch. 3, Rebalancing. Source: Lin et al. 2017, "Focal Loss for Dense Object 
 the class that came true. It is no proper score: its best probabilities are nearer to a half than the true ones, so that
 a head trained with it needs calibration.
 
-Shape: logits (B,) or (B, n), y (B,) -> (B,).
+Shape: logits (B,) or (B, n), y (B,) -> (B,). Where gamma is 0, y may be probabilities: (B,), or (B, n) of classes.
 
 >>> binary_focal(torch.tensor([0.0]), torch.tensor([1.0]), gamma=2.0)  # 0.5² · log 2
 tensor([0.1733])
@@ -25,7 +25,7 @@ def binary_focal(logit: Tensor, y: Tensor, *, gamma: float) -> Tensor:
 
 def focal(logits: Tensor, y: Tensor, *, gamma: float) -> Tensor:
     """Of a logit a class; gamma = 0 is cross-entropy."""
-    entropy = nn.functional.cross_entropy(logits, y.long(), reduction="none")
+    entropy = nn.functional.cross_entropy(logits, y.long() if y.dim() == 1 else y.to(logits.dtype), reduction="none")
     if gamma == 0:
         return entropy
     of_true = nn.functional.one_hot(y.long(), logits.shape[1]).bool()

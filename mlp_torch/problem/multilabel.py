@@ -53,6 +53,7 @@ class Multilabel(Head):
     """
 
     objective = "binary"  # of each label
+    softens = True
     positive: Tensor
     shift: Tensor
     thresholds: Tensor
@@ -104,6 +105,9 @@ class Multilabel(Head):
         entropy = nn.functional.binary_cross_entropy_with_logits
         losses = entropy(logits, y, pos_weight=weight.to(out.dtype), reduction="none") * known
         return losses.sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
+
+    def soften(self, said: Tensor) -> Tensor:
+        return said.double()  # (B, k): rows that have a label weigh more by it, to whatever share they have it
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         logits: Tensor = self.calibrator(out.float() + self.shift)

@@ -54,6 +54,7 @@ class Regression(Head):
         DataError: `class_target`; in `fit` also `target_domain`.
     """
 
+    softens = True
     smear: Tensor
     largest: Tensor
 
@@ -98,6 +99,9 @@ class Regression(Head):
         if self.kind == "huber":
             return nn.functional.huber_loss(found, y, reduction="none")
         return found.exp() - y * found - y + torch.xlogy(y, y)  # half the deviance: 0 where the rate is y
+
+    def soften(self, said: Tensor) -> Tensor:
+        return said.double()
 
     def predict(self, out: Tensor) -> dict[str, Tensor]:
         found = self.predicted(out[:, 0].double())

@@ -175,6 +175,6 @@ def said_by(name: str, parts: Parts) -> Tensor:
     key = f"{name}.{parts.stage(name).head.point}"
     if key not in parts.said:
         raise ConfigError(
-            f"a member must have folds, so that it says something of rows it has not seen, however: {name}"
+            f"a stage must have folds, so that it says something of rows it has not seen, however: {name}"
         )
     return parts.said[key]

@@ -51,6 +51,18 @@ def check(cfg: DictConfig) -> None:
     for label, name in (cfg.model.get("branches") or {}).items():
         if name in earlier:
             check_target(cfg, str(name), f"model.branches.{label}")
+    if not OmegaConf.is_missing(cfg.model, "teacher") and "teacher" in cfg.model:
+        check_teacher(cfg, str(cfg.model.teacher), earlier)
+
+
+def check_teacher(cfg: DictConfig, name: str, earlier: list[str]) -> None:
+    """Refuses a teacher of the last model that is no stage, or whose answers would be those that it knows by heart."""
+    if name not in earlier:
+        raise ConfigError(f"model.teacher must be one of stages, however: {name}; {near(name, earlier)}")
+    if not cfg.stages[name].get("folds"):
+        text = "is learned from by what it says of rows that it has not seen, so it must have folds, e.g. 3"
+        raise ConfigError(f"stage {name} {text}")
+    check_target(cfg, name, "model.teacher")
 
 
 def check_target(cfg: DictConfig, name: str, user: str) -> None:

@@ -38,7 +38,7 @@ class Stage(NamedTuple):
         model: trained on all rows of the stage.
         hash: of what it has learned, sha256.
         out_of_fold: predictions of all training rows by name, each by a model that has not seen it; none without folds.
-        predictions: of the model, of the other splits' rows.
+        predictions: of the model, of the rows of the other splits that have some.
     """
 
     model: Model
@@ -65,12 +65,13 @@ def trained(cfg: DictConfig, name: str, data: Data, folder: Path, done: Mapping[
     keep = {split: labelled(table.y) for split, table in view.tables.items()}
     whole = only(view, keep)
     if own.get("rows"):
-        keep = {split: keep[split] & routed for split, routed in taken(own.rows, done).items()}
+        keep |= {split: keep[split] & routed for split, routed in taken(own.rows, done).items()}
     rows = only(view, keep)
     check_sizes(rows, own.get("rows"))
     out_of_fold = by_folds(cfg, name, view, keep, folder) if own.get("folds") else {}
     task = fitted(cfg, name, rows, whole, folder / "whole", f"stage {name}")
-    predictions = {split: said(task.model, table) for split, table in view.tables.items() if split != "train"}
+    others = {split: table for split, table in view.tables.items() if split != "train" and len(table.y)}
+    predictions = {split: said(task.model, table) for split, table in others.items()}
     learned = digest(task.model.state_dict() | out_of_fold)
     val = rows.tables["val"]
     figures = judge(task.model, outputs(task, val), val.y, weight=val.weight).values

@@ -11,6 +11,7 @@
 - environment: versions, threads and device, told where a run goes on elsewhere
 - retuning: another learning rate for a run that goes on
 - transfer: what a run takes of another one's weights
+- distillation: a small student learns from what a stage says, and is served alone
 - freezing: what learns, from which epoch on and how fast
 - finiteness: the first step whose loss or gradient is not finite
 - distribution: several processes that train one model, each on its share of every batch

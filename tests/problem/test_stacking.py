@@ -57,7 +57,7 @@ def test_an_opinion_that_never_differs_is_zero() -> None:
 
 def test_a_member_without_folds_is_refused() -> None:
     parts = parts_of(Binary, {}, rows(Binary, 64), stages={"one": binary(DATA)})
-    with pytest.raises(ConfigError, match=r"a member must have folds, .* however: one"):
+    with pytest.raises(ConfigError, match=r"a stage must have folds, .* however: one"):
         Stacked(parts, members=["one"])
     with pytest.raises(ConfigError, match="members must name stages, however: none"):
         Stacked(parts, members=[])
