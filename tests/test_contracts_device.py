@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.head import Batch, Head
-from mlp_torch.model import Encoder, Model
+from mlp_torch.model import Encoder, Model, predicted
+from mlp_torch.problem.stacking import Stacked
 from mlp_torch.training.batches import Batches, placed
+from mlp_torch.training.distillation import Distilled
 
 META = torch.device("meta")
 
@@ -69,9 +71,12 @@ def test_a_step_through_a_model(make: models.Make, kind: type[Head], options: di
 
 
 def said_of(model: Model, rows: int) -> dict[str, Tensor]:
-    """What members of a stacked model said of these rows out of fold."""
-    members = getattr(model, "members", ())
-    return {m.key: torch.rand(rows, len(m.opinion.mean)) for m in members if hasattr(m, "opinion")}
+    """What members of a stacked model, or a student's teacher, said of these rows out of fold."""
+    if isinstance(model, Distilled):
+        logits = nn.functional.one_hot(torch.arange(rows) % model.head.output.bias.shape[1]).float()
+        return {model.key: predicted(model.head, logits)[model.head.point]}
+    members = model.members if isinstance(model, Stacked) else []
+    return {member.key: torch.rand(rows, len(member.opinion.mean)) for member in members}
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -8,21 +8,22 @@ mlp_torch.errors.ConfigError: trainer.accelerator must be cpu or cuda, however: 
 are float64, which Apple's GPUs do not have
 """
 
-from omegaconf import DictConfig
-
 from mlp_torch.errors import ConfigError, near
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
-def check(cfg: DictConfig) -> None:
+def check(asked: str, precision: str) -> None:
     """Refuses an accelerator that this machine lacks, and a precision in which no model is served as it was trained.
+
+    Args:
+        asked: trainer.accelerator.
+        precision: trainer.precision.
 
     Raises:
         ConfigError: naming the key.
     """
-    chosen = accelerator(cfg.trainer.accelerator)
-    precision = str(cfg.trainer.precision)
+    chosen = accelerator(asked)
     if precision not in PRECISIONS:
         raise ConfigError(
             f"trainer.precision must be one of {', '.join(PRECISIONS)}, in which weights are float32 as they are "

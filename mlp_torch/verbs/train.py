@@ -143,7 +143,7 @@ def check(cfg: DictConfig) -> None:
     check_stages(cfg)
     check_transfer(cfg)
     ranks.check(cfg)
-    devices.check(cfg)
+    devices.check(str(cfg.trainer.accelerator), str(cfg.trainer.precision))
 
 
 def check_lists(lists: list[str], chosen: Namespace) -> None:

@@ -6,6 +6,7 @@ import pytest
 import tiny
 import torch
 import torch._inductor.config as inductor
+from omegaconf import DictConfig
 from torch import Tensor
 
 from mlp_torch.build import without_advice
@@ -20,6 +21,10 @@ from mlp_torch.training.task import Task, outputs
 @pytest.fixture(scope="module")
 def data() -> Data:
     return tiny.data()
+
+
+def check_of(cfg: DictConfig) -> None:
+    check(str(cfg.trainer.accelerator), str(cfg.trainer.precision))
 
 
 def with_gpu(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
@@ -52,14 +57,14 @@ def test_auto_is_a_gpu_where_there_is_one_and_a_gpu_that_is_asked_for_must_be_th
 def test_what_cannot_be_is_refused_by_its_key(monkeypatch: pytest.MonkeyPatch, overrides: list[str], text: str) -> None:
     with_gpu(monkeypatch, False)
     with pytest.raises(ConfigError) as error:
-        check(composed(overrides))
+        check_of(composed(overrides))
     assert text in str(error.value)
 
 
 def test_a_gpu_trains_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch, True)
     cfg = composed(["trainer=gpu"])
-    check(cfg)
+    check_of(cfg)
     assert (cfg.trainer.accelerator, cfg.trainer.precision) == ("cuda", "bf16-mixed")
 
 
