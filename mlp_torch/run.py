@@ -192,7 +192,7 @@ def table(cfg: DictConfig) -> Data:
 
 def describe(data: Data, path: Path, block: Block) -> list[str]:
     """The data report of a run: what its raw fields hold and what is suspicious; the gravest of it in sentences."""
-    target = next(iter(data.target.reads.values())).field
+    target = next((read.field for read in data.target.reads.values()), None)
     report = report_of(block.table, target=target, name=block.name, decimal=block.decimal, policies=data.policies)
     page.write(path, report)
     numbers = {read.field for read in [*data.transform.reads, *data.target.reads.values()] if read.kind == "number"}

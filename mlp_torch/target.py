@@ -70,6 +70,16 @@ class Number(Target):
         return inputs[self.reads["y"].key]
 
 
+class Unlabelled(Target):
+    """No label: what pretraining (ch. 4) learns from is in the columns, so rows without a label are rows like others."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        return torch.zeros(len(next(iter(inputs.values()))), dtype=torch.float64)
+
+
 class AtLeast(Target):
     """Two classes by a rule: whether a number reaches a threshold.
 
