@@ -119,7 +119,8 @@ def train_origin(cfg: DictConfig, folder: Path) -> None:
     files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
     log.info("%s: the run that this one begins with", folder)
     data, _ = prepare(own, folder, last_checkpoint(folder))
-    for line in fit(own, data, build(own, data), folder, calibrated=False).notes:
+    found = fit(own, data, build(own, data), folder, calibrated=False)
+    for line in [*found.task.model.head.notes(), *found.notes]:
         log.info("%s: %s", folder, line)
 
 
@@ -158,9 +159,10 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
 
     The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
     """
-    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
-        train_origin(cfg, folder / OWN)
     data = table(cfg)
+    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
+        data.definition().schema()  # refuses what is wrong with this one before another is trained
+        train_origin(cfg, folder / OWN)
     origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"

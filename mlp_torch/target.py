@@ -71,7 +71,7 @@ class Number(Target):
 
 
 class Unlabelled(Target):
-    """No label: what pretraining (ch. 4) learns from is in the columns, so rows without a label are rows like others."""
+    """No label: pretraining (ch. 4) learns from columns alone, so that a row without a label is one like others."""
 
     def __init__(self) -> None:
         super().__init__({})

@@ -65,8 +65,8 @@ class Schema:
         """
         by_key, kinds = keyed(reads)
         given = dict(policies or {})
-        for name, policy in given.items():
-            if name not in kinds and policy is not None:
+        for name in given:
+            if name not in kinds:
                 raise ConfigError(f"a policy's field must be read, however: data.fields.{name}; {near(name, kinds)}")
         return cls({name: Field.of(name, kinds[name], given.get(name)) for name in kinds}, by_key, strict)
 

@@ -93,8 +93,7 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        parts = (self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
-        wanted = Definition(*parts, self.inherited)
+        wanted = self.definition()
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)
@@ -104,6 +103,11 @@ class Data(LightningDataModule):
                 train = self.tables["train"]
                 self.sampling = self.rebalancing.weights(self.target, train.y, train.weight)
         return self
+
+    def definition(self) -> Definition:
+        """What its rows are to become."""
+        parts = (self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
+        return Definition(*parts, self.inherited)
 
     @property
     def schema(self) -> Schema:
