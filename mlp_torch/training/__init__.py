@@ -9,6 +9,7 @@
 - environment: versions, threads and device, told where a run goes on elsewhere
 - retuning: another learning rate for a run that goes on
 - transfer: what a run takes of another one's weights
+- pretraining: a model that learns from rows without labels, for a run that begins with it
 - freezing: what learns, from which epoch on and how fast
 - finiteness: the first step whose loss or gradient is not finite
 - distribution: several processes that train one model, each on its share of every batch

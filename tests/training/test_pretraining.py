@@ -1,5 +1,6 @@
 """Pretraining: fields that another row's values replaced, told and guessed, without a label."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -30,6 +31,7 @@ from mlp_torch.representation.numbers import Scaled
 from mlp_torch.representation.numerical_embeddings import PiecewiseLinear
 from mlp_torch.representation.text import Text
 from mlp_torch.reproducibility.split import ByFingerprint
+from mlp_torch.reproducibility.transform import restore
 from mlp_torch.target import Category, Target, Unlabelled
 from mlp_torch.training.batches import select
 from mlp_torch.training.data import Data
@@ -87,6 +89,18 @@ def test_a_row_is_asked_the_same_alone_in_company_and_at_any_time(data, model):
     turned = answers(model, {name: x.flip(0) for name, x in features.items()})
     assert torch.equal(turned.flip(0), together)
     assert len(torch.unique(together[:, 1])) > len(together) / 2  # not all are asked alike
+
+
+def test_what_was_learned_returns_from_a_file_with_what_replaces_values(data, model):
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    given = parts(data)
+    another = Masked(replace(given, features={name: x[:500] for name, x in given.features.items()}))
+    features = data.tables["val"].features
+    assert not torch.equal(answers(another, features), answers(model, features))
+    restore(another, torch.load(file, weights_only=True))
+    assert torch.equal(answers(another, features), answers(model, features))
 
 
 def test_in_training_what_is_asked_is_drawn_from_torchs_own_generator(data):
@@ -301,6 +315,18 @@ def test_rows_without_a_label_are_learned_from_and_no_label_changes_a_bit(tmp_pa
     assert report["missing"]["head.output.weight"] == "of another target or head"
     assert "output.weight" in report["unexpected"]
     assert "groups of columns are replaced by chance; guessed are city, age, hour, city_hour" in caplog.text
+
+
+def test_a_table_on_disk_teaches_the_same(tmp_path):
+    whole = {}
+    for name in ("memory", "disk"):
+        arguments = written(tmp_path / name, tiny.table())
+        path = f"path: {tmp_path / name / 'tiny.parquet'}, folder: {tmp_path / name / 'encoded'}"
+        shards = f"+data.source={{_target_: mlp_torch.training.table.shards.parquet, {path}}}"
+        assert main([*arguments, *(["~data.source", shards] if name == "disk" else [])]) == 0
+        whole[name] = origin(tmp_path / name)
+    learned = [{key: x for key, x in state.items() if key.startswith("model.")} for state in whole.values()]
+    assert same(*learned)
 
 
 def test_what_is_exported_is_the_graph_of_a_run_without_it(tmp_path):
