@@ -35,7 +35,7 @@ from mlp_torch.stages.configured import configured, targets_of, wanted
 from mlp_torch.stages.rehearsal import check_table, looked, rehearse
 from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
 from mlp_torch.training.checkpoint_files import Kept, newest
-from mlp_torch.training.data import Data
+from mlp_torch.training.data import Data, definition
 from mlp_torch.training.distribution import rank
 from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
@@ -161,7 +161,7 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
     """
     data = table(cfg)
     if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
-        data.definition().schema()  # refuses what is wrong with this one before another is trained
+        definition(data).schema()  # refuses what is wrong with this one before another is trained
         train_origin(cfg, folder / OWN)
     origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))

@@ -93,7 +93,7 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        wanted = self.definition()
+        wanted = definition(self)
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)
@@ -103,11 +103,6 @@ class Data(LightningDataModule):
                 train = self.tables["train"]
                 self.sampling = self.rebalancing.weights(self.target, train.y, train.weight)
         return self
-
-    def definition(self) -> Definition:
-        """What its rows are to become."""
-        parts = (self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
-        return Definition(*parts, self.inherited)
 
     @property
     def schema(self) -> Schema:
@@ -208,6 +203,12 @@ class Data(LightningDataModule):
         sample = train.row.argsort()[: min(len(val.y), ROWS)]
         whole = [Batches(val, ROWS, release=self.prepared.release.get("val")), Batches(select(train, sample), ROWS)]
         return [own(batches, weighed=False) for batches in whole]
+
+
+def definition(data: Data) -> Definition:
+    """What the rows of a table are to become."""
+    parts = (data.transform, data.target, data.split, data.key, data.policies, data.weight, data.others)
+    return Definition(*parts, data.inherited)
 
 
 def part(data: Data, tables: Mapping[str, Batch], target: Target) -> Data:
