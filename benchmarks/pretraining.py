@@ -1,6 +1,6 @@
 """Few labels, with and without pretraining on the rows that have none; two tables, three seeds.
 
-python benchmarks/pretraining.py                    # 81 runs, three quarters of an hour of one core
+python benchmarks/pretraining.py                    # 90 runs, an hour of one core
 python benchmarks/pretraining.py --data california  # one of them
 python benchmarks/pretraining.py --runs DIR         # only runs what an earlier call did not leave in DIR
 
