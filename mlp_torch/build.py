@@ -57,7 +57,10 @@ def parts(
 
     columns = data.transform.named_columns()
     said = {name: x for name, x in train.features.items() if name not in columns}
-    return Parts(columns, backbone, fitted_head, train.y, train.weight, modalities, data.sampling, stages, said)
+    features = {name: train.features[name] for name in columns}
+    return Parts(
+        columns, backbone, fitted_head, train.y, train.weight, modalities, data.sampling, stages, said, features
+    )
 
 
 def check_head(head: Head, data: Data, sampling: Tensor | None) -> None:

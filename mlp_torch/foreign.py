@@ -50,8 +50,8 @@ OURS = tuple(  # columns, targets, heads, models, backbones and their layers, me
     f"mlp_torch.{name}"
     for name in (
         *("backbone", "column", "head", "model", "problem", "representation", "target"),
-        *("training.checkpoints", "training.data", "training.distillation", "training.progress", "training.pruning"),
-        "training.tensorboard",
+        *("training.checkpoints", "training.data", "training.distillation", "training.pretraining"),
+        *("training.progress", "training.pruning", "training.tensorboard"),
     )
 )
 NAMED = {  # by module: what of ours is of none of these kinds

@@ -29,6 +29,7 @@ class Parts:
         sampling: (N,) how much they count once they are rebalanced; None = by `weight`.
         stages: models of earlier stages, by name.
         said: what they say of training rows out of fold, by `STAGE.PREDICTION`.
+        features: of the training rows, by column, for a model that learns from rows without labels.
     """
 
     columns: Mapping[str, Column]
@@ -40,6 +41,7 @@ class Parts:
     sampling: Tensor | None = None
     stages: Mapping[str, Model] = field(default_factory=dict)
     said: Mapping[str, Tensor] = field(default_factory=dict)
+    features: Mapping[str, Tensor] = field(default_factory=dict)
 
     def of(self, names: Sequence[str]) -> "Parts":
         """Those of some columns alone; a modality keeps those that it has of them."""

@@ -36,7 +36,7 @@ from mlp_torch.stages.configured import configured, targets_of, wanted
 from mlp_torch.stages.rehearsal import check_table, looked, rehearse
 from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
 from mlp_torch.training.checkpoint_files import Kept, newest
-from mlp_torch.training.data import Data
+from mlp_torch.training.data import Data, definition
 from mlp_torch.training.distribution import rank
 from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
@@ -122,7 +122,8 @@ def train_origin(cfg: DictConfig, folder: Path) -> None:
     files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
     log.info("%s: the run that this one begins with", folder)
     data, _ = prepare(own, folder, last_checkpoint(folder))
-    for line in fit(own, data, build(own, data), folder, calibrated=False).notes:
+    found = fit(own, data, build(own, data), folder, calibrated=False)
+    for line in [*found.task.model.head.notes(), *found.notes]:
         log.info("%s: %s", folder, line)
 
 
@@ -168,9 +169,10 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
 
     The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
     """
-    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
-        train_origin(cfg, folder / OWN)
     data = table(cfg)
+    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
+        definition(data).schema()  # refuses what is wrong with this one before another is trained
+        train_origin(cfg, folder / OWN)
     origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
@@ -202,7 +204,7 @@ def table(cfg: DictConfig) -> Data:
 
 def describe(data: Data, path: Path, block: Block) -> list[str]:
     """The data report of a run: what its raw fields hold and what is suspicious; the gravest of it in sentences."""
-    target = next(iter(data.target.reads.values())).field
+    target = next((read.field for read in data.target.reads.values()), None)
     report = report_of(block.table, target=target, name=block.name, decimal=block.decimal, policies=data.policies)
     page.write(path, report)
     numbers = {read.field for read in [*data.transform.reads, *data.target.reads.values()] if read.kind == "number"}

@@ -70,6 +70,16 @@ class Number(Target):
         return inputs[self.reads["y"].key]
 
 
+class Unlabelled(Target):
+    """No label: pretraining (ch. 4) learns from columns alone, so that a row without a label is one like others."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        return torch.zeros(len(next(iter(inputs.values()))), dtype=torch.float64)
+
+
 class AtLeast(Target):
     """Two classes by a rule: whether a number reaches a threshold.
 

@@ -64,9 +64,10 @@ def test_a_step_through_a_model(make: models.Make, kind: type[Head], options: di
     model, data = models.made(make, kind, options)
     batch = placed(data.batch(), META)
     if isinstance(model, Model) and any(p.requires_grad for p in model.parameters()):
-        model = model.to(META).train()
         said = {name: x.to(META) for name, x in said_of(model, len(data.y)).items()}
-        out = model({**batch.features, **said})
+        model = model.to(META).train()
+        batch = batch._replace(features={**batch.features, **said})
+        out = model(batch.features)
         step(model, model.loss(out, batch).sum())
 
 

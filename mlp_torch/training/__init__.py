@@ -12,6 +12,7 @@
 - retuning: another learning rate for a run that goes on
 - transfer: what a run takes of another one's weights
 - distillation: a small student learns from what a stage says, and is served alone
+- pretraining: a model that learns from rows without labels, for a run that begins with it
 - freezing: what learns, from which epoch on and how fast
 - finiteness: the first step whose loss or gradient is not finite
 - distribution: several processes that train one model, each on its share of every batch

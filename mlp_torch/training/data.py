@@ -91,8 +91,7 @@ class Data(LightningDataModule):
         Raises:
             DataError: with every problem of the data.
         """
-        parts = (self.transform, self.target, self.split, self.key, self.policies, self.weight, self.others)
-        wanted = Definition(*parts, self.inherited)
+        wanted = definition(self)
         with one_thread():
             if isinstance(self.source, Shards):
                 self.prepared = self.source.prepare(wanted, state, look)
@@ -182,6 +181,12 @@ class Data(LightningDataModule):
             if state[name] != found and not {"data", f"data.{name}"} & set(self.resume_allow):
                 text = f"a resumed run needs the {name} that it began with: {state[name]}, however: {found}"
                 raise DataError(Problem("changed_data", text, key=f"resume_allow=[data.{name}]"))
+
+
+def definition(data: Data) -> Definition:
+    """What the rows of a table are to become."""
+    parts = (data.transform, data.target, data.split, data.key, data.policies, data.weight, data.others)
+    return Definition(*parts, data.inherited)
 
 
 def part(data: Data, tables: Mapping[str, Batch], target: Target) -> Data:

@@ -14,6 +14,7 @@ from mlp_torch.stages.configured import wanted
 from mlp_torch.verbs.folders import CONFIG
 
 OPEN = (*PARTS, "data.fields", "rates", "unfreeze")  # tables of a user's own keys
+UNLABELLED = "mlp_torch.target.Unlabelled"
 KEYS = ("init_from", "freeze", "unfreeze", "rates", "layer_decay")
 
 
@@ -41,6 +42,16 @@ def check(cfg: DictConfig) -> None:
     if used and wanted(cfg):
         text = "transfer learning is of a run with one model, which begins, learns and is judged as one"
         raise ConfigError(f"{text}, however: {used[0]}={cfg[used[0]]} beside stages")
+
+
+def check_target(cfg: DictConfig) -> None:
+    """Refuses a run that would predict nothing; one that another begins with may learn without a label.
+
+    Raises:
+        ConfigError: for a target that reads nothing.
+    """
+    if str(cfg.data.target.get("_target_")) == UNLABELLED:
+        raise ConfigError(f"data.target must be what is predicted, however: {UNLABELLED}; see init_from.data.target")
 
 
 def check_origin(cfg: DictConfig) -> None:

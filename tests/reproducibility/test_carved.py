@@ -73,3 +73,20 @@ def test_shares_that_leave_no_training_rows_are_refused():
 def test_folds_are_refused_by_naming_it():
     with pytest.raises(ConfigError, match=r"data\.split is Carved"):
         Carved(PUBLISHED, ["row"]).fold(0, of=5)
+
+
+def test_of_training_rows_a_share_is_kept_and_a_larger_one_adds_to_it(inputs):
+    all_rows = Carved(PUBLISHED, ["row"], val=0.2).assign(inputs)
+    kept = {share: Carved(PUBLISHED, ["row"], val=0.2, train=share).assign(inputs) for share in (0.1, 0.3)}
+    train = {share: set((found == 0).nonzero().squeeze(1).tolist()) for share, found in kept.items()}
+    assert 180 < len(train[0.1]) < 300 < len(train[0.3])
+    assert train[0.1] < train[0.3] < set((all_rows == 0).nonzero().squeeze(1).tolist())
+    for found in kept.values():
+        assert torch.equal(found[all_rows != 0], all_rows[all_rows != 0])  # validation and test rows stay
+        assert set(found[all_rows == 0].tolist()) == {-1, 0}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1, 0.00001, -0.5])
+def test_a_share_of_training_rows_that_is_none_is_refused(share):
+    with pytest.raises(ConfigError, match="train must be a whole number of 1/10,000, more than 0 and at most 1"):
+        Carved(PUBLISHED, ["row"], train=share)

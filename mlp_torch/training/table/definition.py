@@ -82,6 +82,8 @@ class Definition:
     def schema(self) -> Schema:
         """The raw fields with their policies; unless they say otherwise, a weight must be there and be at least 0.
 
+        A target that reads nothing leaves out policies of fields that nobody reads: rows without a label are rows too.
+
         Raises:
             DataError: `target_is_a_feature`, `weight_is_a_feature`, `weight_is_the_target`.
             ConfigError: for mistyped policies, and `drop_together` of a field that is none of the target's.
@@ -92,6 +94,9 @@ class Definition:
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
         policies = dict(self.policies)
+        if not self.target.reads:  # without labels a policy of their field, as `missing: drop`, is of nothing
+            fields = {read.field for read in self.reads()}
+            policies = {name: policy for name, policy in policies.items() if name in fields}
         if self.weight is not None:
             check_role(self.weight, columns, {read.field for read in self.predicted()})
             policies[self.weight] = {"min": 0, "missing": "error", **(policies.get(self.weight) or {})}
