@@ -75,7 +75,7 @@ def said_of(model: Model, rows: int) -> dict[str, Tensor]:
     """What members of a stacked model, or a student's teacher, said of these rows out of fold."""
     if isinstance(model, Distilled):
         logits = nn.functional.one_hot(torch.arange(rows) % model.head.output.bias.shape[1]).float()
-        return {model.key: predicted(model.head, logits)[model.head.point]}
+        return {model.key: predicted(model.head, logits)[model.key.partition(".")[2]]}
     members = model.members if isinstance(model, Stacked) else []
     return {member.key: torch.rand(rows, len(member.opinion.mean)) for member in members}
 
