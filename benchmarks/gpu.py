@@ -51,7 +51,8 @@ def by_hand(model: Model, data: Data, folder: Path, *, device: torch.device) -> 
 def with_everything(model: Model, data: Data, folder: Path, *, cfg: DictConfig) -> None:
     """What `python train.py` runs."""
     task = Task(data.transform, data.target, model, **optimization(cfg))
-    task.compiled = cfg.compile
+    if cfg.compile:
+        task.learner = torch.compile(model.forward)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     build_trainer(OmegaConf.merge(cfg, {"folder": str(folder)}), logger, model).fit(task, data)
 

@@ -55,11 +55,16 @@ def parts(
         top.fit(train.y, train.weight, sampling)
         return top
 
-    columns = data.transform.named_columns()
-    said = {name: x for name, x in train.features.items() if name not in columns}
-    features = {name: train.features[name] for name in columns}
     return Parts(
-        columns, backbone, fitted_head, train.y, train.weight, modalities, data.sampling, stages, said, features
+        data.transform.named_columns(),
+        backbone,
+        fitted_head,
+        train.y,
+        train.weight,
+        modalities=modalities,
+        sampling=data.sampling,
+        stages=stages,
+        features=train.features,
     )
 
 

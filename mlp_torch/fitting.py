@@ -57,7 +57,8 @@ def fit(
     """Trains a model, or goes on where `folder` stopped; a model with nothing to learn is only calibrated."""
     given = optimization(cfg)
     task = Task(data.transform, data.target, model, **given, seed=cfg.seed, configuration=plain(cfg), plan=plan)
-    task.compiled = cfg.compile
+    if cfg.compile:
+        task.learner = torch.compile(model.forward)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None
     notes: list[str] = []

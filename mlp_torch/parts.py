@@ -28,8 +28,7 @@ class Parts:
         modalities: columns that are dropped together in training.
         sampling: (N,) how much they count once they are rebalanced; None = by `weight`.
         stages: models of earlier stages, by name.
-        said: what they say of training rows out of fold, by `STAGE.PREDICTION`.
-        features: of the training rows, by column, for a model that learns from rows without labels.
+        features: of training rows, by column, and by `STAGE.PREDICTION` what stages with folds say of them out of fold.
     """
 
     columns: Mapping[str, Column]
@@ -40,7 +39,6 @@ class Parts:
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     sampling: Tensor | None = None
     stages: Mapping[str, Model] = field(default_factory=dict)
-    said: Mapping[str, Tensor] = field(default_factory=dict)
     features: Mapping[str, Tensor] = field(default_factory=dict)
 
     def of(self, names: Sequence[str]) -> "Parts":

@@ -15,10 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from mlp_torch.head import Batch, Head
-from mlp_torch.model import Encoder, Model, predicted
-from mlp_torch.problem.stacking import Stacked
+from mlp_torch.model import Encoder
 from mlp_torch.training.batches import Batches, placed
-from mlp_torch.training.distillation import Distilled
 
 META = torch.device("meta")
 
@@ -62,22 +60,13 @@ def test_a_step_through_a_head(kind: type[Head], options: dict[str, Any]) -> Non
 @models.every_head
 def test_a_step_through_a_model(make: models.Make, kind: type[Head], options: dict[str, Any]) -> None:
     model, data = models.made(make, kind, options)
-    batch = placed(data.batch(), META)
-    if isinstance(model, Model) and any(p.requires_grad for p in model.parameters()):
-        said = {name: x.to(META) for name, x in said_of(model, len(data.y)).items()}
-        model = model.to(META).train()
-        batch = batch._replace(features={**batch.features, **said})
-        out = model(batch.features)
-        step(model, model.loss(out, batch).sum())
-
-
-def said_of(model: Model, rows: int) -> dict[str, Tensor]:
-    """What members of a stacked model, or a student's teacher, said of these rows out of fold."""
-    if isinstance(model, Distilled):
-        logits = nn.functional.one_hot(torch.arange(rows) % model.head.output.bias.shape[1]).float()
-        return {model.key: predicted(model.head, logits)[model.key.partition(".")[2]]}
-    members = model.members if isinstance(model, Stacked) else []
-    return {member.key: torch.rand(rows, len(member.opinion.mean)) for member in members}
+    features = {"x": data.x, **models.said_of(model, data)}
+    batch = placed(data.batch()._replace(features=features), META)
+    model = model.to(META)
+    assert all(x.device == META for x in model.predict(model(batch.features)).values())
+    model.train()
+    if make not in (models.cascade, models.hard_cascade):  # whose parts have learned
+        step(model, model.loss(model(batch.features), batch).sum())
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

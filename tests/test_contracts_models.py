@@ -88,20 +88,20 @@ def stacked(kind: type[Head], options: dict[str, Any], data: Rows, columns: tupl
     for name, model in stages.items():
         with torch.no_grad():
             said[f"{name}.{model.head.point}"] = predicted(model.eval(), model({"x": data.x}))[model.head.point]
-    return Stacked(parts_of(kind, options, data, stages=stages, said=said), members=list(stages), columns=columns)
+    return Stacked(parts_of(kind, options, data, stages=stages, features=said), members=list(stages), columns=columns)
 
 
 def stacked_alone(kind: type[Head], options: dict[str, Any], data: Rows) -> Model:
     return stacked(kind, options, data, ())
 
 
-def distilled(kind: type[Head], options: dict[str, Any], data: Rows, *, members: int = 1, share: float = 0.5) -> Model:
+def distilled(kind: type[Head], options: dict[str, Any], data: Rows) -> Model:
     if not kind.softens:
         pytest.skip(f"{kind.__name__} learns from labels only")
     teacher = parts_of(Multiclass if issubclass(kind, Multiclass) else kind, {}, data).single().eval()
     said = {f"teacher.{teacher.head.point}": predicted(teacher, teacher({"x": data.x}))[teacher.head.point].detach()}
-    parts = parts_of(kind, options, data, members=members, stages={"teacher": teacher}, said=said)
-    return Distilled(parts, teacher="teacher", share=share)
+    parts = parts_of(kind, options, data, stages={"teacher": teacher}, features=said)
+    return Distilled(parts, teacher="teacher")
 
 
 MAKERS = [ensemble, ensemble_of_members, snapshots, cascade, hard_cascade, stacked, stacked_alone, distilled]
@@ -116,6 +116,15 @@ def made(make: Make, kind: type[Head], options: dict[str, Any], seed: int = 0) -
     torch.manual_seed(seed)
     data = rows(kind, 64)
     return make(kind, options, data).eval(), data
+
+
+@torch.no_grad()
+def said_of(model: Model, data: Rows) -> dict[str, Tensor]:
+    """What members of a stacked model, or a student's teacher, say: features that training rows have as well."""
+    if isinstance(model, Distilled):
+        return {model.key: model.predict(model({"x": data.x}))[model.key.partition(".")[2]]}
+    members = model.members if isinstance(model, Stacked) else []
+    return {m.key: predicted(m.model, m.model({"x": data.x}))[m.point] for m in members}
 
 
 class Answering(nn.Module):
@@ -207,14 +216,7 @@ def test_what_learns_has_a_gradient_and_what_has_learned_has_none(
 ) -> None:
     model, data = made(make, kind, options)
     model.train()
-    said = {
-        key: value
-        for member in (model.members if isinstance(model, Stacked) else [])
-        if (key := getattr(member, "key", ""))
-        for value in [predicted(member.model, member.model({"x": data.x}))[member.point].detach()]
-    }
-    if isinstance(model, Distilled):
-        said[model.key] = model.predict(model({"x": data.x}))[model.key.partition(".")[2]].detach()
+    said = said_of(model, data)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if make in (cascade, hard_cascade):
         assert not learning

@@ -173,8 +173,8 @@ def said_by(name: str, parts: Parts) -> Tensor:
         ConfigError: where it has none.
     """
     key = f"{name}.{parts.stage(name).head.point}"
-    if key not in parts.said:
+    if key not in parts.features:
         raise ConfigError(
             f"a stage must have folds, so that it says something of rows it has not seen, however: {name}"
         )
-    return parts.said[key]
+    return parts.features[key]

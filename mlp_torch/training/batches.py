@@ -137,8 +137,8 @@ class Batches:
     def shuffled(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from its row `first` on; one that a buffer cannot fill goes on in the next."""
         left = placed(select(self.table, slice(0, 0)), self.device)
-        for table, cpu_order in self.stream(epoch * self.rows + first, (epoch + 1) * self.rows):
-            begin, order = 0, cpu_order.to(self.device)
+        for found, chosen in self.stream(epoch * self.rows + first, (epoch + 1) * self.rows):
+            begin, table, order = 0, placed(found, self.device), chosen.to(self.device)
             if len(left.y):
                 begin = min(self.size - len(left.y), len(order))
                 left = joined([left, select(table, order[:begin])])
@@ -164,7 +164,7 @@ class Batches:
         """Tables and the order of their rows, which together are the rows `first` to `stop` of a pass."""
         n = len(self.table.y)
         if self.release is None or n <= BUFFER:
-            yield placed(self.table, self.device), self.order([slice(0, n)], n, self.seed, epoch)[first:stop]
+            yield self.table, self.order([slice(0, n)], n, self.seed, epoch)[first:stop]
             return
         runs = torch.arange(0, n, RUN)[permutation(-(-n // RUN), self.seed, epoch)]
         parts = [
@@ -195,7 +195,7 @@ class Batches:
 
     def buffer(self, slices: list[slice]) -> Batch:
         """Runs of the table in memory."""
-        found = placed(each(self.table, lambda x: torch.cat([x[rows] for rows in slices])), self.device)
+        found = each(self.table, lambda x: torch.cat([x[rows] for rows in slices]))
         if self.release:
             self.release()
         return found

@@ -145,7 +145,7 @@ class Masked(Model):
         if not (0 <= guess < math.inf and 0 <= detect < math.inf and guess + detect > 0):
             raise ValueError(f"guess and detect must be at least 0, and one of them more, however: {guess=}, {detect=}")
         check(parts)
-        rows = spread(parts.features, LOOK)
+        rows = spread({name: parts.features[name] for name in parts.columns}, LOOK)
         self.share, self.groups = share, grouped(parts.columns)
         self.place = {name: i for i, names in enumerate(self.groups) for name in names}
         self.encoder = Encoder(dict(parts.columns), parts.modalities)

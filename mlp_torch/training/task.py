@@ -51,10 +51,8 @@ class Task(LightningModule):
         plan: what learns, from which epoch on, and how fast; None = all alike.
 
     Attributes:
-        compiled: whether training steps go through `torch.compile`; set before training.
+        learner: what a training step asks: the model's `forward`, or the same compiled.
     """
-
-    compiled = False
 
     def __init__(
         self,
@@ -89,8 +87,6 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
     def on_train_start(self) -> None:
-        if self.compiled:
-            self.learner = torch.compile(self.model.forward)
         if self.device.type != "cpu":
             self.finite.every = max(self.trainer.log_every_n_steps, 1)  # type: ignore[attr-defined]  # Lightning sets it without declaring it
         self.plan.begin(self.model, epoch=self.current_epoch + 1)  # a run may go on in the midst of an epoch

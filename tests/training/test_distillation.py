@@ -35,7 +35,7 @@ def student(kind: type[Head], said: Tensor, data: Rows, *, point: str = "", **op
         options.pop("head", {}),
         data,
         stages={"teacher": teacher},
-        said={f"teacher.{teacher.head.point}": said},
+        features={f"teacher.{teacher.head.point}": said},
         **options,
     )
     return Distilled(parts, **{"teacher": "teacher", **own})

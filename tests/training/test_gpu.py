@@ -27,7 +27,8 @@ def trained(data: Data, folder: Path, accelerator: str, *, compiled: bool = Fals
     without_advice()
     torch.manual_seed(0)
     task = Task(data.transform, data.target, tiny.model(data), seed=3)
-    task.compiled = compiled
+    if compiled:
+        task.learner = torch.compile(task.model.forward)
     kept = [BestCheckpoint(str(folder)), LastCheckpoint(str(folder), every_n_steps=1)]
     options = {"max_epochs": 3, "precision": "bf16-mixed" if accelerator == "cuda" else "32-true"}
     trainer = tiny.trainer(**options, accelerator=accelerator, deterministic="warn", callbacks=kept)

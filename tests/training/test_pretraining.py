@@ -128,16 +128,15 @@ def test_columns_of_a_field_in_common_get_the_values_of_one_row_and_a_share_is_r
     model, features = Masked(parts(data), share=0.4).train(training), data.tables["train"].features
     seen = seen_by(model, features)
     assert ["city", "hour", "time", "city_hour"] in model.groups
-    tuples = {name: set(zip(*(x.tolist() for x in columns), strict=True)) for name, columns in pairs(features).items()}
-    assert set(zip(*(x.tolist() for x in pairs(seen)["all"]), strict=True)) <= tuples["all"]
+    assert triples(seen) <= triples(features)
     differs = seen["tail"] != features["tail"]
     assert 0.33 < differs.float().mean() < 0.45  # of 200 tails in 50 buckets few are the same by chance
     together = (seen["tail"] != features["tail"]) == (seen["age"] != features["age"]).any(dim=1)
     assert 0.4 < together.float().mean() < 0.65  # each group by a chance of its own: .4² + .6² = .52
 
 
-def pairs(features: dict[str, Tensor]) -> dict[str, list[Tensor]]:
-    return {"all": [features["city"], features["hour"], features["city_hour"]]}
+def triples(features: dict[str, Tensor]) -> set[tuple[int, ...]]:
+    return set(zip(*(features[name].tolist() for name in ("city", "hour", "city_hour")), strict=True))
 
 
 @pytest.mark.parametrize("members", [1, 3])
