@@ -51,8 +51,8 @@ def check(cfg: DictConfig) -> None:
     for label, name in (cfg.model.get("branches") or {}).items():
         if name in earlier:
             check_target(cfg, str(name), f"model.branches.{label}")
-    if not OmegaConf.is_missing(cfg.model, "teacher") and "teacher" in cfg.model:
-        check_teacher(cfg, str(cfg.model.teacher), earlier)
+    if teacher := cfg.model.get("teacher"):
+        check_teacher(cfg, str(teacher), earlier)
 
 
 def check_teacher(cfg: DictConfig, name: str, earlier: list[str]) -> None:

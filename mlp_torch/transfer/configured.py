@@ -44,7 +44,7 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"{text}, however: {used[0]}={cfg[used[0]]} beside stages")
 
 
-def check_target(cfg: DictConfig) -> None:
+def check_labels(cfg: DictConfig) -> None:
     """Refuses a run that would predict nothing; one that another begins with may learn without a label.
 
     Raises:

@@ -23,7 +23,7 @@ from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
 from mlp_torch.training import devices
 from mlp_torch.transfer.configured import check as check_transfer
-from mlp_torch.transfer.configured import check_target, pin
+from mlp_torch.transfer.configured import check_labels, pin
 from mlp_torch.tuning.chosen import with_best
 from mlp_torch.tuning.plan import GROUP
 from mlp_torch.tuning.plan import planned as tuned
@@ -139,7 +139,7 @@ def check(cfg: DictConfig) -> None:
     check_switches(cfg)
     check_source(cfg)
     check_targets(cfg)
-    check_target(cfg)
+    check_labels(cfg)
     check_folds(cfg)
     check_stages(cfg)
     check_transfer(cfg)

@@ -94,7 +94,7 @@ class Definition:
                 text = "the target is also a feature: drop the column that reads it"
                 raise DataError(Problem("target_is_a_feature", text, (read.field,), key="data.columns"))
         policies = dict(self.policies)
-        if not self.target.reads:  # without labels a policy of their field, as `missing: drop`, is of nothing
+        if not self.target.reads:
             fields = {read.field for read in self.reads()}
             policies = {name: policy for name, policy in policies.items() if name in fields}
         if self.weight is not None:

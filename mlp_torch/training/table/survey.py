@@ -149,7 +149,8 @@ class Survey:
         """
         inspection = Inspection(self.schema)
         inspection.counts["read"] = len(self.index)
-        reads = [*self.wanted.target.reads.values(), *self.wanted.weight_reads()] or self.wanted.transform.reads[:1]
+        reads = [*self.wanted.target.reads.values(), *self.wanted.weight_reads()]
+        reads = reads or self.wanted.transform.reads[:1]  # something that tells how many rows a block has
         totals = torch.zeros(GROUPS, dtype=torch.float64)
         for rows, block in self.spill.blocks():
             inputs = {read.key: block.tensor(read.key) for read in reads}
