@@ -6,6 +6,7 @@ A fit that was stopped goes on where its last checkpoint stands; one that has en
 """
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +35,8 @@ from mlp_torch.training.freezing import Plan
 from mlp_torch.training.task import Task
 from mlp_torch.training.tensorboard import TensorBoard
 
+log = logging.getLogger("mlp_torch")
+
 
 class Fit(NamedTuple):
     """What a fit leaves.
@@ -58,6 +61,7 @@ def fit(
     given = optimization(cfg)
     task = Task(data.transform, data.target, model, **given, seed=cfg.seed, configuration=plain(cfg), plan=plan)
     if cfg.compile:
+        log.info("compile=true: the first steps wait for the compiler, a minute or so")
         task.learner = torch.compile(model.forward)
     logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
     epoch: int | None = None

@@ -97,6 +97,7 @@ def ready(cfg: DictConfig, folder: Path) -> tuple[Data, Origin | None]:
     last = last_checkpoint(folder)
     if last:
         check_resumed(cfg, folder, last)
+        log.info("goes on with %s, of which %s has step %s", folder, last.path.name, f"{last.step:,}")
     return prepare(cfg, folder, last)
 
 

@@ -20,7 +20,7 @@ from mlp_torch.reproducibility.split import Split
 from mlp_torch.reproducibility.transform import Transform
 from mlp_torch.target import Target
 from mlp_torch.training.batches import Batches, select
-from mlp_torch.training.distribution import OfProcess
+from mlp_torch.training.distribution import OfProcess, world
 from mlp_torch.training.loaders import training_batches, validation_batches
 from mlp_torch.training.table.counts import sentences, weighed
 from mlp_torch.training.table.definition import Definition
@@ -161,6 +161,8 @@ class Data(LightningDataModule):
         """What happened to the rows, in sentences."""
         columns = [*self.transform.notes(), *self.target.notes()]
         of_rows = [*counted(self), *self.prepared.looked_at, *self.prepared.stored]
+        if world() > 1:
+            of_rows.append(f"{world()} processes share batches of {world() * self.batch_size:,} rows")
         return [*sentences(self.counts), *self.warnings, *columns, *of_rows]
 
     def train_dataloader(self) -> Batches | OfProcess:

@@ -52,6 +52,6 @@ def accelerator(asked: str) -> str:
         built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
         raise ConfigError(
             f"trainer.accelerator={asked} needs a GPU that torch can use, however: there is none, and torch "
-            f"{torch.__version__} {built}; take trainer.accelerator=cpu"
+            f"{torch.__version__} {built}; leave it out to train on the CPU"
         )
     return "cpu"

@@ -24,7 +24,8 @@ def progress(refresh_rate: int = 25, member: str | None = None) -> ProgressBar:
 class EpochLines(ProgressBar):
     """A line an epoch: the loss, what the best checkpoint is chosen by, training rows per second, time that is left.
 
-    Early stopping may end training before: the time is that of all epochs, as long as those of this process were.
+    Early stopping may end training before: the time is that of all epochs, as long as those of this process were,
+    without its first one once there are others: what is done only once is done there.
 
     Args:
         member: which of several runs this is.
@@ -35,7 +36,7 @@ class EpochLines(ProgressBar):
         self.prefix = f"{member}: " if member else ""
         self.shows = True
         self.rows, self.trained, self.since = 0, 0.0, 0.0
-        self.first, self.began = 0, 0.0
+        self.warm, self.first, self.began = 0, 0, 0.0
 
     def enable(self) -> None:
         self.shows = True
@@ -44,9 +45,12 @@ class EpochLines(ProgressBar):
         self.shows = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.first, self.began = trainer.current_epoch, time.perf_counter()
+        self.warm = self.first = trainer.current_epoch
+        self.began = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch == self.warm + 1:
+            self.first, self.began = trainer.current_epoch, time.perf_counter()
         self.rows, self.since = 0, time.perf_counter()
 
     def on_train_batch_end(

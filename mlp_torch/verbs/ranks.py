@@ -26,6 +26,7 @@ from mlp_torch.verbs import sweep
 from mlp_torch.verbs.closing import closing
 from mlp_torch.verbs.folders import reopened, store
 
+LOST = ("Connection closed by peer", "Connection reset by peer")  # what gloo says where another process has died
 GRACE = 10.0  # seconds that the others have to end by themselves
 
 
@@ -45,8 +46,13 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError(f"trainer.devices must be 1 for a run with {key}, however: {number(cfg)}")
 
 
-def together(cfg: DictConfig, folder: Path) -> None:
+def together(cfg: DictConfig, folder: Path, hint: str) -> None:
     """Trains in several processes, and waits for them.
+
+    Args:
+        cfg: of the run.
+        folder: of the run.
+        hint: how it goes on.
 
     Raises:
         SystemExit: with the exit code of the first that did not come to its end.
@@ -60,7 +66,7 @@ def together(cfg: DictConfig, folder: Path) -> None:
         for process in processes:
             process.start()
         if failed := first_failed(processes):
-            say(processes.index(failed), n, failed.exitcode or 0)
+            say(processes.index(failed), n, failed.exitcode or 0, hint)
             sys.exit(max(failed.exitcode or 0, 1))
     except Interrupted:
         end(processes, signal.SIGTERM, seconds=None)
@@ -74,10 +80,11 @@ def first_failed(processes: Sequence[BaseProcess]) -> BaseProcess | None:
     running = list(processes)
     while running:
         wait([process.sentinel for process in running])
-        if failed := [process for process in running if process.exitcode]:
+        if any(process.exitcode for process in running):
             for process in running:
                 process.join(GRACE)
-            return failed[0]
+            failed = (process for process in processes if process.exitcode)
+            return min(failed, key=lambda process: process.exitcode or 0)  # one that was killed; the others lost it
         running = [process for process in running if process.exitcode is None]
     return None
 
@@ -92,12 +99,11 @@ def end(processes: Sequence[BaseProcess], signum: int, seconds: float | None = G
             process.join(seconds)
 
 
-def say(which: int, of: int, code: int) -> None:
-    """Which of the processes was killed; of other ends they have told themselves."""
+def say(which: int, of: int, code: int, hint: str) -> None:
+    """Which of the processes was killed, and how the run goes on; of other ends they have told themselves."""
     if code < 0:
-        print(
-            f"\nprocess {which} of {of} was killed by {signal.Signals(-code).name}; the others ended", file=sys.stderr
-        )
+        killed = f"process {which} of {of} was killed by {signal.Signals(-code).name}; the others ended."
+        print(f"\n{killed} {hint}", file=sys.stderr)
 
 
 def free_port() -> int:
@@ -130,3 +136,7 @@ def trained(folder: Path, rank: int) -> None:
             learn(cfg, data, here, origin)
     except Interrupted as stopped:
         sys.exit(stopped.code)
+    except RuntimeError as error:
+        if not any(text in str(error) for text in LOST):
+            raise
+        sys.exit(1)  # the process of the command tells which one it was

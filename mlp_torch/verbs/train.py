@@ -1,8 +1,10 @@
 """`mlp_torch train [KEY=VALUE …]`, in a clone `python train.py`: an experiment, or a run that was stopped."""
 
+import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 from argparse import Namespace
 from itertools import product
@@ -248,6 +250,7 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
     if folder and is_finished(folder):
         print(f"{folder} is finished; nothing was changed. Its figures are in {folder / 'metrics.json'}.")
         return
+    hint = f"Go on with:  {command('train')} resume={shlex.quote(str(folder))}{trusted(cfg)}" if folder else ""
     try:
         from mlp_torch.run import look, quiet, train  # lightning takes seconds, and --help does not need it
 
@@ -257,13 +260,16 @@ def go(cfg: DictConfig, folder: Path | None) -> None:
             return
         with held(folder), interruptible():
             if ranks.number(cfg) > 1:
-                ranks.together(cfg, folder)
+                ranks.together(cfg, folder, hint)
             else:
                 closing(cfg, folder, train(cfg, folder))
     except Interrupted as stopped:
-        hint = f" Go on with:  {command('train')} resume={shlex.quote(str(folder))}{trusted(cfg)}" if folder else ""
-        print(f"\nStopped.{hint}", file=sys.stderr)
+        print(f"\nStopped. {hint}".rstrip(), file=sys.stderr)
         sys.exit(stopped.code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would write to it once more at its end
+        print(f"\nStopped, since nobody reads what it prints. {hint}".rstrip(), file=sys.stderr)
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def trusted(cfg: DictConfig) -> str:

@@ -55,7 +55,7 @@ def test_auto_begins_a_run_where_there_is_none(arguments, tmp_path):
     assert is_finished(folder)
 
 
-def test_auto_goes_on_with_the_newest_unfinished_run_of_the_same_configuration_and_no_other(arguments, tmp_path):
+def test_auto_goes_on_with_the_newest_unfinished_run_of_the_same_configuration_and_no_other(arguments, tmp_path, caplog):
     older = stopped(arguments)
     other = stopped([*arguments, "optimizer.lr=0.01"])
     newer = stopped(arguments)
@@ -243,6 +243,16 @@ def test_a_second_signal_does_not_wait_for_the_next_step(number, arguments, tmp_
     assert f"{number.name}: saving at the next step; a second one stops at once" in "".join(said)
     assert "Stopped. Go on with: " in "".join(said)
     assert tiny.last(tmp_path / "runs" / "tiny" / "latest" / "checkpoints")["global_step"] == 10
+
+
+def test_a_run_whose_output_nobody_reads_says_how_it_goes_on(arguments):
+    command = [sys.executable, str(ROOT / "train.py"), *arguments, "trainer.enable_progress_bar=true"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()  # as `| head` does
+        said = process.stderr.read()
+    assert process.returncode == 128 + signal.SIGPIPE, said
+    assert "Stopped, since nobody reads what it prints. Go on with: " in said
+    assert "Traceback" not in said
 
 
 def listens() -> None:
