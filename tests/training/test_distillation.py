@@ -8,7 +8,7 @@ import pytest
 import staged
 import tiny
 import torch
-from test_contracts_heads import CASES, Rows, fitted, rows
+from test_contracts_heads import CASES, Rows, fitted, rows, told
 from test_contracts_models import parts_of
 from torch import Tensor, nn
 
@@ -68,7 +68,7 @@ def test_each_member_of_a_student_learns_from_the_teacher() -> None:
 SOFT = [(kind, options) for kind, options in CASES if kind.softens and not options.get("gamma")]
 
 
-@pytest.mark.parametrize(("kind", "options"), SOFT, ids=[f"{kind.__name__}{options}" for kind, options in SOFT])
+@pytest.mark.parametrize(("kind", "options"), SOFT, ids=[f"{kind.__name__}{told(options)}" for kind, options in SOFT])
 def test_a_teacher_that_is_certain_is_a_label(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 64)
     head = fitted(kind, options, data).train()
@@ -126,7 +126,7 @@ def test_an_impossible_share_is_refused(share: float) -> None:
 HARD = [case for case in CASES if case not in SOFT]
 
 
-@pytest.mark.parametrize(("kind", "options"), HARD, ids=[f"{kind.__name__}{options}" for kind, options in HARD])
+@pytest.mark.parametrize(("kind", "options"), HARD, ids=[f"{kind.__name__}{told(options)}" for kind, options in HARD])
 def test_a_head_that_cannot_learn_from_an_answer_is_refused_by_name(kind: type[Head], options: dict[str, Any]) -> None:
     data = rows(kind, 64)
     with pytest.raises(ConfigError, match=rf"a student's head must be .* however: {kind.__name__}"):

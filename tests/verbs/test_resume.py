@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -55,11 +56,14 @@ def test_auto_begins_a_run_where_there_is_none(arguments, tmp_path):
     assert is_finished(folder)
 
 
-def test_auto_goes_on_with_the_newest_unfinished_run_of_the_same_configuration_and_no_other(arguments, tmp_path, caplog):
+def test_auto_goes_on_with_the_newest_unfinished_run_of_the_same_configuration_and_no_other(
+    arguments, tmp_path, caplog
+):
     older = stopped(arguments)
     other = stopped([*arguments, "optimizer.lr=0.01"])
     newer = stopped(arguments)
     assert main([*arguments, "resume=auto"]) == 0
+    assert re.search(rf"goes on with \S*{newer.name}, of which step_\d+.ckpt has step ", caplog.text)
     assert [is_finished(folder) for folder in (older, other, newer)] == [False, False, True]
     assert main(["resume=auto", *arguments]) == 0
     assert [is_finished(folder) for folder in (older, other, newer)] == [True, False, True]
