@@ -129,7 +129,7 @@ def add_metrics(cfg: DictConfig, data: Data, head: Head) -> None:
     best = head.constant(train.y[known], train.weight[known])
     entries = {
         name: built(node, refused=(RuntimeError, AssertionError))
-        for name, node in cfg.metric.items()
+        for name, node in (cfg.metric or {}).items()
         if node is not None
     }
     head.perspectives = named(entries, head, best)

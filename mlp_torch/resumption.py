@@ -59,14 +59,27 @@ def is_permitted(key: str, values: tuple[Any, Any], allowed: Sequence[str]) -> b
     return is_longer or any(key == item or key.startswith(f"{item}.") for item in (*FREE, *allowed))
 
 
-def check(before: Mapping[str, Any], now: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, tuple[Any, Any]]:
-    """The permitted differences between what a run was trained with until now and what it is to go on with.
+def check(
+    before: Mapping[str, Any], now: Mapping[str, Any], allowed: Sequence[str], *, at: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """The permitted differences between what a fit was trained with until now and what it is to go on with.
+
+    Args:
+        before: of its checkpoint.
+        now: its configuration.
+        allowed: keys that may differ: of the fit, or of the run that it inherits from.
+        at: where its keys are in the run's configuration, e.g. `stages.gate.`; "" = it is the run's own.
 
     Raises:
         ConfigError: with every other one, and how to allow it.
     """
-    found = differences(before, now)
-    refused = {key: values for key, values in found.items() if not is_permitted(key, values, allowed)}
+    by_key = differences(before, now)
+    found = {f"{at}{key}": values for key, values in by_key.items()}
+    refused = {
+        f"{at}{key}": values
+        for key, values in by_key.items()
+        if not is_permitted(key, values, allowed) and not is_permitted(f"{at}{key}", values, allowed)
+    }
     if refused:
         told = "; ".join(f"{key}: {old} → {new}" for key, (old, new) in refused.items())
         names = ",".join([*allowed, *refused])

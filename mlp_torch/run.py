@@ -6,7 +6,7 @@ predictions/  embeddings/  model/  transfer.json  init_from.pt  stages/STAGE/{fo
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
 from mlp_torch.training.transfer import Origin
 from mlp_torch.transfer.configured import own_origin
-from mlp_torch.transfer.origin import KEPT, OWN, inherited
+from mlp_torch.transfer.origin import OWN, inherited, is_kept
 from mlp_torch.transfer.start import begin
 from mlp_torch.verbs.folders import CONFIG, store
 
@@ -94,9 +94,10 @@ def ready(cfg: DictConfig, folder: Path) -> tuple[Data, Origin | None]:
     """
     if not rank():  # of several processes one writes
         files.clear(folder)
-    last = last_checkpoint(folder)
+    found = kept(folder)
+    last = found[0] if found else None
     if last:
-        check_resumed(cfg, folder, last)
+        check_resumed(cfg, folder, found)
         log.info("goes on with %s, of which %s has step %s", folder, last.path.name, f"{last.step:,}")
     return prepare(cfg, folder, last)
 
@@ -120,23 +121,31 @@ def train_origin(cfg: DictConfig, folder: Path) -> None:
     """Trains the run that this one begins with, or goes on with it: no baselines, no report, no export."""
     own = own_origin(cfg, str(folder))
     folder.mkdir(exist_ok=True)
+    last = next(iter(kept(folder)), None)
+    if last:
+        check(last.content["configuration"], plain(own), list(cfg.resume_allow), at="init_from.")
     files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
     log.info("%s: the run that this one begins with", folder)
-    data, _ = prepare(own, folder, last_checkpoint(folder))
+    data, _ = prepare(own, folder, last)
     found = fit(own, data, build(own, data), folder, calibrated=False)
     for line in [*found.task.model.head.notes(), *found.notes]:
         log.info("%s: %s", folder, line)
 
 
-def check_resumed(cfg: DictConfig, folder: Path, last: Kept) -> None:
+def check_resumed(cfg: DictConfig, folder: Path, found: Sequence[Kept]) -> None:
     """Refuses to go on otherwise than the run began, unless that is allowed; then config.yaml says what holds now.
 
     Raises:
         ConfigError: naming every key that differs.
     """
-    place = last.path.parents[1]
-    own = cfg if place == folder else configured(cfg, place.parent.name, str(place))
-    changed = check(last.content["configuration"], plain(own), list(cfg.resume_allow))
+    changed: dict[str, tuple[Any, Any]] = {}
+    for last in found:
+        place = last.path.parents[1]
+        stage = "" if place == folder else place.parent.name
+        own = configured(cfg, stage, str(place)) if stage else cfg
+        at = f"stages.{stage}." if stage else ""
+        changed |= check(last.content["configuration"], plain(own), list(cfg.resume_allow), at=at)
+    changed = {key: values for key, values in changed.items() if "callback.progress" not in key}
     if changed:
         log.info("goes on with %s", "; ".join(f"{key}: {old} → {new}" for key, (old, new) in changed.items()))
         now = cfg.copy()
@@ -144,17 +153,19 @@ def check_resumed(cfg: DictConfig, folder: Path, last: Kept) -> None:
         store(now, folder)
 
 
-def last_checkpoint(folder: Path) -> Kept | None:
-    """What a run that was stopped left, in its stages too; None where it had not come to a checkpoint.
+def kept(folder: Path) -> list[Kept]:
+    """What a run that was stopped left, its own first, then of each fit of its stages; none before a first checkpoint.
 
     Raises:
         ModelError: for one that another program has written.
     """
     places = (folder / "checkpoints", *sorted(folder.glob("stages/*/*/checkpoints")))
-    last = next((found for place in places if (found := newest(place))), None)
-    if last and (missing := [key for key in (*CONTENT, Data.__qualname__) if key not in last.content]):
-        raise ModelError(f"checkpoint {last.path} must be of a run of this program, however: it has no {missing[0]}")
-    return last
+    found = [last for place in places if (last := newest(place))]
+    for last in found:
+        if missing := [key for key in (*CONTENT, Data.__qualname__) if key not in last.content]:
+            text = f"checkpoint {last.path} must be of a run of this program"
+            raise ModelError(f"{text}, however: it has no {missing[0]}")
+    return found
 
 
 def restored_from(folder: Path, last: Kept | None) -> dict[str, Tensor] | None:
@@ -171,7 +182,7 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
     The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
     """
     data = table(cfg)
-    if isinstance(cfg.init_from, DictConfig) and not (folder / KEPT).exists():
+    if isinstance(cfg.init_from, DictConfig) and not is_kept(folder):
         definition(data).schema()  # refuses what is wrong with this one before another is trained
         train_origin(cfg, folder / OWN)
     origin = inherited(cfg, folder, data)
@@ -194,7 +205,7 @@ def table(cfg: DictConfig) -> Data:
     data: Data = built(cfg.data)
     data.resume_allow, data.rows_per_epoch = list(cfg.resume_allow), cfg.rows_per_epoch
     # an experiment's options stay where rebalancing=none leaves them without anything to set
-    data.rebalancing = built(cfg.rebalancing) if "_target_" in cfg.rebalancing else None
+    data.rebalancing = built(cfg.rebalancing) if "_target_" in (cfg.rebalancing or {}) else None
     if cfg.folds is not None:
         data.split = data.split.fold(cfg.fold, of=cfg.folds)
     if wanted(cfg):

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.evaluation.evaluation import configuration, restored
 from mlp_torch.fitting import direction
-from mlp_torch.run import last_checkpoint
+from mlp_torch.run import kept
 from mlp_torch.training.checkpoint_files import name_of, save
 from mlp_torch.verbs.train import main
 
@@ -109,4 +109,4 @@ def test_a_checkpoint_of_another_program_is_refused_by_its_name(tmp_path: Path) 
     (tmp_path / "checkpoints").mkdir()
     save({"format": 1, "global_step": 3, "epoch": 0, "state_dict": {}}, tmp_path / "checkpoints" / name_of(3))
     with pytest.raises(ModelError, match=r"step_00000003.ckpt must be of a run .*, however: it has no configuration"):
-        last_checkpoint(tmp_path)
+        kept(tmp_path)

@@ -17,7 +17,7 @@ from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.resuming.comparison import differences, first_difference, in_checkpoints
-from mlp_torch.run import last_checkpoint, learn, prepare
+from mlp_torch.run import kept, learn, prepare
 from mlp_torch.stages.configured import wanted
 from mlp_torch.training.checkpoints import LastCheckpoint
 from mlp_torch.training.data import Data
@@ -137,8 +137,8 @@ def verify(cfg: DictConfig, place: Path, *, steps: int = 40) -> Verified:
         if number % 2 and number < len(copies(place)):
             ahead(there, copies(place)[number])
         cfg_there = reopened(there)[0]
-        if restored is None and (last := last_checkpoint(there)):
-            restored, origin = prepare(cfg_there, there, last)
+        if restored is None and (last := kept(there)):
+            restored, origin = prepare(cfg_there, there, last[0])
             found[number] = list(in_tables(data, restored))
         trained(cfg_there, restored or data, there, origin)
         found[number] = [*found.get(number, []), *differences(place / WHOLE, there)]

@@ -131,6 +131,7 @@ def configured(cfg: DictConfig, name: str, folder: str, member: str | None = Non
     if cfg.folder is not None:  # nor is there one where a run is only looked at
         plain = moved(plain, str(cfg.folder), folder)
     plain |= {"folder": folder, "stages": {}, "baseline": {}}
+    plain |= {key: own.get(key) for key in ("columns", "rows", "folds")}  # so that a fit that goes on has the same
     plain["callback"].pop("pruning", None)  # a trial is judged by its last model
     plain["model"] = {"_target_": "mlp_torch.parts.alone", "_partial_": True}
     for key in set(own) & {"seed", *REPLACED}:

@@ -10,6 +10,7 @@ are float64, which Apple's GPUs do not have
 
 from mlp_torch.errors import ConfigError, near
 
+ACCELERATORS = ("auto", "cpu", "cuda", "gpu")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -34,15 +35,18 @@ def check(asked: str, precision: str) -> None:
 
 
 def accelerator(asked: str) -> str:
-    """cpu or cuda: `auto` is CUDA where there is one, `gpu` must be, and any other name is Lightning's to refuse.
+    """cpu or cuda: `auto` is CUDA where there is one, `gpu` and `cuda` must be there.
 
     Raises:
-        ConfigError: for a GPU that is not there, and for Apple's.
+        ConfigError: for a GPU that is not there, for Apple's, and for what is none of these.
     """
     if asked == "mps":
         why = "raw values, targets and scales are float64, which Apple's GPUs do not have"
         raise ConfigError(f"trainer.accelerator must be cpu or cuda, however: mps; {why}")
-    if asked not in ("auto", "gpu", "cuda"):
+    if asked not in ACCELERATORS:
+        known = ", ".join(ACCELERATORS)
+        raise ConfigError(f"trainer.accelerator must be one of {known}, however: {asked}; {near(asked, ACCELERATORS)}")
+    if asked == "cpu":
         return asked
     import torch  # takes seconds, for which a mistyped key need not wait
 

@@ -142,6 +142,8 @@ class Masked(Model):
         super().__init__()
         if not 0 < share < 1:
             raise ValueError(f"share must be more than 0 and less than 1, however: {share=}")
+        if most < 2:
+            raise ValueError(f"most must be at least 2, however: {most=}")
         if not (0 <= guess < math.inf and 0 <= detect < math.inf and guess + detect > 0):
             raise ValueError(f"guess and detect must be at least 0, and one of them more, however: {guess=}, {detect=}")
         check(parts)
@@ -151,6 +153,9 @@ class Masked(Model):
         self.encoder = Encoder(dict(parts.columns), parts.modalities)
         self.backbone = parts.backbone(self.encoder.widths)
         self.asked = nn.ModuleDict(asked(parts.columns, rows, most))
+        if not self.asked and not detect:
+            text = "detect must be more than 0 where no column is guessed"
+            raise ConfigError(f"{text}, however: detect=0 beside {', '.join(parts.columns)}")
         self.sizes = [len(self.groups), *(int(each.n) for each in self.asked.values())]  # type: ignore[arg-type]  # nn.Module forgets what it holds
         members = getattr(self.backbone, "members", 1)  # as in Parts
         self.output = Output(int(self.backbone.d_out), sum(self.sizes), members)  # type: ignore[arg-type]

@@ -73,10 +73,15 @@ def kept(cfg: DictConfig, folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return content(located(cfg.init_from))
     path = folder / KEPT
-    if not path.exists():
+    if not is_kept(folder):
         run = located(cfg.init_from) if isinstance(cfg.init_from, str) else folder / OWN
         save(content(run), path)
     return read(path)
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a run has its copy: one that a kill left without a manifest is none."""
+    return (folder / KEPT).with_suffix(".json").exists()
 
 
 def content(run: Path) -> dict[str, Any]:

@@ -46,6 +46,12 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError(f"trainer.devices must be 1 for a run with {key}, however: {number(cfg)}")
 
 
+def check_same(fit: DictConfig, cfg: DictConfig) -> None:
+    """Refuses a stage, or a run before, that other processes would train than those of the run. Raises ConfigError."""
+    if number(fit) != number(cfg):
+        raise ConfigError(f"trainer.devices must be that of the run, {number(cfg)}, however: {number(fit)}")
+
+
 def together(cfg: DictConfig, folder: Path, hint: str) -> None:
     """Trains in several processes, and waits for them.
 

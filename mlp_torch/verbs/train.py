@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from mlp_torch.overrides import choices, key_of, opened
 from mlp_torch.reproducibility import folds
 from mlp_torch.serving.formats import check_formats
 from mlp_torch.stages.configured import check as check_stages
+from mlp_torch.stages.configured import configured, wanted
 from mlp_torch.training import devices
 from mlp_torch.transfer.configured import check as check_transfer
-from mlp_torch.transfer.configured import check_labels, pin
+from mlp_torch.transfer.configured import check_labels, own_origin, pin
 from mlp_torch.tuning.chosen import with_best
 from mlp_torch.tuning.plan import GROUP
 from mlp_torch.tuning.plan import planned as tuned
@@ -138,7 +140,7 @@ def planned(chosen: Namespace) -> list[sweep.Planned]:
 
 def check(cfg: DictConfig) -> None:
     """Refuses what is wrong with a run's configuration, before anything is read."""
-    check_switches(cfg)
+    check_switches(cfg)  # before all that takes its time
     check_source(cfg)
     check_targets(cfg)
     check_labels(cfg)
@@ -146,7 +148,21 @@ def check(cfg: DictConfig) -> None:
     check_stages(cfg)
     check_transfer(cfg)
     ranks.check(cfg)
-    devices.check(str(cfg.trainer.accelerator), str(cfg.trainer.precision))
+    for at, fit in fits(cfg):
+        try:
+            check_switches(fit)
+            devices.check(str(fit.trainer.accelerator), str(fit.trainer.precision))
+            ranks.check_same(fit, cfg)
+        except ConfigError as error:
+            raise ConfigError(f"{at}: {error}" if at else str(error)) from None
+
+
+def fits(cfg: DictConfig) -> Iterator[tuple[str, DictConfig]]:
+    """All that a run trains, itself first: the configuration of each, and where it stands in that of the run."""
+    yield "", cfg
+    yield from ((f"stages.{name}", configured(cfg, name, "")) for name in wanted(cfg))
+    if isinstance(cfg.init_from, DictConfig):
+        yield "init_from", own_origin(cfg, "")
 
 
 def check_lists(lists: list[str], chosen: Namespace) -> None:
