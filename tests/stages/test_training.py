@@ -9,6 +9,7 @@ import pytest
 import staged
 import tiny
 import torch
+from omegaconf import OmegaConf
 
 import mlp_torch.stages.training as training
 from mlp_torch.configuration import composed
@@ -164,6 +165,25 @@ def test_a_stopped_run_goes_on_in_the_fit_that_was_not_done(cascade, tmp_path: P
     for name in ("val", "test"):
         ours, theirs = (pq.read_table(each / f"predictions/{name}.parquet") for each in (run, whole))
         assert ours.equals(theirs)
+
+
+def test_a_stage_goes_on_with_as_many_folds_as_it_began_with(tmp_path: Path, monkeypatch, capsys) -> None:
+    real = training.fit
+
+    def dying(cfg, data, model, folder, **options):
+        if folder.name == "fold_1":
+            raise Killed
+        return real(cfg, data, model, folder, **options)
+
+    monkeypatch.setattr(training, "fit", dying)
+    with pytest.raises(SystemExit):
+        main(staged.experiment(tmp_path, staged.CASCADE))
+    run = (tmp_path / "runs" / "tiny" / "latest").resolve()
+    config = OmegaConf.load(run / "config.yaml")
+    before, config.stages.gate.folds = config.stages.gate.folds, 7
+    OmegaConf.save(config, run / "config.yaml")
+    assert main([f"resume={run}"]) == 2
+    assert f"stages.gate.folds: {before} → 7" in capsys.readouterr().err
 
 
 def test_a_gate_that_was_trained_again_forces_its_branches(cascade, tmp_path: Path) -> None:

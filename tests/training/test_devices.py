@@ -50,6 +50,7 @@ def test_auto_is_a_gpu_where_there_is_one_and_a_gpu_that_is_asked_for_must_be_th
     [
         (["trainer=gpu"], "trainer.accelerator=cuda needs a GPU that torch can use, however: there is none"),
         (["trainer.accelerator=mps"], "however: mps; raw values, targets and scales are float64, which Apple's GPUs"),
+        (["trainer.accelerator=tpu"], "trainer.accelerator must be one of auto, cpu, cuda, gpu, however: tpu"),
         (["trainer.precision=bf16-true"], "trainer.precision must be one of 32-true, bf16-mixed, 16-mixed, in which"),
         (["trainer.precision=16-mixed", "trainer.accelerator=cpu"], "trainer.precision=16-mixed needs a GPU, however:"),
     ],

@@ -20,6 +20,7 @@ from mlp_torch import build
 from mlp_torch.backbone.mlp import MLP
 from mlp_torch.backbone.tabm import TabM
 from mlp_torch.column import Column
+from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
 from mlp_torch.head import Batch
 from mlp_torch.ingest.source import Frame
@@ -36,6 +37,7 @@ from mlp_torch.target import Category, Target, Unlabelled
 from mlp_torch.training.batches import select
 from mlp_torch.training.data import Data
 from mlp_torch.training.pretraining import Masked, grouped, told
+from mlp_torch.transfer.configured import own_origin
 from mlp_torch.verbs.train import main
 
 BODY = partial(MLP, hidden=[32, 32])
@@ -181,6 +183,11 @@ def test_words_and_what_never_varies_are_seen_but_not_guessed():
     assert "of text, flat is asked only whether they were" in model.head.notes()[0]
     assert "tail" not in Masked(parts(data), most=100).asked
     assert "flat" in seen_by(model, data.tables["val"].features)
+    few = prepared({name: columns[name] for name in ("text", "flat")}, table=table)
+    with pytest.raises(
+        ConfigError, match=r"detect must be more than 0 where .* beside text, flat"
+    ):
+        Masked(parts(few), detect=0)
 
 
 def test_a_column_that_joins_two_groups_makes_them_one():
@@ -353,6 +360,16 @@ def test_a_run_that_dies_before_and_after_it_goes_on_to_the_same_bits(tmp_path):
     for place in ("origin/checkpoints", "checkpoints"):
         ends = [tiny.last(folder / place)["state_dict"] for folder in ((tmp_path / "whole/tiny/latest").resolve(), run)]
         assert same(*ends), place
+
+
+def test_rebalancing_and_metrics_are_of_the_labels_and_so_of_the_run_itself(tmp_path):
+    arguments = written(tmp_path, tiny.table())
+    metric = "+metric.worth={_target_: mlp_torch.problem.value.Value, tp: 1}"
+    cfg = composed([*arguments[2:], "rebalancing=class_weights", metric], Path(arguments[1]))
+    own = own_origin(cfg, "")
+    assert "_target_" in cfg.rebalancing
+    assert (own.rebalancing, own.metric) == (None, None)
+    assert main([*arguments, "rebalancing=class_weights", f"runs={tmp_path}/runs"]) == 0
 
 
 def test_a_run_of_its_own_without_a_target_is_refused_before_anything_is_read(tmp_path, capsys):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
+from omegaconf import OmegaConf
 from training.test_resume import same
 
 import mlp_torch
@@ -105,6 +106,15 @@ def test_a_run_that_died_before_its_first_checkpoint_begins_with_the_copy_that_i
     assert same(*ends)
 
 
+def test_a_copy_that_a_kill_left_without_its_manifest_is_made_again(body, tmp_path):
+    with pytest.raises(DIES):
+        main(from_body(body, tmp_path, STOP.replace("13", "0")))
+    run = latest(tmp_path)
+    (run / "init_from.json").unlink()
+    assert main([f"resume={run}", "resume_allow=[callback.stop]", "callback.stop=null"]) == 0
+    assert (run / "init_from.json").exists()
+
+
 def test_latest_of_the_same_name_is_the_run_before_and_not_the_new_one(body, tmp_path):
     few = f"data.source.path={body / 'few.parquet'}"
     assert main(arguments(body, tmp_path, few)) == 0
@@ -187,6 +197,17 @@ def test_one_command_that_dies_in_either_part_goes_on_to_the_same_bits(body, tmp
     assert same(*ends)
 
 
+def test_the_run_before_goes_on_as_it_began_or_says_what_differs(body, tmp_path, capsys):
+    with pytest.raises(DIES):
+        main(arguments(body, tmp_path, own_origin(body), STOP.replace("13", "5"), "callback.last.every_n_steps=1"))
+    run = latest(tmp_path)
+    config = OmegaConf.load(run / "config.yaml")
+    config.backbone.hidden = [8]
+    OmegaConf.save(config, run / "config.yaml")
+    assert main([f"resume={run}", "allow=[tiny.Stop]"]) == 2
+    assert "init_from.backbone.hidden: [16, 8] → [8]" in capsys.readouterr().err
+
+
 def test_a_look_shows_what_is_frozen_and_begins_with_the_other_run(body, tmp_path, capsys):
     assert main(from_body(body, tmp_path, "freeze=[encoder.*]", "debug=true")) == 0
     out = capsys.readouterr().out
@@ -210,6 +231,9 @@ def test_a_look_shows_what_is_frozen_and_begins_with_the_other_run(body, tmp_pat
             "init_from: data: mlp_torch.training.data.Data takes no batch_sise; did you mean batch_size",
         ),
         (["init_from={trainer: {max_epochs: 2}, freeze: encoder}"], "init_from: freeze must be a list of globs"),
+        (["init_from={seed: -1}"], "init_from: seed must be a whole number of at least 0, however: seed=-1"),
+        (["init_from={trainer: {precision: 64-true}}"], "init_from: trainer.precision must be one of 32-true"),
+        (["init_from={trainer: {devices: 2}}"], "init_from: trainer.devices must be that of the run, 1, however: 2"),
         (["init_from=3"], "init_from must name a run's folder, however: init_from=3"),
         (["init_grow=maybe"], "init_grow must be true or false, however: init_grow=maybe"),
         (["freeze=encoder"], "freeze must be a list of globs, as in ['encoder.*'], however: freeze=encoder"),
