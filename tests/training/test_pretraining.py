@@ -184,9 +184,7 @@ def test_words_and_what_never_varies_are_seen_but_not_guessed():
     assert "tail" not in Masked(parts(data), most=100).asked
     assert "flat" in seen_by(model, data.tables["val"].features)
     few = prepared({name: columns[name] for name in ("text", "flat")}, table=table)
-    with pytest.raises(
-        ConfigError, match=r"detect must be more than 0 where .* beside text, flat"
-    ):
+    with pytest.raises(ConfigError, match=r"detect must be more than 0 where .* beside text, flat"):
         Masked(parts(few), detect=0)
 
 
