@@ -86,7 +86,7 @@ def check_key(text: str, cfg: DictConfig, known: dict[str, set[str]]) -> None:
     for name in key_of(text).split("."):
         if not isinstance(node, DictConfig):
             raise ConfigError(f"{walked} must be a table of keys to have {name}, however: it is one value")
-        if name not in node:
+        if name not in node.keys():  # noqa: SIM118  # `in node` knows none that is ???
             keys = {str(key) for key in node} | (set() if walked else set(known))
             where = f" of {walked}" if walked else ""
             raise ConfigError(f"a key must exist, however: {key_of(text)}: no {name}{where}; {near(name, keys)}")

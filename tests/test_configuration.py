@@ -98,6 +98,11 @@ def test_a_mistyped_argument_is_refused_by_naming_the_near_ones(override, messag
     assert "\n" not in str(caught.value)
 
 
+def test_a_key_that_has_no_value_yet_is_a_key() -> None:
+    with pytest.raises(ConfigError, match=r"An item is already at 'head\.gamma'"):
+        composed(["model=distilled", "model.teacher=large", "+head.gamma=2"])
+
+
 def test_an_experiment_of_ones_own_that_lies_here_is_told_how_to_be_found(tmp_path, monkeypatch):
     (tmp_path / "configs" / "experiment").mkdir(parents=True)
     (tmp_path / "configs" / "experiment" / "mine.yaml").write_text("# @package _global_\n")
