@@ -7,29 +7,20 @@ median of 5; the first of them warms up what is compiled. The figure is rows per
 hand-written loop, whose rows lie on the GPU too and whose steps are in bfloat16 too, and which does nothing else.
 """
 
-import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch.optim import AdamW
+from training import EPOCHS, Contender, medians, show, with_everything
 
 from mlp_torch.configuration import composed
-from mlp_torch.fitting import build, build_trainer, flat_line, optimization
 from mlp_torch.model import Model
 from mlp_torch.run import quiet, table
 from mlp_torch.training.batches import placed, select
 from mlp_torch.training.data import Data
-from mlp_torch.training.task import Task
-from mlp_torch.training.tensorboard import TensorBoard
-
-ROUNDS = 5
-EPOCHS = 3
 
 
 def by_hand(model: Model, data: Data, folder: Path, *, device: torch.device) -> None:
@@ -48,13 +39,10 @@ def by_hand(model: Model, data: Data, folder: Path, *, device: torch.device) -> 
             optimizer.step()
 
 
-def with_everything(model: Model, data: Data, folder: Path, *, cfg: DictConfig) -> None:
-    """What `python train.py` runs."""
-    task = Task(data.transform, data.target, model, **optimization(cfg))
-    if cfg.compile:
-        task.learner = torch.compile(model.forward)
-    logger = TensorBoard(folder / "tensorboard", baseline=flat_line(model, data))
-    build_trainer(OmegaConf.merge(cfg, {"folder": str(folder)}), logger, model).fit(task, data)
+def clock() -> float:
+    """Seconds of wall time, once the GPU has done what it was given."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def main(overrides: list[str]) -> None:
@@ -68,26 +56,13 @@ def main(overrides: list[str]) -> None:
     )
     cpu.trainer.accelerator = "cpu"
     data = table(gpu).prepare()
-    contenders: dict[str, Callable[[Model, Data, Path], None]] = {
+    contenders: dict[str, Contender] = {
         "hand-written loop": partial(by_hand, device=torch.device("cuda")),
         "trainer=gpu": partial(with_everything, cfg=gpu),
         "trainer=gpu compile=true": partial(with_everything, cfg=compiled),
         "one thread of the CPU": partial(with_everything, cfg=cpu),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(ROUNDS):
-        for name, contender in contenders.items():
-            model = build(gpu, data)
-            with tempfile.TemporaryDirectory() as folder:
-                started = time.perf_counter()
-                contender(model, data, Path(folder))
-                torch.cuda.synchronize()
-                seconds[name].append(time.perf_counter() - started)
-    base = statistics.median(seconds["hand-written loop"])
-    for name, taken in seconds.items():
-        median = statistics.median(taken)
-        rows = EPOCHS * len(data.tables["train"].y) / median
-        print(f"{name:<26} {rows:>12,.0f} rows per second, {base / median:.3f} of the hand-written loop")
+    show(medians(contenders, gpu, data, clock), data, "second")
 
 
 if __name__ == "__main__":
