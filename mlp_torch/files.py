@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -76,6 +77,16 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(path, error.strerror or str(error)) from error
+
+
+def whole_name(name: str) -> str:
+    """The name that a file will have once it is whole.
+
+    >>> whole_name(".out.arrow.k2w_9z.part"), whole_name("out.arrow"), whole_name(".out.part")
+    ('out.arrow', 'out.arrow', '.out.part')
+    """
+    temporary = re.fullmatch(rf"\.(.+)\.\w+{re.escape(PART)}", name)
+    return temporary[1] if temporary else name
 
 
 def clear(folder: Path) -> None:

@@ -231,11 +231,10 @@ def gone(folder: Path, what: str) -> Stopped:
 def ours(name: str) -> bool:
     """Whether a file in the folder is a piece, or a temporary file of a writer that was killed.
 
-    >>> ours("000017.keys.arrow"), ours(".000017.keys.arrow.k2w_9z"), ours("letter.txt"), ours(".git")
+    >>> ours("000017.keys.arrow"), ours(".000017.keys.arrow.k2w_9z.part"), ours("letter.txt"), ours(".git")
     (True, True, False, False)
     """
-    whole, _, rest = name.removeprefix(".").rpartition(".")
-    return bool(OURS.fullmatch(whole if name.startswith(".") and rest else name))
+    return bool(OURS.fullmatch(files.whole_name(name)))
 
 
 def tidy(pieces: Pieces) -> None:

@@ -1,5 +1,6 @@
 """The folder of pieces: what it belongs to, who works in it, and the file that they become."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlp_torch import files
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.serving.pieces import Pieces, Stopped
 
@@ -24,6 +26,15 @@ def filled(pieces, sizes=(3, 0, 5)):
     for number, size in enumerate(sizes):
         pieces.write(number, "scored", pa.table({"row": pa.array(range(at, at + size), pa.int64())}))
         at += size
+
+
+def killed_while_it_writes(path):
+    """Leaves what a process leaves that ends while it writes the file."""
+    child = os.fork()
+    if child == 0:
+        files.write(path, lambda file: os._exit(9))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert any(path.parent.glob(f".{path.name}.*"))
 
 
 def finish(pieces, *, skipped_rows=0):
@@ -87,7 +98,7 @@ def test_pieces_that_nothing_vouches_for_are_cleared(pieces):
     with pieces.claimed(STATE):
         filled(pieces)
     (pieces.folder / "state.json").unlink()
-    (pieces.folder / ".000001.keys.arrow.x1y2").write_bytes(b"half")
+    killed_while_it_writes(pieces.path(1, "keys"))
     with pieces.claimed(STATE):
         assert [path.name for path in pieces.folder.iterdir()] == ["state.json"]
 
@@ -122,7 +133,7 @@ def test_two_runs_at_a_time_are_refused(pieces):
 def test_temporary_files_of_a_killed_writer_are_removed_with_the_folder(pieces, tmp_path):
     with pieces.claimed(STATE):
         filled(pieces)
-        (pieces.folder / ".000003.scored.arrow.x1y2").write_bytes(b"half")
+        killed_while_it_writes(pieces.path(3, "scored"))
         finish(pieces)
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
