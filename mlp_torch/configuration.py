@@ -61,6 +61,7 @@ def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
             refused = error
         else:
             check_tables(cfg, overrides, known)
+            settle_schedules(cfg)
             return cfg
         try:
             whole = compose("train", [*search, *(text for text in overrides if key_of(text) in known)])
@@ -108,6 +109,26 @@ def check_tables(cfg: DictConfig, overrides: list[str], known: dict[str, set[str
         if text.startswith("~") and (key := key_of(text)) in own - {"experiment"} and (key in known or key not in cfg):
             hint = near("none", known[key]) if key in known else f"to leave it empty write {key}=null"
             raise ConfigError(f"a key at the top must stay, however: {text} deletes it; {hint}")
+
+
+def settle_schedules(cfg: DictConfig) -> None:
+    """Gives each fit before the last one that has epochs of its own the run's schedule over these, in its own place.
+
+    >>> more = "+stages.gate={trainer: {max_epochs: 24}}"
+    >>> cfg = composed(["experiment=quickstart", "scheduler=cosine", "trainer.max_epochs=40", more])
+    >>> cfg.scheduler.T_max, cfg.stages.gate.scheduler.T_max
+    (40, 24)
+    """
+    stages = cfg.stages if isinstance(cfg.stages, DictConfig) else {}
+    for path, own in ({f"stages.{name}": own for name, own in stages.items()} | {"init_from": cfg.init_from}).items():
+        if isinstance(own, DictConfig) and "trainer" in own and "scheduler" not in own:
+            try:
+                alike = OmegaConf.merge(cfg, {"trainer": own.trainer})
+                run, fit = (OmegaConf.to_container(each.scheduler, resolve=True) for each in (cfg, alike))
+            except OmegaConfBaseException:
+                continue  # `check_targets` names the key
+            if fit != run:
+                OmegaConf.update(cfg, f"{path}.scheduler", fit, force_add=True)
 
 
 def check_targets(cfg: DictConfig) -> None:

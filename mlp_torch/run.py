@@ -33,7 +33,8 @@ from mlp_torch.responsible.report import Report
 from mlp_torch.resumption import check, plain
 from mlp_torch.serving.formats import check_formats, check_names
 from mlp_torch.stages.configured import configured, targets_of, wanted
-from mlp_torch.stages.rehearsal import check_table, looked, rehearse
+from mlp_torch.stages.rehearsal import check_table, looked
+from mlp_torch.stages.rehearsal import rehearse as rehearse_stages
 from mlp_torch.stages.training import check_reads, trained_stages, with_predictions
 from mlp_torch.training.checkpoint_files import Kept, newest
 from mlp_torch.training.data import Data, definition
@@ -45,6 +46,7 @@ from mlp_torch.training.tensorboard import TensorBoard
 from mlp_torch.training.transfer import Origin
 from mlp_torch.transfer.configured import own_origin
 from mlp_torch.transfer.origin import OWN, inherited, is_kept
+from mlp_torch.transfer.rehearsal import rehearse as rehearse_transfer
 from mlp_torch.transfer.start import begin
 from mlp_torch.verbs.folders import CONFIG, store
 
@@ -105,7 +107,7 @@ def ready(cfg: DictConfig, folder: Path) -> tuple[Data, Origin | None]:
 def learn(cfg: DictConfig, data: Data, folder: Path, origin: Origin | None = None) -> tuple[Fit, dict[str, Model]]:
     """The stages, then the last model: trained, or gone on with where `folder` stopped. Also the stages' models."""
     if wanted(cfg):
-        rehearse(cfg, data)
+        rehearse_stages(cfg, data)
     stages = trained_stages(cfg, data, folder / "stages")
     learning = with_predictions(data, stages)
     models = {name: stage.model for name, stage in stages.items()}
@@ -127,6 +129,8 @@ def train_origin(cfg: DictConfig, folder: Path) -> None:
     files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
     log.info("%s: the run that this one begins with", folder)
     data, _ = prepare(own, folder, last)
+    if not last:
+        rehearse_transfer(cfg, table(cfg), own, data)
     found = fit(own, data, build(own, data), folder, calibrated=False)
     for line in [*found.task.model.head.notes(), *found.notes]:
         log.info("%s: %s", folder, line)
@@ -183,7 +187,7 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
     """
     data = table(cfg)
     if isinstance(cfg.init_from, DictConfig) and not is_kept(folder):
-        definition(data).schema()  # refuses what is wrong with this one before another is trained
+        definition(data).schema()  # refuses what is wrong with this one before another's table is read
         train_origin(cfg, folder / OWN)
     origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))

@@ -7,6 +7,7 @@ The copy is written before anything else happens, and read from then on: a run t
 and does not see what has become of it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,15 @@ DEFINED = ("data.columns", "data.target", "head")
 
 
 def inherited(cfg: DictConfig, folder: Path | None, data: Data) -> Origin | None:
-    """What a run begins with, as `origin_of`; the columns that it has fitted are restored when data are prepared."""
-    origin = origin_of(cfg, folder, data.transform)
-    data.inherited = origin.inherited(data.transform, grow=cfg.init_grow) if origin else None
-    return origin
-
-
-def origin_of(cfg: DictConfig, folder: Path | None, transform: Transform) -> Origin | None:
-    """What a run begins with; None where it begins anew, and where the origin is yet to be trained by the run itself.
+    """What a run begins with; the columns that it has fitted are restored when data are prepared.
 
     Args:
         cfg: of the new run.
         folder: of the new run; None where it is only looked at.
-        transform: of the new run, not fitted.
+        data: of the new run, not prepared.
+
+    Returns:
+        None where it begins anew, and where the run before is yet to be trained by the run itself.
 
     Raises:
         ConfigError: where `init_from` names no run that has trained.
@@ -48,7 +45,19 @@ def origin_of(cfg: DictConfig, folder: Path | None, transform: Transform) -> Ori
     """
     if cfg.init_from is None or (folder is None and not isinstance(cfg.init_from, str)):
         return None
-    found = kept(cfg, folder)
+    origin = origin_of(cfg, kept(cfg, folder), data.transform)
+    data.inherited = origin.inherited(data.transform, grow=cfg.init_grow)
+    return origin
+
+
+def origin_of(cfg: DictConfig, found: Mapping[str, Any], transform: Transform) -> Origin:
+    """The run before, as one with these columns sees it.
+
+    Args:
+        cfg: of the new run.
+        found: of the run before: `run`, `state_dict`, `config`.
+        transform: of the new run, not fitted.
+    """
     state, old = found["state_dict"], found["config"]
     new = definitions(cfg)
     columns = {name: node for name, node in old["data.columns"].items() if node is not None}

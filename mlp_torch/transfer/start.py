@@ -36,14 +36,23 @@ def begin(cfg: DictConfig, model: Model, data: Data, origin: Origin | None, fold
         lines += carried.notes()
         if folder:
             files.write_json(folder / REPORT, carried.to_json())
-    plan = planned(
+    plan = plan_of(cfg, model)
+    for line in [*lines, *plan.notes()]:
+        log.info(line)
+    plan.begin(model, epoch=1)
+    return plan
+
+
+def plan_of(cfg: DictConfig, model: Model) -> Plan:
+    """What of a model learns when and how fast.
+
+    Raises:
+        ConfigError: for globs that match nothing, and where nothing is left to learn.
+    """
+    return planned(
         model,
         freeze=list(cfg.freeze),
         unfreeze={int(epoch): list(globs) for epoch, globs in named(cfg.unfreeze).items()},
         rates={str(glob): factor for glob, factor in named(cfg.rates).items()},
         layer_decay=cfg.layer_decay,
     )
-    for line in [*lines, *plan.notes()]:
-        log.info(line)
-    plan.begin(model, epoch=1)
-    return plan

@@ -16,7 +16,7 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch import foreign
-from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options
+from mlp_torch.configuration import CONFIGS, built, check_targets, composed, options, settle_schedules
 from mlp_torch.errors import ConfigError, UserError, near
 from mlp_torch.files import held
 from mlp_torch.interruption import Interrupted, interruptible
@@ -249,6 +249,7 @@ def start(cfg: DictConfig) -> None:
 def begin(cfg: DictConfig) -> None:
     """A new run; one that is refused before it trains leaves no folder, and `latest` where it was."""
     pin(cfg)
+    settle_schedules(cfg)
     latest = Path(cfg.runs) / str(cfg.name) / "latest"
     before = pointed(latest)
     folder = new_folder(cfg)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import staged
+from omegaconf import OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError
@@ -77,6 +78,22 @@ def test_null_drops_an_inherited_stage(tmp_path: Path) -> None:
     cfg.stages = None
     check(cfg)
     assert wanted(cfg) == {}
+
+
+def test_a_stage_has_the_runs_schedule_over_its_own_epochs(tmp_path: Path) -> None:
+    arguments = staged.experiment(tmp_path, staged.CASCADE)
+    cfg = composed([*arguments[2:], "scheduler=cosine"], Path(arguments[1]))
+    cfg.folder = "runs/tiny/x"
+    stored = OmegaConf.create(OmegaConf.to_yaml(cfg, resolve=True))
+    for each in (cfg, stored):
+        epochs = {name: configured(each, name, f"elsewhere/{name}").scheduler.T_max for name in ("gate", "early")}
+        assert (epochs, each.scheduler.T_max) == ({"gate": 8, "early": 2}, 2)
+
+
+def test_a_schedule_that_a_stage_says_itself_stays(tmp_path: Path) -> None:
+    own = "{_target_: torch.optim.lr_scheduler.StepLR, _partial_: true, step_size: 3}"
+    change = f"trainer: {{max_epochs: 8}} -> trainer: {{max_epochs: 8}}\n    scheduler: {own}"
+    assert configured(cascade(tmp_path, change=change), "gate", "").scheduler.step_size == 3
 
 
 def test_a_stage_is_the_run_but_for_what_it_says(tmp_path: Path) -> None:

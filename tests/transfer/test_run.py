@@ -208,6 +208,31 @@ def test_the_run_before_goes_on_as_it_began_or_says_what_differs(body, tmp_path,
     assert "init_from.backbone.hidden: [16, 8] → [8]" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("freeze=[encodr.*]", "freeze must match a parameter of the model, however: encodr.*"),
+        ("rates={bakcbone.*: 0.1}", "rates must match a parameter of the model, however: bakcbone.*"),
+        ("model=bagging", "/origin has none; here 72 tensors: members.0."),
+        ("callback.best.monitor=val/rmse", "callback.best.monitor must be a metric of this run, however: val/rmse"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_run_before_trains(given, message, body, tmp_path, capsys):
+    own = "init_from={model: {_target_: mlp_torch.parts.alone, _partial_: true}, callback: {best: {monitor: val/loss}}}"
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments(body, tmp_path, own, given))
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("tiny/2*"))
+
+
+def test_the_run_before_has_the_runs_schedule_over_its_own_epochs(body, tmp_path):
+    assert main(arguments(body, tmp_path, "init_from={trainer: {max_epochs: 1}}", "scheduler=cosine")) == 0
+    run = latest(tmp_path)
+    lengths = [tiny.last(fit / "checkpoints")["lr_schedulers"][0]["T_max"] for fit in (run / "origin", run)]
+    assert lengths == [1, 2]
+
+
 def test_a_look_shows_what_is_frozen_and_begins_with_the_other_run(body, tmp_path, capsys):
     assert main(from_body(body, tmp_path, "freeze=[encoder.*]", "debug=true")) == 0
     out = capsys.readouterr().out
