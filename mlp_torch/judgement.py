@@ -1,5 +1,6 @@
 """The judgement of a run: model and contenders on validation and test rows, and what fields are important."""
 
+import logging
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -15,7 +16,7 @@ from torch import Tensor
 from mlp_torch import files
 from mlp_torch.build import own_head
 from mlp_torch.configuration import built
-from mlp_torch.errors import MissingExtra
+from mlp_torch.errors import MissingExtra, how_many
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model, predicted
 from mlp_torch.problem.prior_correction import uncorrected
@@ -27,6 +28,8 @@ from mlp_torch.responsible.report import Report, number
 from mlp_torch.responsible.verdict import directions, judge, labelled, row_scores
 from mlp_torch.training.data import Data
 from mlp_torch.training.task import Task, outputs
+
+log = logging.getLogger("mlp_torch")
 
 FEW = 100  # rows of which metrics say something
 
@@ -40,7 +43,8 @@ def evaluate(cfg: DictConfig, task: Task, data: Data, folder: Path, stages: Mapp
     if rivals and outs["val"].dim() == 3:  # of members
         rivals["best member"] = BestMember(task.model)
     report.notes += data.prepared.looked_at
-    for rival in rivals.values():
+    for name, rival in rivals.items():
+        log.info("baseline %s", name)
         report.notes += rival.fit(head, data.judged)
     held = data.judged["calibration"]
     # trees want rows to answer
@@ -157,6 +161,7 @@ def importance(cfg: DictConfig, task: Task, data: Data) -> Importance | None:
     telling = [name for name, more in directions(task.model).items() if more is not None]
     monitors = [str(node.monitor).removeprefix("val/") for node in cfg.callback.values() if node and "monitor" in node]
     metric = next((name for name in monitors if name in telling), telling[0])
+    log.info("importance of %s", how_many(len(fields_of(columns)), "field"))
     find: Permutation = built(cfg.importance)
     say = partial(outputs, task)
     epoch = len(data.tables["train"].y)

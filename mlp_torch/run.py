@@ -62,7 +62,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     data, origin = ready(cfg, folder)
     (task, logger, epoch, notes), models = learn(cfg, data, folder, origin)
     trained = time.perf_counter()
-    log.info("trained; now the baselines, the report and the export")
+    log.info("trained; now the report")
     logger.begin_report()
     report = evaluate(cfg, task, data, folder, models)
     report.notes += [*task.model.head.notes(), *notes]
@@ -83,6 +83,7 @@ def train(cfg: DictConfig, folder: Path) -> Report:
     files.write_json(folder / "report.json", found)
     config = OmegaConf.to_yaml(cfg, resolve=True)
     formats = list(cfg.export.formats)
+    log.info("export to %s", folder / "model")
     ship(task, data, folder / "model", name=cfg.name, metrics=metrics, config=config, formats=formats)
     report.notes.append(f"{metrics['seconds']} s to prepare and train, {time.perf_counter() - started:.1f} s in all")
     return report

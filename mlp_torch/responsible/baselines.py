@@ -117,7 +117,8 @@ class LookUp:
         self.table = min(singles + pairs, key=loss_of)[1]
         if not len(self.table.groups):
             return [f"The look-up table is the constant: no group has {self.smallest:,} training rows."]
-        return [f"The look-up table is over {self.table.name}, {len(self.table.groups):,} groups."]
+        part = " ([i]: a column's number i, from 0; of a text its words of code i)" if "[" in self.table.name else ""
+        return [f"The look-up table is over {self.table.name}, {len(self.table.groups):,} groups{part}."]
 
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""
