@@ -6,9 +6,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import mlp_torch
 from mlp_torch.configuration import CONFIGS, built, check_targets, composed
+from mlp_torch.stages.configured import wanted
 from mlp_torch.target import Number
 from mlp_torch.verbs.train import main
 
@@ -41,6 +43,8 @@ def test_an_experiment_trains_a_step_exports_loads_and_predicts(path, tmp_path, 
     monkeypatch.setattr("sys.argv", ["train.py"])  # Hydra reads it; main sets it
     cfg = composed(command(path))
     short = [*SHORT, *(["model.cycle=1"] if "cycle" in cfg.model else [])]
+    fits = [*(f"stages.{name}" for name in wanted(cfg)), "init_from"]  # that are trained before
+    short += [f"{at}.trainer.max_epochs=1" for at in fits if OmegaConf.select(cfg, f"{at}.trainer.max_epochs")]
     short += FEW if FEW_OF in cfg.data.source._target_ else []
     short += (
         [f"trainer.max_epochs={max(cfg.unfreeze)}"] if cfg.unfreeze else []

@@ -405,7 +405,8 @@ def test_several_codes_of_a_row_are_a_column_each():
     assert torch.equal(columns["airport[1]"], two[:, 1])
     parts = tables({"airport": two}, coin(torch.where(two[:, 1] > 1, 0.9, 0.1), 1))
     assert LookUp(smallest=5).fit(binary(), parts) == [
-        "The look-up table is over airport[1], 4 groups ([i]: a column's number i, from 0; of a text its words of code i)."
+        "The look-up table is over airport[1], 4 groups ([i]: a column's number i, from 0; of a text its words of "
+        "code i)."
     ]
 
 
