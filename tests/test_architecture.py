@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlp_torch"
 LAYERS = {
-    **dict.fromkeys(["errors", "archives", "files", "interruption", "script", "ingest"], 0),
+    **dict.fromkeys(["errors", "archives", "files", "forked", "interruption", "script", "ingest"], 0),
     **dict.fromkeys(["column", "target", "head", "model", "parts"], 1),
     **dict.fromkeys(["representation", "backbone", "problem"], 2),
     **dict.fromkeys(["reproducibility", "datasets", "responsible"], 3),

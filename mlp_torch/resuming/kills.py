@@ -3,20 +3,23 @@
 One run is left alone and gives the reference, and the moments at which training begins and all is done. Then the same
 command runs in another folder and is killed at a moment between its start and that end, half of the time while it
 trains, again and again; each time that a run comes to its end all the same it is compared, and the next one begins.
+All processes have imported before they start, so that each moment falls into what a run does.
 """
 
 import os
 import random
+import runpy
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from mlp_torch.errors import ModelError
+from mlp_torch.forked import forked
 from mlp_torch.resuming.comparison import differences
 
 SHORT = (  # enough to be killed in, and no more
@@ -73,11 +76,16 @@ class Attempt:
     arguments: Sequence[str]
     runs: Path
 
-    def start(self) -> "subprocess.Popen[str]":
-        """The process."""
-        command = [sys.executable, "-m", "mlp_torch", "train", *self.arguments, *SHORT, f"runs={self.runs}"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    @property
+    def said(self) -> Path:
+        """Where the process says what it says."""
+        return self.runs.with_suffix(".log")
+
+    def start(self) -> BaseProcess:
+        """The process, at work."""
+        process = forked(command, [*self.arguments, *SHORT, f"runs={self.runs}"], self.said)
+        process.start()
+        return process
 
     @property
     def latest(self) -> Path | None:
@@ -94,19 +102,17 @@ class Attempt:
 
     def ends_before(self, seconds: float | None) -> bool:
         """Whether a process comes to its end before it is killed, after so many seconds; None = it is not killed."""
-        with self.start() as process:
-            said = heard(process, seconds)
-            if said is None:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
-        if process.returncode != -signal.SIGKILL:
-            self.check(process, said or "")
-        return process.returncode != -signal.SIGKILL
+        process = self.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        self.check(process)
+        return process.exitcode == 0
 
-    def check(self, process: "subprocess.Popen[str]", said: str) -> None:
+    def check(self, process: BaseProcess) -> None:
         """Refuses a process that failed by itself. Raises ModelError."""
-        if process.returncode:
-            last = "\n".join(said.splitlines()[-20:])
+        if process.exitcode not in (0, -signal.SIGKILL):
+            last = "\n".join(self.said.read_text().splitlines()[-20:])
             raise ModelError(f"{' '.join(self.arguments)} must come to its end, however:\n{last}")
 
 
@@ -126,6 +132,7 @@ def killed(
         ModelError: if the command fails by itself.
     """
     draw, name = random.Random(seed), " ".join(arguments)
+    warm_up()
     alone, attempt = Attempt(arguments, place / "alone"), Attempt(arguments, place / "killed")
     begins, seconds = left_alone(alone)
     assert alone.latest
@@ -146,20 +153,28 @@ def killed(
     return found
 
 
+def warm_up() -> None:
+    """Has the server that processes are forked from import what they need, so that no moment falls into that."""
+    process = forked(int)
+    process.start()
+    process.join()
+
+
 def left_alone(attempt: Attempt) -> tuple[float, float]:
     """Seconds until the first checkpoint, and until the end."""
-    started, begins = time.monotonic(), 0.0
-    with attempt.start() as process:
-        while (said := heard(process, WAIT)) is None:
-            if not begins and attempt.phase() != PHASES[0]:
-                begins = time.monotonic() - started
-    attempt.check(process, said)
+    process, started, begins = attempt.start(), time.monotonic(), 0.0
+    while process.exitcode is None:
+        process.join(WAIT)
+        if not begins and attempt.phase() != PHASES[0]:
+            begins = time.monotonic() - started
+    attempt.check(process)
     return begins, time.monotonic() - started
 
 
-def heard(process: "subprocess.Popen[str]", seconds: float | None) -> str | None:
-    """What a process has said, once it has ended; None after so many seconds."""
-    try:
-        return process.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        return None
+def command(arguments: Sequence[str], said: Path) -> None:
+    """What a process does: the command `mlp_torch train`."""
+    told = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(told, stream)
+    sys.argv = ["mlp_torch", "train", *arguments]
+    runpy.run_module("mlp_torch", run_name="__main__")

@@ -1,7 +1,5 @@
 """A study from its start, or from where it stopped, to its table: trials one by one, each in a process of its own."""
 
-import multiprocessing
-import os
 import sys
 import time
 from contextlib import ExitStack
@@ -28,7 +26,6 @@ def search(plan: Plan) -> None:
         SystemExit: 130 or 143 where it was stopped; 1 where no trial has a value.
     """
     started = time.monotonic()
-    import_once()
     study = Study.opened(plan, lambda: direction(plan.base))
     try:
         with interruptible():
@@ -39,13 +36,6 @@ def search(plan: Plan) -> None:
     except Interrupted as asked:
         stopped(plan, asked.code)
     sys.exit(closing(study))
-
-
-def import_once() -> None:
-    """Has trials forked from a server that has imported what they need, which takes seconds, and done nothing else."""
-    # Python 3.11 and 3.12 do not tell the server where their own modules are: it could find another mlp_torch
-    os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
-    multiprocessing.set_forkserver_preload(["mlp_torch.tuning.trial", "mlp_torch.run"])
 
 
 def stopped(plan: Plan, code: int) -> None:
@@ -85,7 +75,7 @@ def attempt(study: Study, trial: FrozenTrial, folder: Path) -> int:
     except UserError as error:
         print(error.told(), file=sys.stderr)
         return 2
-    return run(folder, tried, method="forkserver")
+    return run(folder, tried, imports=["mlp_torch.run", "mlp_torch.tuning.trial"])
 
 
 def told(study: Study, trial: FrozenTrial, code: int) -> None:

@@ -27,6 +27,7 @@ from mlp_torch import files, foreign
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.files import held
+from mlp_torch.forked import forked
 from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.overrides import key_of
 from mlp_torch.responsible.report import is_nested, stored
@@ -191,9 +192,9 @@ def end(folder: Path, failed: list[str], allow: Sequence[str]) -> None:
         sys.exit(1)
 
 
-def run(folder: Path, work: Callable[[Path], None], *, method: str = "spawn") -> int:
-    """Trains in a process of its own; its exit code. A signal that asks this process to stop is passed on to it."""
-    process: Any = multiprocessing.get_context(method).Process(target=train, args=(folder, work))  # type: ignore[attr-defined]
+def run(folder: Path, work: Callable[[Path], None], **options: Any) -> int:
+    """Trains in a process of its own, made with options of `forked`; its exit code. A signal to stop is passed on."""
+    process = forked(train, folder, work, **options)
     with interruptible():
         try:
             process.start()
