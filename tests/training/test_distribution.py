@@ -31,6 +31,8 @@ PLAIN = [
     "trainer.log_every_n_steps=1",
     "optimizer.lr=0.01",
 ]
+OFTEN = ["callback.last.every_n_steps=1", "resume=auto"]
+SAVED = "tiny/2*/checkpoints/step_*.json"
 TWO = ["trainer=ddp", "trainer.enable_progress_bar=false", "data.batch_size=32"]
 
 
@@ -90,10 +92,11 @@ def workers(pid: int) -> list[int]:
 
 
 def at_work(arguments: list[str], runs: Path) -> "subprocess.Popen[str]":
-    """A run of two processes that has come to a checkpoint."""
-    process = start([*arguments, *TWO, f"runs={runs}", "callback.last.every_n_steps=1", "resume=auto"])
+    """A run of two processes that has come to its next checkpoint."""
+    before = set(runs.glob(SAVED))
+    process = start([*arguments, *TWO, f"runs={runs}", *OFTEN])
     for _ in range(6000):
-        if list(runs.glob("tiny/2*/checkpoints/step_*.json")):
+        if set(runs.glob(SAVED)) - before:
             return process
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
@@ -101,26 +104,23 @@ def at_work(arguments: list[str], runs: Path) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("which", [0, pytest.param(1, marks=pytest.mark.proof)])
-def test_a_run_of_which_a_process_is_killed_ends_and_goes_on_to_the_same_bits(which, arguments, two, tmp_path):
+def test_a_run_that_is_stopped_and_then_loses_a_process_goes_on_to_the_same_bits(which, arguments, two, tmp_path):
+    process = at_work(arguments, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate()[0]
+    assert process.returncode == 143, said
+    assert "Stopped. Go on with: " in said
+
     process = at_work(arguments, tmp_path)
     os.kill(workers(process.pid)[which], signal.SIGKILL)
     said = process.communicate()[0]
     assert process.returncode == 1, said
     assert f"process {which} of 2 was killed by SIGKILL; the others ended. Go on with:  " in said
     assert "Traceback" not in said
-    finished([*arguments, *TWO, f"runs={tmp_path}", "callback.last.every_n_steps=1", "resume=auto"])
+
+    finished([*arguments, *TWO, f"runs={tmp_path}", *OFTEN])
     (run,) = (path for path in (tmp_path / "tiny").iterdir() if not path.is_symlink())
     assert differences(two, run) == []
-
-
-def test_a_run_that_is_asked_to_stop_saves_in_all_processes_at_the_same_step(arguments, two, tmp_path):
-    process = at_work(arguments, tmp_path)
-    process.send_signal(signal.SIGTERM)
-    said = process.communicate()[0]
-    assert process.returncode == 143, said
-    assert "Stopped. Go on with: " in said
-    finished([*arguments, *TWO, f"runs={tmp_path}", "callback.last.every_n_steps=1", "resume=auto"])
-    assert differences(two, (tmp_path / "tiny" / "latest").resolve()) == []
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 6])

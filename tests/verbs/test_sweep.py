@@ -169,29 +169,33 @@ def test_where_no_run_comes_to_training_nothing_is_left(tmp_path):
     assert list((tmp_path / "runs" / "tiny").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.proof)]
-)
-def test_what_is_stopped_goes_on_with_the_run_that_was_not_finished(tmp_path, number):
-    arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=30", "callback.early_stopping=null", "-m", "seed=1,2"]
-    process = start(arguments, tmp_path)
-    latest = tmp_path / "runs" / "tiny" / "latest"
+def stopped(arguments: list[str], folder: Path, number: int) -> str:
+    """Sends a signal to runs while the second of them trains; what they said."""
+    saved = folder / "runs" / "tiny" / "latest" / "checkpoints"
+    before = set(saved.glob("step_*.json"))
+    process = start(arguments, folder)
     for _ in range(12000):
-        if latest.exists() and latest.resolve().name == "seed-2" and list(latest.glob("checkpoints/step_*.json")):
+        if saved.resolve().parent.name == "seed-2" and set(saved.glob("step_*.json")) - before:
             break
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     process.send_signal(number)
     output = process.communicate()[0]  # ends when the run's own process, which writes to the same pipe, has ended
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), output
+    assert not list(folder.glob("runs/tiny/*-sweep/seed-2/model/manifest.json"))
+    return output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.proof)])
+def test_what_is_stopped_and_then_killed_goes_on_with_the_run_that_was_not_finished(tmp_path, number):
+    arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=20", "callback.early_stopping=null", "-m", "seed=1,2"]
+    output = stopped(arguments, tmp_path, number)
     sweep = sweep_in(tmp_path)
-    assert not (sweep / "seed-2" / "model" / "manifest.json").exists()
-    if number != signal.SIGKILL:
-        assert process.returncode == 128 + number, output
-        assert f"Stopped in seed=2. Go on with:  python {ROOT}/train.py resume={sweep}" in output
-        assert "Traceback" not in output
+    assert f"Stopped in seed=2. Go on with:  python {ROOT}/train.py resume={sweep}" in output
+    assert "Traceback" not in output
     finished = (sweep / "seed-1" / "model" / "manifest.json").stat()
-    how = [f"resume={sweep}"] if number == signal.SIGINT else [*arguments, f"resume={latest}"]
-    code, output = run(how, tmp_path)
+    stopped([f"resume={sweep}"], tmp_path, signal.SIGKILL)
+    code, output = run([*arguments, f"resume={sweep.parent / 'latest'}"], tmp_path)
     assert code == 0, output
     assert f"seed=1 (1 of 2): {os.path.relpath(sweep.resolve(), tmp_path)}/seed-1\nis finished" in output
     assert (sweep / "seed-1" / "model" / "manifest.json").stat() == finished
