@@ -19,7 +19,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]  # omegaconf's; it ships no types
 
@@ -61,7 +61,6 @@ def composed(overrides: list[str], folder: Path | None = None) -> DictConfig:
             refused = error
         else:
             check_tables(cfg, overrides, known)
-            settle_schedules(cfg)
             return cfg
         try:
             whole = compose("train", [*search, *(text for text in overrides if key_of(text) in known)])
@@ -112,23 +111,28 @@ def check_tables(cfg: DictConfig, overrides: list[str], known: dict[str, set[str
 
 
 def settle_schedules(cfg: DictConfig) -> None:
-    """Gives each fit before the last one that has epochs of its own the run's schedule over these, in its own place.
+    """Writes out, of each stage and run before that has epochs of its own, its schedule over these.
 
-    >>> more = "+stages.gate={trainer: {max_epochs: 24}}"
-    >>> cfg = composed(["experiment=quickstart", "scheduler=cosine", "trainer.max_epochs=40", more])
+    Args:
+        cfg: checked; of a stored one, which has no interpolations left, nothing changes.
+
+    >>> more = ["scheduler=cosine", "trainer.max_epochs=40", "+stages.gate={trainer: {max_epochs: 24}}"]
+    >>> cfg = composed(["experiment=quickstart", *more])
+    >>> settle_schedules(cfg)
     >>> cfg.scheduler.T_max, cfg.stages.gate.scheduler.T_max
     (40, 24)
     """
-    stages = cfg.stages if isinstance(cfg.stages, DictConfig) else {}
-    for path, own in ({f"stages.{name}": own for name, own in stages.items()} | {"init_from": cfg.init_from}).items():
-        if isinstance(own, DictConfig) and "trainer" in own and "scheduler" not in own:
-            try:
-                alike = OmegaConf.merge(cfg, {"trainer": own.trainer})
-                run, fit = (OmegaConf.to_container(each.scheduler, resolve=True) for each in (cfg, alike))
-            except OmegaConfBaseException:
-                continue  # `check_targets` names the key
-            if fit != run:
-                OmegaConf.update(cfg, f"{path}.scheduler", fit, force_add=True)
+    for own in (*(cfg.stages or {}).values(), cfg.init_from):
+        if not isinstance(own, DictConfig) or "trainer" not in own:
+            continue
+        given = own.get("scheduler", cfg.scheduler)
+        if own is cfg.init_from and given and "_target_" not in given:  # single keys of the run's
+            given = {**OmegaConf.to_container(cfg.scheduler or OmegaConf.create()), **given}  # type: ignore[dict-item]
+        if given:
+            alike = OmegaConf.merge(cfg, {"trainer": own.trainer, "scheduler": None})
+            alike.scheduler = given
+            with open_dict(own):
+                own.scheduler = OmegaConf.to_container(alike.scheduler, resolve=True)
 
 
 def check_targets(cfg: DictConfig) -> None:

@@ -148,10 +148,8 @@ def build_trainer(cfg: DictConfig, logger: TensorBoard, model: Model) -> lightni
     """Lightning's Trainer with the run's callbacks, logger and crash-safe files.
 
     Raises:
-        ConfigError: where no weights would be kept, and for what Lightning refuses.
+        ConfigError: for what Lightning refuses.
     """
-    if cfg.callback.get("best") is None:
-        raise ConfigError("callback.best must stay, since its weights are those that are served, however: it is null")
     check_period(cfg.trainer, model.period)
     directed = monitored(cfg, model)
     if not cfg.trainer.enable_progress_bar:  # Lightning refuses a bar that is switched off
@@ -187,8 +185,10 @@ def monitored(cfg: DictConfig, model: Model) -> dict[str, dict[str, str]]:
     """By callback that is wanted, which direction is better for what it monitors.
 
     Raises:
-        ConfigError: for a monitor that this model does not have, or that says neither.
+        ConfigError: where no weights would be kept, for a monitor that this model does not have, or that says neither.
     """
+    if cfg.callback.get("best") is None:
+        raise ConfigError("callback.best must stay, since its weights are those that are served, however: it is null")
     higher = {"loss": False} | directions(model)
     wanted = {str(name): callback for name, callback in cfg.callback.items() if callback is not None}
     return {name: direction(f"callback.{name}", callback, higher) for name, callback in wanted.items()}

@@ -1,12 +1,14 @@
-"""A process of its own that need not import for seconds: a server that has imported, and done no more, is forked.
+"""Processes that need not import for seconds: each is forked from a server that has imported, and done no more.
 
-This process is not, whose threads a fork would lose.
+A fork of this process itself would be without the threads that it may have.
 """
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -14,14 +16,19 @@ CONTEXT = multiprocessing.get_context("forkserver")
 
 
 def forked(target: Callable[..., Any], *arguments: Any, imports: Sequence[str] = ("mlp_torch.run",)) -> BaseProcess:
-    """A process that is yet to be started.
+    """A process that is yet to be started; like the server it does not hear Ctrl-C, which is its parent's affair.
 
     Args:
         target: what it does; a function of a module.
         arguments: of the function.
-        imports: what the server imports, which the first of all these processes starts.
+        imports: what the server imports. The first call starts it; later ones change nothing of that.
     """
     # Python 3.11 and 3.12 do not tell the server where their own modules are: it could find another mlp_torch
     os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
     CONTEXT.set_forkserver_preload(list(imports))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return CONTEXT.Process(target=target, args=arguments)

@@ -41,6 +41,7 @@ from mlp_torch.training.data import Data, definition
 from mlp_torch.training.distribution import rank
 from mlp_torch.training.learned import learned, write
 from mlp_torch.training.overfitting import overview
+from mlp_torch.training.table.prepared import Look
 from mlp_torch.training.task import Task, outputs
 from mlp_torch.training.tensorboard import TensorBoard
 from mlp_torch.training.transfer import Origin
@@ -120,8 +121,18 @@ def learn(cfg: DictConfig, data: Data, folder: Path, origin: Origin | None = Non
     return fit(cfg, learning, model, folder, plan=plan), models
 
 
-def train_origin(cfg: DictConfig, folder: Path) -> None:
-    """Trains the run that this one begins with, or goes on with it: no baselines, no report, no export."""
+def train_origin(cfg: DictConfig, folder: Path, data: Data, look: Look | None) -> bool:
+    """Trains the run that this one begins with, or goes on with it: no baselines, no report, no export.
+
+    Args:
+        cfg: of this run.
+        folder: of the other one.
+        data: of this run, not prepared.
+        look: at its rows, once they are read.
+
+    Returns:
+        Whether `data` are prepared now, since this run was rehearsed before the other one trained.
+    """
     own = own_origin(cfg, str(folder))
     folder.mkdir(exist_ok=True)
     last = next(iter(kept(folder)), None)
@@ -129,12 +140,13 @@ def train_origin(cfg: DictConfig, folder: Path) -> None:
         check(last.content["configuration"], plain(own), list(cfg.resume_allow), at="init_from.")
     files.write_text(folder / CONFIG, OmegaConf.to_yaml(own))
     log.info("%s: the run that this one begins with", folder)
-    data, _ = prepare(own, folder, last)
+    before, _ = prepare(own, folder, last)
     if not last:
-        rehearse_transfer(cfg, table(cfg), own, data)
-    found = fit(own, data, build(own, data), folder, calibrated=False)
+        rehearse_transfer(cfg, data, own, before, look)
+    found = fit(own, before, build(own, before), folder, calibrated=False)
     for line in [*found.task.model.head.notes(), *found.notes]:
         log.info("%s: %s", folder, line)
+    return not last
 
 
 def check_resumed(cfg: DictConfig, folder: Path, found: Sequence[Kept]) -> None:
@@ -187,15 +199,17 @@ def prepare(cfg: DictConfig, folder: Path, last: Kept | None) -> tuple[Data, Ori
     The run that this one begins with, if there is one, comes along: its columns are restored too, and may grow.
     """
     data = table(cfg)
-    if isinstance(cfg.init_from, DictConfig) and not is_kept(folder):
-        definition(data).schema()  # refuses what is wrong with this one before another's table is read
-        train_origin(cfg, folder / OWN)
-    origin = inherited(cfg, folder, data)
     check_names(cfg.export.formats, (read.field for read in data.transform.reads))
     report = folder / "data.html"
     told = report.exists() or cfg.trial or rank()  # by the run that goes on; of a study's many runs nobody reads it
     look = None if told else partial(describe, data, report)
-    data.prepare(restored_from(folder, last), look=look)
+    is_prepared = False
+    if isinstance(cfg.init_from, DictConfig) and not is_kept(folder):
+        definition(data).schema()  # refuses what is wrong with this one before another's table is read
+        is_prepared = train_origin(cfg, folder / OWN, data, look)
+    origin = inherited(cfg, folder, data)
+    if not is_prepared:
+        data.prepare(restored_from(folder, last), look=look)
     if last:
         data.load_state_dict(last.content[type(data).__qualname__])  # refuses rows that have changed
     if not rank():

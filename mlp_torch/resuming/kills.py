@@ -112,7 +112,7 @@ class Attempt:
     def check(self, process: BaseProcess) -> None:
         """Refuses a process that failed by itself. Raises ModelError."""
         if process.exitcode not in (0, -signal.SIGKILL):
-            last = "\n".join(self.said.read_text().splitlines()[-20:])
+            last = "\n".join(self.said.read_text().splitlines()[-20:]) if self.said.exists() else ""
             raise ModelError(f"{' '.join(self.arguments)} must come to its end, however:\n{last}")
 
 
@@ -173,8 +173,9 @@ def left_alone(attempt: Attempt) -> tuple[float, float]:
 
 def command(arguments: Sequence[str], said: Path) -> None:
     """What a process does: the command `mlp_torch train`."""
-    told = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    told = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (1, 2):
         os.dup2(told, stream)
+    os.close(told)
     sys.argv = ["mlp_torch", "train", *arguments]
     runpy.run_module("mlp_torch", run_name="__main__")

@@ -35,6 +35,8 @@ def check(cfg: DictConfig) -> None:
     """
     if not isinstance(cfg.stages, DictConfig | None):
         raise ConfigError(f"stages must be by name, as in {{gate: {{folds: 5}}}}, however: stages={cfg.stages}")
+    if odd := [str(name) for name in cfg.stages or {} if not isinstance(name, str)]:
+        raise ConfigError(f"stages must have names that are text, however: {odd[0]}; write '{odd[0]}'")
     earlier: list[str] = []
     for name, own in wanted(cfg).items():
         with of_stage(name):

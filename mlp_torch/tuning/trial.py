@@ -15,6 +15,7 @@ import optuna
 from omegaconf import DictConfig, open_dict
 
 from mlp_torch import files
+from mlp_torch.configuration import settle_schedules
 from mlp_torch.errors import ConfigError
 from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.tuning.plan import Plan
@@ -43,6 +44,7 @@ def store_trial(plan: Plan, number: int, params: Mapping[str, Any], folder: Path
             "trial": number,
             "pruner": plan.options.pruner,
         }
+    settle_schedules(cfg)
     store(cfg, folder)
 
 

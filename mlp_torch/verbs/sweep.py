@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -192,19 +193,21 @@ def end(folder: Path, failed: list[str], allow: Sequence[str]) -> None:
         sys.exit(1)
 
 
-def run(folder: Path, work: Callable[[Path], None], **options: Any) -> int:
-    """Trains in a process of its own, made with options of `forked`; its exit code. A signal to stop is passed on."""
-    process = forked(train, folder, work, **options)
+def run(folder: Path, work: Callable[[Path], None], *, imports: Sequence[str] = ("mlp_torch.run",)) -> int:
+    """Trains in a process of its own; its exit code. A signal that asks this process to stop is passed on to it."""
+    process: BaseProcess | None = None
     with interruptible():
         try:
+            process = forked(train, folder, work, imports=imports)
             process.start()
             process.join()
         except Interrupted as stopped:
-            process.terminate()
-            process.join()
+            if process and process.pid:  # it may wait for the server's imports still
+                process.terminate()
+                process.join()
             return stopped.code
         finally:
-            if process.is_alive():  # who waits was interrupted a second time
+            if process and process.pid and process.is_alive():  # who waits was interrupted a second time
                 process.kill()
     return process.exitcode or 0
 

@@ -129,6 +129,7 @@ def planned(chosen: Namespace) -> list[sweep.Planned]:
         cfg = composed(list(overrides), folder)
         check(cfg)
         pin(cfg)
+        settle_schedules(cfg)
         varied = [text for text, values in zip(overrides, each, strict=True) if len(values) > 1]
         runs += sweep.folded(cfg, varied)
     if chosen.multirun and not lists and len(runs) < 2:

@@ -32,7 +32,10 @@ def killed_while_it_writes(path):
     """Leaves what a process leaves that ends while it writes the file."""
     child = os.fork()
     if child == 0:
-        files.write(path, lambda file: os._exit(9))
+        try:
+            files.write(path, lambda file: os._exit(9))
+        finally:
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert any(path.parent.glob(f".{path.name}.*"))
 

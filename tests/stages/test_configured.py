@@ -6,7 +6,7 @@ import pytest
 import staged
 from omegaconf import OmegaConf
 
-from mlp_torch.configuration import composed
+from mlp_torch.configuration import composed, settle_schedules
 from mlp_torch.errors import ConfigError
 from mlp_torch.stages.configured import check, configured, wanted
 
@@ -14,6 +14,13 @@ from mlp_torch.stages.configured import check, configured, wanted
 def cascade(folder: Path, **changes: str):
     arguments = staged.experiment(folder, staged.CASCADE, **changes)
     return composed(arguments[2:], Path(arguments[1]))
+
+
+def settled(folder: Path, *more: str):
+    arguments = staged.experiment(folder, staged.CASCADE)
+    cfg = composed([*arguments[2:], *more], Path(arguments[1]))
+    settle_schedules(cfg)
+    return cfg
 
 
 @pytest.mark.parametrize(
@@ -44,6 +51,7 @@ def cascade(folder: Path, **changes: str):
             "whole: {} -> whole: 3",
             "stages.whole: a stage must be {KEY: VALUE, …}, or {} where it is as the run, however: 3",
         ),
+        ("whole: {} -> 3: {}", "stages must have names that are text, however: 3; write '3'"),
         ("whole: {} -> ../up: {}", "stages.../up: a name must be made of letters, digits, _ and -"),
         (
             "whole: {} -> whole: {columns: city}",
@@ -81,8 +89,7 @@ def test_null_drops_an_inherited_stage(tmp_path: Path) -> None:
 
 
 def test_a_stage_has_the_runs_schedule_over_its_own_epochs(tmp_path: Path) -> None:
-    arguments = staged.experiment(tmp_path, staged.CASCADE)
-    cfg = composed([*arguments[2:], "scheduler=cosine"], Path(arguments[1]))
+    cfg = settled(tmp_path, "scheduler=cosine")
     cfg.folder = "runs/tiny/x"
     stored = OmegaConf.create(OmegaConf.to_yaml(cfg, resolve=True))
     for each in (cfg, stored):
@@ -90,10 +97,30 @@ def test_a_stage_has_the_runs_schedule_over_its_own_epochs(tmp_path: Path) -> No
         assert (epochs, each.scheduler.T_max) == ({"gate": 8, "early": 2}, 2)
 
 
-def test_a_schedule_that_a_stage_says_itself_stays(tmp_path: Path) -> None:
-    own = "{_target_: torch.optim.lr_scheduler.StepLR, _partial_: true, step_size: 3}"
-    change = f"trainer: {{max_epochs: 8}} -> trainer: {{max_epochs: 8}}\n    scheduler: {own}"
-    assert configured(cascade(tmp_path, change=change), "gate", "").scheduler.step_size == 3
+@pytest.mark.parametrize(
+    ("own", "wanted"),
+    [
+        ("{_target_: torch.optim.lr_scheduler.StepLR, _partial_: true, step_size: 3}", "StepLR"),
+        ("{}", "{}"),
+        ("null", "None"),
+    ],
+)
+def test_a_schedule_that_a_stage_says_itself_stays(own: str, wanted: str, tmp_path: Path) -> None:
+    cfg = settled(tmp_path, "scheduler=cosine", f"+stages.gate.scheduler={own}")
+    scheduler = str(configured(cfg, "gate", "").scheduler)
+    assert wanted in scheduler
+    assert "T_max" not in scheduler
+
+
+def test_a_group_chosen_for_a_stage_counts_its_epochs(tmp_path: Path) -> None:
+    cfg = settled(tmp_path, "+scheduler@stages.gate.scheduler=cosine")
+    assert configured(cfg, "gate", "").scheduler.T_max == 8
+
+
+def test_single_keys_of_the_schedule_of_the_run_before_are_over_its_own_epochs(tmp_path: Path) -> None:
+    own = "init_from={trainer: {max_epochs: 5}, scheduler: {eta_min: 0.001}}"
+    cfg = settled(tmp_path, "scheduler=cosine", own)
+    assert (cfg.init_from.scheduler.T_max, cfg.init_from.scheduler.eta_min, cfg.scheduler.T_max) == (5, 0.001, 2)
 
 
 def test_a_stage_is_the_run_but_for_what_it_says(tmp_path: Path) -> None:

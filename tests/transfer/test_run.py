@@ -136,6 +136,15 @@ def test_a_table_on_disk_begins_with_another_run_too(body, tmp_path):
     assert all(torch.equal(x, features[1][name]) for name, x in features[0].items() if name.startswith("transform."))
 
 
+def test_a_table_on_disk_is_looked_at_beside_the_run_before(body, tmp_path):
+    table = ["~data.source", f"+data.source={shards(body, tmp_path)}"]
+    own = "init_from={trainer: {max_epochs: 1}}"
+    assert main(arguments(body, tmp_path / "disk", own, *table)) == 0
+    assert main(arguments(body, tmp_path / "memory", own)) == 0
+    for name in ("disk", "memory"):
+        assert (latest(tmp_path / name) / "data.html").is_file()
+
+
 def shards(body: Path, folder: Path) -> str:
     path = {"path": body / "tiny.parquet", "folder": folder / "encoded"}
     arguments = ", ".join(f"{key}: {value}" for key, value in path.items())

@@ -186,6 +186,23 @@ def stopped(arguments: list[str], folder: Path, number: int) -> str:
     return output
 
 
+def commands_of_children(pid: int) -> bytes:
+    """Those of a process's children, joined."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return b" ".join(Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
+
+
+def test_what_is_stopped_before_the_first_run_has_begun_goes_on_too(tmp_path):
+    process = start([*tiny.experiment(tmp_path), "-m", "seed=1,2"], tmp_path)
+    while b"forkserver" not in commands_of_children(process.pid):  # which imports now
+        assert process.poll() is None, process.communicate()[0]
+    process.send_signal(signal.SIGINT)
+    output = process.communicate()[0]
+    assert process.returncode == 130, output
+    assert f"Stopped in seed=1. Go on with:  python {ROOT}/train.py resume={sweep_in(tmp_path)}" in output
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.proof)])
 def test_what_is_stopped_and_then_killed_goes_on_with_the_run_that_was_not_finished(tmp_path, number):
     arguments = [*tiny.experiment(tmp_path), "trainer.max_epochs=20", "callback.early_stopping=null", "-m", "seed=1,2"]
