@@ -17,7 +17,7 @@ from mlp_torch.verbs.train import main
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
 FEW_OF, FEW = "FashionMnist", ["data.source.first=200", "data.source.test=50"]  # a trunk takes 3 ms a picture
 SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1"]
-SHORT += ["baseline.trees=null", "importance=null"]
+SHORT += ["baseline.trees=null", "baseline.look-up=null", "importance=null"]
 
 
 def command(path: Path) -> list[str]:

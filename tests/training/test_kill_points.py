@@ -1,20 +1,16 @@
 """A run that is killed (SIGKILL) at each kind of moment goes on to the same bits, in a process of its own."""
 
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny
-from commands import ROOT
+from commands import dies_at
 
 from mlp_torch.resuming.comparison import differences
 from mlp_torch.verbs.train import main
 
 QUICK = ["baseline=none", "importance=null"]
-KILL = "lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL)"
 # where a process dies, as what is patched by what, and how often that is passed before
 POINTS = {
     "before the first checkpoint": ("mlp_torch.training.task.Task.on_train_start", 0),
@@ -32,39 +28,6 @@ POINTS = {
     "before the model's manifest": ("mlp_torch.serving.export.manifest", 0),
 }
 LATE = ("at the start of an epoch", "at the end of training", "while it calibrates", "while it exports")
-SCRIPT = """
-import importlib, os, signal, sys
-home, name, passes, *arguments = sys.argv[1:]
-module, _, inner = home.partition(":")
-place = importlib.import_module(module)
-for part in filter(None, inner.split(".")):
-    place = getattr(place, part)
-real, left = getattr(place, name), int(passes)
-def dies(*given, **options):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*given, **options)
-setattr(place, name, dies)
-from mlp_torch.verbs.train import main
-sys.argv = sys.argv[:1]
-main(arguments)
-"""
-
-
-def place_of(path: str) -> tuple[str, str]:
-    """`mlp_torch.files:Hashing` and `write` of mlp_torch.files.Hashing.write."""
-    parts = path.split(".")
-    modules = [part for part in parts[:-1] if part.islower()]
-    return f"{'.'.join(modules)}:{'.'.join(parts[len(modules) : -1])}", parts[-1]
-
-
-def dies(arguments: list[str], point: str, passes: int, folder: Path) -> None:
-    """Runs `mlp_torch train` until it is at a point, where it kills itself."""
-    command = [sys.executable, "-c", SCRIPT, *place_of(point), str(passes), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +46,7 @@ def alone(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.mark.parametrize("point", [pytest.param(p, marks=[pytest.mark.proof] if p in LATE else []) for p in POINTS])
 def test_a_run_that_is_killed_at_a_point_goes_on_to_the_same_bits(point, arguments, alone, tmp_path):
     again = [*arguments, f"runs={tmp_path}", "resume=auto"]
-    dies(again, *POINTS[point], tmp_path)
+    dies_at(*POINTS[point], again)
     latest = tmp_path / "tiny" / "latest"
     killed = latest.resolve()
     assert not (killed / "model" / "manifest.json").exists()
@@ -97,7 +60,7 @@ def test_a_run_that_is_killed_at_a_point_goes_on_to_the_same_bits(point, argumen
 def test_a_run_that_is_killed_five_times_in_one_epoch_goes_on_to_the_same_bits(arguments, alone, tmp_path):
     again = [*arguments, f"runs={tmp_path}", "resume=auto"]
     for passes in (2, 1, 2, 1, 1):  # after steps 2, 3, 5, 6 and 7 of the 10 of an epoch
-        dies(again, "mlp_torch.training.task.Task.training_step", passes, tmp_path)
+        dies_at("mlp_torch.training.task.Task.training_step", passes, again)
     latest = tmp_path / "tiny" / "latest"
     assert [path.stem for path in sorted(latest.glob("checkpoints/step_*.json"))][-1] == "step_00000007"
     assert main(again) == 0
