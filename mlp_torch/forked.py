@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -26,6 +26,7 @@ def forked(target: Callable[..., Any], *arguments: Any, imports: Sequence[str] =
     # Python 3.11 and 3.12 do not tell the server where their own modules are: it could find another mlp_torch
     os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
     CONTEXT.set_forkserver_preload(list(imports))
+    resource_tracker.ensure_running()  # it would unblock what is blocked here
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

@@ -186,17 +186,17 @@ def stopped(arguments: list[str], folder: Path, number: int) -> str:
     return output
 
 
-def commands_of_children(pid: int) -> bytes:
-    """Those of a process's children, joined."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return b" ".join(Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_what_is_stopped_before_the_first_run_has_begun_goes_on_too(tmp_path):
     process = start([*tiny.experiment(tmp_path), "-m", "seed=1,2"], tmp_path)
-    while b"forkserver" not in commands_of_children(process.pid):  # which imports now
+    while len(children(process.pid)) < 2:  # that which tracks resources, and the server, which imports now
         assert process.poll() is None, process.communicate()[0]
-    process.send_signal(signal.SIGINT)
+    for pid in (process.pid, *children(process.pid)):
+        os.kill(pid, signal.SIGINT)  # as a terminal does
     output = process.communicate()[0]
     assert process.returncode == 130, output
     assert f"Stopped in seed=1. Go on with:  python {ROOT}/train.py resume={sweep_in(tmp_path)}" in output
