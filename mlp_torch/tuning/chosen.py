@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError, near
@@ -13,6 +13,7 @@ from mlp_torch.tuning.plan import is_installed
 from mlp_torch.tuning.storage import DEFINITION, STUDY, intact, kept
 
 KEY = "from_study"
+EVERYWHERE = "mlp_torch.reproducibility.everywhere.Everywhere"
 
 
 class Best(NamedTuple):
@@ -23,12 +24,14 @@ class Best(NamedTuple):
         trial: the trial's number.
         told: in words.
         overrides: its parameters as they are typed.
+        epoch: its best one, from 1.
     """
 
     study: str
     trial: int
     told: str
     overrides: list[str]
+    epoch: int
 
 
 def with_best(overrides: list[str], configs: Path | None) -> list[str]:
@@ -47,7 +50,24 @@ def with_best(overrides: list[str], configs: Path | None) -> list[str]:
     print(f"from study {best.study}: {best.told}: {' '.join(used)}")
     if kept_out:
         print(f"not {' '.join(kept_out)}, which the command line sets")
-    return [*map(opened, used), *overrides]
+    found = [*map(opened, used), *overrides]
+    if not cfg.all_rows:
+        return found
+    print(f"all_rows: no row is kept back; epochs 1 to {best.epoch}, as the best trial has them")
+    return [*found, *on_all_rows(composed([*map(opened, used), *single], configs), best.epoch)]
+
+
+def on_all_rows(cfg: DictConfig, epoch: int) -> list[str]:
+    """What makes a run learn from every row, up to an epoch that was chosen before; its rate falls as it did there."""
+    scheduler = OmegaConf.to_container(cfg.scheduler or OmegaConf.create(), resolve=True)
+    assert isinstance(scheduler, dict)
+    return [
+        "~data.split",
+        f"+data.split={{_target_: {EVERYWHERE}}}",
+        *(f"scheduler.{key!s}={text(value)}" for key, value in scheduler.items() if not str(key).startswith("_")),
+        f"trainer.max_epochs={epoch}",
+        "callback.early_stopping=null",
+    ]
 
 
 def best_of(cfg: DictConfig, given: str) -> Best:
@@ -78,7 +98,7 @@ def best_of(cfg: DictConfig, given: str) -> Best:
         trial, monitor = study.best_trial, study.user_attrs[DEFINITION]["monitor"]
     told = f"trial {trial.number} of {len(study.trials)}, {monitor} {number(trial.value)}"
     texts = [f"{key}={text(value)}" for key, value in trial.params.items()]
-    return Best(name, trial.number, told, texts)
+    return Best(name, trial.number, told, texts, trial.user_attrs["epoch"])
 
 
 def text(value: Any) -> str:

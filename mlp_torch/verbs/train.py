@@ -202,13 +202,15 @@ def parsed(arguments: list[str]) -> Namespace:
 
 def check_switches(cfg: DictConfig) -> None:
     """Refuses a name that can be no folder and no part of a URL, a seed, threads or switches that mean nothing."""
-    for key in ("debug", "compile"):
+    for key in ("debug", "compile", "all_rows"):
         if type(cfg[key]) is not bool:
             raise ConfigError(f"{key} must be true or false, however: {key}={cfg[key]}")
     for key, least in (("seed", 0), ("threads", 1), ("rows_per_epoch", 1)):
         is_open = key == "rows_per_epoch" and cfg[key] is None
         if not is_open and (type(cfg[key]) is not int or cfg[key] < least):
             raise ConfigError(f"{key} must be a whole number of at least {least}, however: {key}={cfg[key]}")
+    if cfg.all_rows and cfg.from_study is None:
+        raise ConfigError("all_rows needs a study that has chosen the epoch, however: from_study=null")
     if cfg.trainer.max_epochs == 0:
         raise ConfigError("trainer.max_epochs must be at least 1, however: trainer.max_epochs=0; see also debug=true")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(cfg.name)):

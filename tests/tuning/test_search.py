@@ -129,6 +129,22 @@ def test_a_run_from_a_study_goes_on_without_the_study(best, finished, tmp_path):
     assert (there / "model" / "manifest.json").is_file()
 
 
+def test_the_best_trial_is_trained_on_all_rows_if_that_is_asked(finished, tmp_path, monkeypatch, caplog, capsys):
+    folder, arguments, _ = finished
+    epoch = study_in(folder).best_trial.user_attrs["epoch"]
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    study = f"from_study={folder / 'runs' / 'tiny' / 'study_default'}"
+    assert main([*arguments, *FIXED, study, "all_rows=true", "scheduler=cosine", f"runs={tmp_path}"]) == 0
+    run = tmp_path / "tiny" / "latest"
+    counts = json.loads((run / "row_counts.json").read_text())
+    assert counts["splits"]["train"] == counts["read"] == 1200
+    cfg = OmegaConf.load(run / "config.yaml")
+    assert (cfg.trainer.max_epochs, cfg.scheduler.T_max) == (epoch, 8)  # its rate falls as that of a trial
+    assert tiny.last(run / "checkpoints")["epoch"] == epoch - 1
+    assert "every figure is of rows that were learned" in caplog.text
+    assert "start a new run" not in caplog.text + capsys.readouterr().out
+
+
 def test_a_trial_is_not_resumed_alone(finished):
     folder = finished[0]
     trial = folder / "runs" / "tiny" / "study_default" / "trial_1"

@@ -171,6 +171,8 @@ def test_a_finished_run_is_left_alone(stopped, capsys):
         (["-m", "seed=1,2", "experiment=quickstart,regresion"], "experiment=regresion; did you mean regression"),
         (["-m", "data.batch_size=64,many"], "data.batch_size must be int, however: 'many'"),
         (["debug=maybe"], "debug must be true or false, however: debug=maybe"),
+        (["all_rows=1"], "all_rows must be true or false, however: all_rows=1"),
+        (["all_rows=true"], "all_rows needs a study that has chosen the epoch, however: from_study=null"),
         (["name=a/b"], "name must be made of letters, digits, _ . and -, however: name=a/b"),
         (["name=..", "experiment=regression"], "name must be made of letters"),
     ],
