@@ -37,6 +37,7 @@ PARTS = (
     "metric",
 )  # tables of what is built, by names of a user's choice
 REFUSED = (HydraException, OmegaConfBaseException, YAMLError)
+READ = ("trainer", "optimizer", "model")  # what a schedule may refer to
 TAKEN = ("model", "baseline", "lookup", "best member", "unseen", "uncorrected")  # what figures of others are called
 
 
@@ -125,14 +126,21 @@ def settle_schedules(cfg: DictConfig) -> None:
     for own in (*(cfg.stages or {}).values(), cfg.init_from):
         if not isinstance(own, DictConfig) or "trainer" not in own:
             continue
-        given = own.get("scheduler", cfg.scheduler)
-        if own is cfg.init_from and given and "_target_" not in given:  # single keys of the run's
+        given, is_before = own.get("scheduler", cfg.scheduler), own is cfg.init_from
+        if not isinstance(given, DictConfig | None):
+            raise ConfigError(f"a schedule of its own must be {{_target_: …}} or null, however: scheduler: {given}")
+        if is_before and given and "_target_" not in given:  # single keys of the run's
             given = {**OmegaConf.to_container(cfg.scheduler or OmegaConf.create()), **given}  # type: ignore[dict-item]
-        if given:
-            alike = OmegaConf.merge(cfg, {"trainer": own.trainer, "scheduler": None})
-            alike.scheduler = given
+        said = {
+            key: OmegaConf.to_container(own[key], resolve=True) for key in READ if isinstance(own.get(key), DictConfig)
+        }
+        alike = OmegaConf.create({**OmegaConf.to_container(cfg), "scheduler": given})  # type: ignore[dict-item]
+        alike.merge_with(said)
+        if given and type(alike.trainer.max_epochs) is int and alike.trainer.max_epochs > 0:
             with open_dict(own):
                 own.scheduler = OmegaConf.to_container(alike.scheduler, resolve=True)
+        elif is_before and "scheduler" in own and not given:
+            own.scheduler = None  # where single keys are meant, none of them would be the run's own
 
 
 def check_targets(cfg: DictConfig) -> None:

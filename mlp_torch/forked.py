@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
@@ -33,3 +34,15 @@ def forked(target: Callable[..., Any], *arguments: Any, imports: Sequence[str] =
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return CONTEXT.Process(target=target, args=arguments)
+
+
+def end_with_parent() -> None:
+    """Has a forked process asked to stop (SIGTERM) when its parent is gone: nobody would know of what it does."""
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+
+
+def stop_with_parent() -> None:
+    """What a thread of the process waits for."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -286,7 +286,8 @@ def look(cfg: DictConfig) -> str:
         return looked(cfg, data)
     model = build(cfg, data)
     plan = begin(cfg, model, data, origin)
-    return overview(data, model, plan)
+    untold = "the run before is not trained by a look; this is the run as it would be without it\n\n"
+    return (untold if cfg.init_from and not origin else "") + overview(data, model, plan)
 
 
 def quiet() -> None:

@@ -66,6 +66,8 @@ def difference(one: Run, other: Run, split: str) -> Difference:
     rows, why = joined(one, other, tables)
     if rows is None:
         return Difference(0, (len(tables[0]), len(tables[1])), 0, {}, why)
+    if not len(rows):
+        return Difference(0, (len(tables[0]), len(tables[1])), 0, {}, f"no {split} row is in both runs, by data.key")
     taken = [table.take(rows[name]) for table, name in zip(tables, ("at", "other_at"), strict=True)]
     y = [values(table["target"]) for table in taken]
     same = (y[0] == y[1]).reshape(len(y[0]), -1).all(dim=1) & labelled(y[0]) if y[0].shape == y[1].shape else None

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mlp_torch.errors import DataError, MissingExtra, Problem
+from mlp_torch.errors import DataError, MissingExtra, Problem, how_many
 from mlp_torch.head import Batch, Head
 from mlp_torch.model import Model
 from mlp_torch.responsible.columns import Columns
@@ -118,7 +118,7 @@ class LookUp:
         if not len(self.table.groups):
             return [f"The look-up table is the constant: no group has {self.smallest:,} training rows."]
         part = " ([i]: a column's number i, from 0; of a text its words of code i)" if "[" in self.table.name else ""
-        return [f"The look-up table is over {self.table.name}, {len(self.table.groups):,} groups{part}."]
+        return [f"The look-up table is over {self.table.name}, {how_many(len(self.table.groups), 'group')}{part}."]
 
     def out(self, features: dict[str, Tensor]) -> Tensor:
         """(N, n)."""

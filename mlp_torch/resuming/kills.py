@@ -13,13 +13,14 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from mlp_torch.errors import ModelError
-from mlp_torch.forked import forked
+from mlp_torch.forked import end_with_parent, forked
 from mlp_torch.resuming.comparison import differences
 
 SHORT = (  # enough to be killed in, and no more
@@ -32,6 +33,7 @@ SHORT = (  # enough to be killed in, and no more
     "importance=null",
 )
 PHASES = ("before the first checkpoint", "in training", "after training")
+MODEL = "model/manifest.json"  # the last file of a run
 WAIT = 0.02  # seconds between two looks
 
 
@@ -81,11 +83,16 @@ class Attempt:
         """Where the process says what it says."""
         return self.runs.with_suffix(".log")
 
-    def start(self) -> BaseProcess:
-        """The process, at work."""
+    @contextmanager
+    def started(self) -> Iterator[BaseProcess]:
+        """The process, at work; it is killed where it has not ended then."""
         process = forked(command, [*self.arguments, *SHORT, f"runs={self.runs}"], self.said)
         process.start()
-        return process
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.join()
 
     @property
     def latest(self) -> Path | None:
@@ -96,16 +103,14 @@ class Attempt:
     def phase(self) -> str:
         """How far the newest run has come."""
         folder = self.latest
-        if folder is None or not list(folder.rglob("checkpoints/step_*.json")):
+        if folder is None or (folder / MODEL).exists() or not list(folder.rglob("checkpoints/step_*.json")):
             return PHASES[0]
         return PHASES[2] if (folder / "predictions").exists() else PHASES[1]
 
     def ends_before(self, seconds: float | None) -> bool:
         """Whether a process comes to its end before it is killed, after so many seconds; None = it is not killed."""
-        process = self.start()
-        process.join(seconds)
-        process.kill()
-        process.join()
+        with self.started() as process:
+            process.join(seconds)
         self.check(process)
         return process.exitcode == 0
 
@@ -162,17 +167,19 @@ def warm_up() -> None:
 
 def left_alone(attempt: Attempt) -> tuple[float, float]:
     """Seconds until the first checkpoint, and until the end."""
-    process, started, begins = attempt.start(), time.monotonic(), 0.0
-    while process.exitcode is None:
-        process.join(WAIT)
-        if not begins and attempt.phase() != PHASES[0]:
-            begins = time.monotonic() - started
+    started, begins = time.monotonic(), 0.0
+    with attempt.started() as process:
+        while process.exitcode is None:
+            process.join(WAIT)
+            if not begins and attempt.phase() != PHASES[0]:
+                begins = time.monotonic() - started
     attempt.check(process)
     return begins, time.monotonic() - started
 
 
 def command(arguments: Sequence[str], said: Path) -> None:
     """What a process does: the command `mlp_torch train`."""
+    end_with_parent()
     told = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (1, 2):
         os.dup2(told, stream)

@@ -139,7 +139,7 @@ class LastCheckpoint(Checkpoint):
         if self.asked:
             raise Interrupted(signum)
         self.asked = signum
-        log.info("\n%s: saving at the next step; a second one stops at once", signal.Signals(signum).name)
+        log.info("\nstopping: saving at the next step; a second signal stops at once")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, at: int

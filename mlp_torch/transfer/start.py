@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from mlp_torch import files
 from mlp_torch.model import Model
 from mlp_torch.training.data import Data
-from mlp_torch.training.freezing import Plan, planned
+from mlp_torch.training.freezing import Plan, planned, shown
 from mlp_torch.training.transfer import Origin, carry
 from mlp_torch.transfer.configured import named
 
@@ -37,6 +37,9 @@ def begin(cfg: DictConfig, model: Model, data: Data, origin: Origin | None, fold
         if folder:
             files.write_json(folder / REPORT, carried.to_json())
     plan = plan_of(cfg, model)
+    if fresh := [name for name in carried.missing if plan.since.get(name, 1) is None] if origin else []:
+        text = "new here and frozen for good, so that they stay as they were drawn"
+        lines.append(f"WARNING: {text}: {shown(fresh)}; leave them out of freeze, or thaw them by unfreeze")
     for line in [*lines, *plan.notes()]:
         log.info(line)
     plan.begin(model, epoch=1)

@@ -107,7 +107,7 @@ def resumed(overrides: list[str]) -> tuple[DictConfig, Path]:
 
 
 def unfinished(cfg: DictConfig) -> Path | None:
-    """The newest run of a configuration that has not come to its end; None where there is none."""
+    """The newest run of a configuration that has not come to its end; None, and a word of it, where there is none."""
     new = cfg.copy()
     new.folder = "FOLDER"
     wanted = plain(new)
@@ -118,6 +118,7 @@ def unfinished(cfg: DictConfig) -> Path | None:
                 return folder
         except ModelError as error:
             print(f"WARNING: {error}; that run is passed over", file=sys.stderr)
+    print(f"resume=auto: {parent} has no unfinished run of this configuration; a new one begins", flush=True)
     return None
 
 

@@ -42,10 +42,13 @@ def begun(folder: Path) -> list[str]:
 
 
 def unfinished(parent: Path, arguments: list[str]) -> Path | None:
-    """The newest sweep that was begun with these arguments, if some of its runs are not finished."""
+    """The newest sweep that was begun with these arguments, if some of its runs are not finished; else a word of it."""
     for plan in sorted(parent.glob(f"[0-9]*/{PLAN}"), reverse=True):
         if sorted(begun(plan.parent)) == sorted(arguments):
-            return None if all(is_finished(member.folder) for member in members_of(plan.parent)) else plan.parent
+            if not all(is_finished(member.folder) for member in members_of(plan.parent)):
+                return plan.parent
+            break
+    print(f"resume=auto: {parent} has no unfinished runs of these arguments; new ones begin", flush=True)
     return None
 
 

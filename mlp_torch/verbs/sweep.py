@@ -7,7 +7,6 @@ RUNS/NAME/DATE_TIME-sweep/  sweep.json (what was asked for, each member)  metric
 seed-1/ seed-2/ … (a run's folder each; RUNS/NAME/latest points to the newest of them)
 """
 
-import multiprocessing
 import os
 import re
 import shlex
@@ -15,7 +14,6 @@ import shutil
 import signal
 import statistics
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.process import BaseProcess
@@ -28,7 +26,7 @@ from mlp_torch import files, foreign
 from mlp_torch.configuration import composed
 from mlp_torch.errors import ConfigError, ModelError
 from mlp_torch.files import held
-from mlp_torch.forked import forked
+from mlp_torch.forked import end_with_parent, forked
 from mlp_torch.interruption import Interrupted, interruptible
 from mlp_torch.overrides import key_of
 from mlp_torch.responsible.report import is_nested, stored
@@ -206,6 +204,8 @@ def run(folder: Path, work: Callable[[Path], None], *, imports: Sequence[str] = 
                 process.terminate()
                 process.join()
             return stopped.code
+        except (EOFError, ConnectionError):  # the server was killed while it imported; the next run has a new one
+            return 1
         finally:
             if process and process.pid and process.is_alive():  # who waits was interrupted a second time
                 process.kill()
@@ -215,7 +215,7 @@ def run(folder: Path, work: Callable[[Path], None], *, imports: Sequence[str] = 
 def train(folder: Path, work: Callable[[Path], None]) -> None:
     """What a member's process does: a run that goes on, from its start or from its last checkpoint."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the parent passes it on
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     sys.exit(guarded(lambda: work(folder)))
 
 
@@ -230,13 +230,6 @@ def trained(folder: Path, allow: Sequence[str]) -> None:
             outcome(train(cfg, here))
     except Interrupted as stopped:
         sys.exit(stopped.code)
-
-
-def end_with_parent() -> None:
-    """Asks this process to stop when its parent is gone: nobody would begin the next run, or know of this one."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def settings(members: list[Member]) -> dict[str, list[Member]]:

@@ -167,10 +167,12 @@ def fits(cfg: DictConfig) -> Iterator[tuple[str, DictConfig]]:
 
 
 def check_lists(lists: list[str], chosen: Namespace) -> None:
-    """Refuses a list without -m."""
+    """Refuses a list without -m, and two of one key."""
     if lists and not chosen.multirun:
         hint = f"write -m {lists[0]}, [...] for one list, or quote a text that holds a comma"
         raise ConfigError(f"a list of values needs -m, however: {lists[0]}; {hint}")
+    if len({*map(key_of, lists)}) < len(lists):
+        raise ConfigError(f"each list must be of another key, however: {' '.join(lists)}")
     check_sweeper(chosen)
 
 

@@ -1,5 +1,6 @@
 """Real processes, killed at random moments and started again by the same command, end with the same bits."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -32,17 +33,24 @@ def test_an_experiment_that_is_killed_ends_with_the_same_bits(overrides: list[st
 
 
 def test_a_run_that_ends_otherwise_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin = kills.Attempt.start
+    begin = kills.Attempt.started
 
     def other(self):
         if self.runs.name == "killed":
             self.arguments = [*self.arguments, "optimizer.lr=0.002"]
         return begin(self)
 
-    monkeypatch.setattr(kills.Attempt, "start", other)
+    monkeypatch.setattr(kills.Attempt, "started", other)
     found = killed(tiny.experiment(tmp_path)[:3], tmp_path, kills=1)
     assert not found.is_exact
     assert "NOT the same: checkpoints, " in found.table()
+
+
+def test_a_process_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    attempt = kills.Attempt(tiny.experiment(tmp_path)[:3], tmp_path / "runs")
+    with pytest.raises(KeyboardInterrupt), attempt.started() as process:
+        raise KeyboardInterrupt
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_a_command_that_fails_by_itself_is_told(tmp_path: Path) -> None:

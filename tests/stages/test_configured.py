@@ -123,6 +123,28 @@ def test_single_keys_of_the_schedule_of_the_run_before_are_over_its_own_epochs(t
     assert (cfg.init_from.scheduler.T_max, cfg.init_from.scheduler.eta_min, cfg.scheduler.T_max) == (5, 0.001, 2)
 
 
+@pytest.mark.parametrize(
+    ("own", "length"),
+    [
+        ("{trainer: {max_steps: 30}}", 2),
+        ('{trainer: {max_epochs: "${trainer.max_epochs}"}}', 2),
+        ("{trainer: {max_epochs: 5}}", 5),
+        ("{trainer: {max_epochs: null, max_steps: 30}}", None),
+        ("{trainer: {max_epochs: -1}}", None),
+        ("{trainer: {max_epochs: 5}, scheduler: {}}", None),
+        ("{trainer: {max_epochs: 5}, scheduler: null}", None),
+    ],
+)
+def test_a_schedule_is_over_epochs_that_are_counted(own: str, length: int | None, tmp_path: Path) -> None:
+    found = settled(tmp_path, "scheduler=cosine", f"init_from={own}").init_from
+    assert (found.get("scheduler") or {}).get("T_max") == length
+
+
+def test_a_schedule_by_its_groups_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a schedule of its own must be"):
+        settled(tmp_path, "scheduler=cosine", "init_from={trainer: {max_epochs: 5}, scheduler: cosine}")
+
+
 def test_a_stage_is_the_run_but_for_what_it_says(tmp_path: Path) -> None:
     cfg = cascade(tmp_path)
     cfg.folder = "runs/tiny/x"

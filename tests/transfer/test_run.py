@@ -151,6 +151,16 @@ def shards(body: Path, folder: Path) -> str:
     return f"{{_target_: mlp_torch.training.table.shards.parquet, {arguments}}}"
 
 
+def test_what_is_new_and_frozen_for_good_is_warned_of(body, tmp_path, caplog):
+    other = ["data.columns.city.dim=5", "freeze=[encoder.*]"]
+    assert main(from_body(body, tmp_path, *other)) == 0
+    said = "WARNING: new here and frozen for good, so that they stay as they were drawn: 1 tensor: encoder.layers.city."
+    assert said in caplog.text
+    caplog.clear()
+    assert main(from_body(body, tmp_path, *other, "unfreeze={2: [encoder.*]}")) == 0
+    assert "frozen for good" not in caplog.text
+
+
 def test_columns_that_are_defined_otherwise_are_fitted_anew_and_another_target_has_a_new_head(body, tmp_path):
     other = [
         "data.columns.hour.part=weekday",

@@ -102,6 +102,16 @@ def test_rows_are_joined_by_key_and_those_of_one_run_alone_are_counted(trained, 
     assert found.scores["log_loss"].value == pytest.approx(whole.scores["log_loss"].value, abs=0.02)
 
 
+def test_runs_that_share_no_row_say_so(trained, tmp_path):
+    shutil.copytree(trained["other"], tmp_path / "other")
+    path = tmp_path / "other" / "predictions" / "test.parquet"
+    table = pq.read_table(path)
+    ids = pa.array([f"another {name}" for name in table["id"].to_pylist()], table["id"].type)
+    pq.write_table(table.set_column(table.column_names.index("id"), "id", ids), path)
+    found = difference(finished(str(trained["one"])), finished(str(tmp_path / "other")), "test")
+    assert found.lines("run 1", "run 2") == ["no test row is in both runs, by data.key"]
+
+
 def test_runs_of_other_splits_are_compared_on_the_rows_that_both_tested(trained, capsys):
     lines = told(capsys, trained["one"], trained["fewer"])
     assert "data.split.test 0.2 0.15" in lines

@@ -50,8 +50,9 @@ def is_finished(folder: Path) -> bool:
     return (folder / "model" / "manifest.json").is_file()
 
 
-def test_auto_begins_a_run_where_there_is_none(arguments, tmp_path):
+def test_auto_begins_a_run_where_there_is_none_and_says_so(arguments, tmp_path, capsys):
     assert main([*arguments, "resume=auto"]) == 0
+    assert "has no unfinished run of this configuration; a new one begins" in capsys.readouterr().out
     (folder,) = folders(tmp_path)
     assert is_finished(folder)
 
@@ -244,7 +245,7 @@ def test_a_second_signal_does_not_wait_for_the_next_step(number, arguments, tmp_
                 process.send_signal(number)
         code = process.wait(30)
     assert code == 128 + number, "".join(said)
-    assert f"{number.name}: saving at the next step; a second one stops at once" in "".join(said)
+    assert "stopping: saving at the next step; a second signal stops at once" in "".join(said)
     assert "Stopped. Go on with: " in "".join(said)
     assert tiny.last(tmp_path / "runs" / "tiny" / "latest" / "checkpoints")["global_step"] == 10
 

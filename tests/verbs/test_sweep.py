@@ -73,6 +73,7 @@ def test_one_fold_is_one_run_and_folds_without_it_are_all(tmp_path):
         (["seed=1,2"], "a list of values needs -m, however: seed=1,2; write -m seed=1,2, [...] for one list, or quote"),
         (["-m", "seed=1,2", "hydra/launcher=x"], "by no sweeper or launcher of Hydra's, however: hydra/launcher=x"),
         (["-m", "seed=1,2", "quickstart"], "did you mean experiment=quickstart?"),
+        (["-m", "seed=1,2", "seed=3,4"], "each list must be of another key, however: seed=1,2 seed=3,4"),
         (["-m", "seed=1,1"], "runs must differ in what names them, however: seed=1 and seed=1"),
         (["-m", "seed=1,2", "debug=true"], "debug=true looks at one run, however: 2 of them; choose one, as seed=1"),
         (["-m", "seed=1,-2"], "seed must be a whole number of at least 0, however: seed=-2"),
