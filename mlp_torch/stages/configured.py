@@ -82,6 +82,8 @@ def check_own(cfg: DictConfig, name: str, own: Any) -> None:
         raise ConfigError(f"a stage must be {{KEY: VALUE, …}}, or {{}} where it is as the run, however: {own}")
     if unknown := [str(key) for key in own if key not in KEYS]:
         raise ConfigError(f"a key must exist, however: {unknown[0]}; {near(unknown[0], KEYS)}")
+    if odd := [key for key in AMENDED if not isinstance(own.get(key, cfg[key]), DictConfig)]:
+        raise ConfigError(f"{odd[0]} must be single keys of the run's, as in {{KEY: VALUE}}, however: {own[odd[0]]}")
     if own.get("folds") is not None:
         check_parts(own.folds)
     check_columns(own.get("columns"), [column for column, node in cfg.data.columns.items() if node is not None])

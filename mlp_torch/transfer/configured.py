@@ -56,6 +56,8 @@ def check_labels(cfg: DictConfig) -> None:
 
 def check_origin(cfg: DictConfig) -> None:
     """Refuses what the run that is trained first could not be built of."""
+    if not isinstance(cfg.init_from.get("trainer", cfg.trainer), DictConfig):
+        raise ConfigError(f"init_from.trainer must be single keys of the run's, however: {cfg.init_from.trainer}")
     own = own_origin(cfg, "")
     try:
         check_targets(own)

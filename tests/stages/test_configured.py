@@ -51,6 +51,7 @@ def settled(folder: Path, *more: str):
             "whole: {} -> whole: 3",
             "stages.whole: a stage must be {KEY: VALUE, …}, or {} where it is as the run, however: 3",
         ),
+        ("trainer: {max_epochs: 8} -> trainer: null", "stages.gate: trainer must be single keys of the run's"),
         ("whole: {} -> 3: {}", "stages must have names that are text, however: 3; write '3'"),
         ("whole: {} -> ../up: {}", "stages.../up: a name must be made of letters, digits, _ and -"),
         (

@@ -275,6 +275,7 @@ def test_a_look_shows_what_is_frozen_and_begins_with_the_other_run(body, tmp_pat
             "init_from: data: mlp_torch.training.data.Data takes no batch_sise; did you mean batch_size",
         ),
         (["init_from={trainer: {max_epochs: 2}, freeze: encoder}"], "init_from: freeze must be a list of globs"),
+        (["init_from={trainer: null}"], "init_from.trainer must be single keys of the run's, however: None"),
         (["init_from={seed: -1}"], "init_from: seed must be a whole number of at least 0, however: seed=-1"),
         (["init_from={trainer: {precision: 64-true}}"], "init_from: trainer.precision must be one of 32-true"),
         (["init_from={trainer: {devices: 2}}"], "init_from: trainer.devices must be that of the run, 1, however: 2"),
