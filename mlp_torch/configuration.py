@@ -124,9 +124,14 @@ def settle_schedules(cfg: DictConfig) -> None:
     (40, 24)
     """
     for own in (*(cfg.stages or {}).values(), cfg.init_from):
-        if not isinstance(own, DictConfig) or "trainer" not in own:
+        if not isinstance(own, DictConfig):
             continue
-        given, is_before = own.get("scheduler", cfg.scheduler), own is cfg.init_from
+        is_before = own is cfg.init_from
+        if is_before and own.get("scheduler") == {}:
+            own.scheduler = None  # as `scheduler=none` means it; as single keys of the run's it would change nothing
+        if "trainer" not in own:
+            continue
+        given = own.get("scheduler", cfg.scheduler)
         if not isinstance(given, DictConfig | None):
             raise ConfigError(f"a schedule of its own must be {{_target_: …}} or null, however: scheduler: {given}")
         if is_before and given and "_target_" not in given:  # single keys of the run's
@@ -139,8 +144,6 @@ def settle_schedules(cfg: DictConfig) -> None:
         if given and type(alike.trainer.max_epochs) is int and alike.trainer.max_epochs > 0:
             with open_dict(own):
                 own.scheduler = OmegaConf.to_container(alike.scheduler, resolve=True)
-        elif is_before and "scheduler" in own and not given:
-            own.scheduler = None  # where single keys are meant, none of them would be the run's own
 
 
 def check_targets(cfg: DictConfig) -> None:

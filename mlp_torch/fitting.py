@@ -71,7 +71,7 @@ def fit(
         trainer.fit(task, data, ckpt_path=start(folder / "checkpoints"), weights_only=True)
         leave()
         epoch = load_best(task, best_of(trainer))
-        notes = [] if cfg.all_rows else epoch_notes(epoch, trainer)  # a study has chosen the last epoch then
+        notes = [] if cfg.get("all_rows") else epoch_notes(epoch, trainer)  # a study has chosen the last epoch then
     if calibrated:
         calibrate(task, data)
     return Fit(task, logger, epoch, notes)

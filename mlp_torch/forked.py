@@ -36,13 +36,17 @@ def forked(target: Callable[..., Any], *arguments: Any, imports: Sequence[str] =
     return CONTEXT.Process(target=target, args=arguments)
 
 
-def end_with_parent() -> None:
-    """Has a forked process asked to stop (SIGTERM) when its parent is gone: nobody would know of what it does."""
-    threading.Thread(target=stop_with_parent, daemon=True).start()
+def end_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
+    """Has a process that was started by another one ended when that is gone: nobody would know of what it does.
+
+    Args:
+        by: the signal; SIGTERM only asks, so that a run may save.
+    """
+    threading.Thread(target=wait_for_parent, args=(by,), daemon=True).start()
 
 
-def stop_with_parent() -> None:
-    """What a thread of the process waits for."""
+def wait_for_parent(by: signal.Signals) -> None:
+    """What a thread of the process does."""
     if parent := multiprocessing.parent_process():
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), by)

@@ -22,6 +22,7 @@ from pathlib import Path
 from mlp_torch.errors import ModelError
 from mlp_torch.forked import end_with_parent, forked
 from mlp_torch.resuming.comparison import differences
+from mlp_torch.verbs.folders import is_finished
 
 SHORT = (  # enough to be killed in, and no more
     "resume=auto",
@@ -33,7 +34,6 @@ SHORT = (  # enough to be killed in, and no more
     "importance=null",
 )
 PHASES = ("before the first checkpoint", "in training", "after training")
-MODEL = "model/manifest.json"  # the last file of a run
 WAIT = 0.02  # seconds between two looks
 
 
@@ -103,7 +103,7 @@ class Attempt:
     def phase(self) -> str:
         """How far the newest run has come."""
         folder = self.latest
-        if folder is None or (folder / MODEL).exists() or not list(folder.rglob("checkpoints/step_*.json")):
+        if folder is None or is_finished(folder) or not list(folder.rglob("checkpoints/step_*.json")):
             return PHASES[0]
         return PHASES[2] if (folder / "predictions").exists() else PHASES[1]
 

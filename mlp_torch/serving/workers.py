@@ -4,19 +4,18 @@ Each process loads the model once and computes on one thread. A process that is 
 the run itself is killed, its processes end.
 """
 
-import os
 import signal
-import threading
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
+from mlp_torch.forked import end_with_parent
 from mlp_torch.serving.pieces import Pieces, Stopped
 from mlp_torch.serving.predictor import Predictor
 from mlp_torch.serving.scorer import Job, Policies, Scorer, Verdict
@@ -71,7 +70,7 @@ def submitted(pool: ProcessPoolExecutor, job: Job) -> Future[Verdict]:
 
 def begin(model: Path, output: Path, policies: Policies) -> None:
     """Makes a worker process ready."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent(signal.SIGKILL)  # it would wait for its parent's queue without end
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the parent has loaded the model too, and warned
@@ -81,11 +80,3 @@ def begin(model: Path, output: Path, policies: Policies) -> None:
 def work(job: Job) -> Verdict:
     """Does a block in a worker process."""
     return scorers[0](job)
-
-
-def end_with_parent() -> None:
-    """Ends this process when its parent is killed, whose queue it would wait for without end."""
-    parent = parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)

@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 
 GRAMMAR = "write choice(a,b), range(start,stop,step), interval(low,high) or tag(log,interval(low,high))"
 FIXED = ("callback.best", "data.source", "data.split", "data.target", "data.fields")  # they decide what is compared
-OWN: tuple[str, ...] = (
-    "all_rows",
-    "debug",
-    "fold",
-    "folder",
-    "folds",
-    "from_study",
-    "hparams_search",
-    "hydra",
-    "member",
-)
-OWN += ("name", "resume", "resume_allow", "runs", "trial")
+OWN: tuple[str, ...] = ("all_rows", "debug", "fold", "folder", "folds", "from_study", "hparams_search", "hydra")
+OWN += ("member", "name", "resume", "resume_allow", "runs", "trial")
 
 
 class Choice(NamedTuple):
